@@ -1,0 +1,68 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+#include "common/net/ip_address.h"
+#include "common/scan/observation.h"
+
+namespace portolan {
+
+// How one connection attempt ended.
+struct ProbeOutcome {
+  uint64_t cookie = 0;      // the caller's, as given to Start
+  State state = State::kOwed;   // kOwed: a failure of ours; `reason` is kLocalFailure and `local_errno` tells which
+  Reason reason = Reason::kNone;
+  int local_errno = 0;
+  Duration rtt{};           // from connect() to the answer; zero when there was none
+  IpAddress source;         // of open ones only
+};
+
+struct EngineOptions {
+  uint32_t window = 0;                 // probes in flight; 0: from the file limit. Never above it
+  std::vector<IpAddress> sources;      // bind to these in turn; empty: the kernel's choice
+};
+
+// Makes TCP connection attempts: the only place of an agent with sockets. One attempt is one SYN and the kernel's view of its answer; when to try
+// again, and what silence means, is the caller's. Every Start ends in exactly one outcome, or in Cancel.
+// One thread owns it and makes every call but Wake. What an answer means: docs/observations.md.
+class ProbeEngine {
+ public:
+  virtual ~ProbeEngine() = default;
+
+  virtual std::string_view name() const = 0;  // "epoll"
+  virtual uint32_t window() const = 0;        // probes that can be in flight
+  virtual uint32_t in_flight() const = 0;
+
+  // Starts one attempt, answered within `timeout` by a later Poll (also when it ends at once). False: the window is full, nothing was done.
+  virtual bool Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie) = 0;
+
+  // Appends the attempts that ended to `out`, waiting up to `wait` for the first. Returns early on Wake. Returns the time it finished waiting at.
+  virtual Time Poll(Duration wait, std::vector<ProbeOutcome>& out) = 0;
+
+  // Closes every attempt in flight without an outcome.
+  virtual void Cancel() = 0;
+
+  // From any thread: the Poll that is waiting, or the next one, returns at once.
+  virtual void Wake() = 0;
+
+  // What limits the window, for people ("file limit 1024 caps probes in flight at 960: raise LimitNOFILE"); empty: nothing.
+  virtual std::string limited_by() const = 0;
+
+  struct Counters {
+    uint64_t started = 0;
+    uint64_t self_connects = 0;
+    // Local failures by errno: EMFILE, ENFILE, EADDRNOTAVAIL, ENOBUFS, ENOMEM, EPERM/EACCES, ENETDOWN, other.
+    std::array<uint64_t, 8> local{};
+  };
+  virtual const Counters& counters() const = 0;
+};
+
+absl::StatusOr<std::unique_ptr<ProbeEngine>> MakeEpollEngine(const EngineOptions& options, const Clock& clock);
+
+}  // namespace portolan

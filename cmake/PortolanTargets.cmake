@@ -1,0 +1,47 @@
+# Helpers that give every target of the project the same warnings and options.
+
+add_library(portolan_options INTERFACE)
+target_include_directories(portolan_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(portolan_options INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
+if(PORTOLAN_WERROR)
+  target_compile_options(portolan_options INTERFACE -Werror)
+endif()
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  target_compile_options(portolan_options INTERFACE -Wthread-safety)
+endif()
+if(PORTOLAN_SANITIZE)
+  target_compile_options(portolan_options INTERFACE -fsanitize=${PORTOLAN_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(portolan_options INTERFACE -fsanitize=${PORTOLAN_SANITIZE})
+endif()
+
+# portolan_library(NAME SOURCES a.cc ... [PUBLIC lib ...] [PRIVATE lib ...])
+# One static library a folder. PUBLIC: libraries whose headers our headers include.
+function(portolan_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC ${ARG_PUBLIC} PRIVATE portolan_options ${ARG_PRIVATE})
+endfunction()
+
+# portolan_program(NAME SOURCES main.cc LIBS lib ...): an installed program.
+function(portolan_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE portolan_options ${ARG_LIBS})
+  install(TARGETS ${name} RUNTIME DESTINATION bin)
+endfunction()
+
+# portolan_test(NAME SOURCES a_test.cc ... LIBS lib ... [LABELS unit] [TIMEOUT seconds])
+# Label unit: no process, no network beyond loopback, no gRPC; these also run under the sanitizer presets.
+function(portolan_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE portolan_options ${ARG_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS unit)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT} SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\].*whole binary")
+endfunction()

@@ -1,0 +1,147 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/base/interval_set.h"
+#include "common/base/strong_id.h"
+#include "common/base/time.h"
+#include "common/scan/observation.h"
+#include "common/scan/scan_spec.h"
+#include "common/scope/scope.h"
+
+// The words of the scheduler: what goes in, what comes out, what must be stored.
+namespace portolan {
+
+using ScanId = std::string;  // 10 characters of [a-z2-7], random
+
+enum class ScanState : uint8_t { kRunning = 1, kPaused = 2, kCancelling = 3, kComplete = 4, kPartial = 5, kCancelled = 6 };
+inline bool IsFinished(ScanState s) { return s >= ScanState::kComplete; }
+
+// Positions that will never be known, and why.
+struct Gap {
+  IndexRange range;
+  Reason cause = Reason::kNone;
+};
+
+// ---- what the store gives back at start ----
+
+struct LeaseRecord {
+  Token token;
+  LaneId lane;
+  std::string agent;
+  std::vector<IndexRange> ranges;  // for which this token is the newest
+  uint32_t attempt = 1;
+  bool live = true;                // false: expired, but still the newest token of these positions
+};
+
+struct LaneRecord {
+  LaneId id;
+  std::string vantage;  // empty: any of the spec's
+  IntervalSet done;     // counted in the ledger: reported outcomes and gaps
+  std::vector<Gap> gaps;
+  Ledger ledger;
+  std::vector<std::pair<IndexRange, uint32_t>> attempts;  // positions that were granted before without a verdict, and how often
+  bool finished = false;
+};
+
+struct ScanRecord {
+  ScanId id;
+  std::shared_ptr<const ScanSpec> spec;
+  ScanState state = ScanState::kRunning;
+  DenyOverlay overlay;
+  WallTime created, started, finished;  // epoch 0: not yet
+  std::vector<LaneRecord> lanes;
+  std::vector<LeaseRecord> leases;
+};
+
+// ---- what an agent says ----
+
+struct HeldLease {
+  Token token;
+  IntervalSet ranges;
+  uint64_t unprobed = 0;
+};
+
+struct AgentReport {
+  std::string name;
+  std::string vantage;
+  std::string incarnation;
+  uint64_t revision_seen = 0;  // 0: none of this epoch
+  std::vector<HeldLease> leases;
+  std::map<ScanId, double> shares;               // in force; negative: no limit
+  std::map<ScanId, uint64_t> known_scans;        // overlay version in force
+  bool draining = false;
+  double measured_rate = 0;
+  double max_rate = 0;
+  uint64_t room = 0;
+};
+
+// ---- what it is answered ----
+
+struct GrantedLease {
+  Token token;
+  LaneId lane;
+  ScanId scan;
+  IntervalSet ranges;
+  uint32_t attempt = 1;
+};
+
+struct ScanContextRef {
+  ScanId scan;
+  bool with_space = false;  // the agent does not have the scan at all
+};
+
+struct SyncDecision {
+  uint64_t revision = 0;
+  std::vector<GrantedLease> leases;
+  std::map<ScanId, double> shares;  // negative: no limit
+  std::vector<ScanContextRef> contexts;
+  bool drain = false;
+  bool news = false;  // differs from what the agent said it has seen: answer at once. false: may be parked
+};
+
+// ---- results ----
+
+// A chunk as far as the scheduler cares.
+struct ChunkClaim {
+  Token token;
+  std::string agent;
+  IndexRange range;
+  IntervalSet owed;                // positions of `range` without a verdict
+  IntervalSet refused_by_scope;    // the part of `owed` that this agent may not probe at all
+  Ledger counts;                   // of the positions that are not owed
+};
+
+enum class Verdict : uint8_t {
+  kAccept,     // count it whole
+  kTrim,       // a part is done already: count only ChunkVerdict::fresh
+  kDuplicate,  // all of it is done already: nothing to store, acknowledge
+  kFenced,     // the token is not the newest for all of the range: nothing changes
+};
+
+struct ChunkVerdict {
+  Verdict verdict = Verdict::kFenced;
+  LaneId lane;
+  ScanId scan;
+  IntervalSet fresh;     // positions to count: range - owed - already done
+  uint32_t attempt = 1;
+};
+
+// ---- what must be stored, in order, before what depends on it is said to anybody ----
+
+struct PutLease { LeaseRecord lease; };            // new, shrunk, or expired
+struct DropLease { Token token; };
+struct PutGaps { LaneId lane; std::vector<Gap> gaps; };            // added to the lane's ledger and done set
+struct PutAttempts { LaneId lane; std::vector<std::pair<IndexRange, uint32_t>> attempts; };  // replaces the lane's list
+struct FinishLane { LaneId lane; };
+struct PutScanState { ScanId scan; ScanState state; WallTime started, finished; };
+struct PutOverlay { ScanId scan; DenyOverlay overlay; };
+using Change = std::variant<PutLease, DropLease, PutGaps, PutAttempts, FinishLane, PutScanState, PutOverlay>;
+
+}  // namespace portolan
