@@ -14,7 +14,7 @@ namespace portolan {
 using uint128 = unsigned __int128;
 
 // An IPv4 or IPv6 address, as a number. Ordered: all of IPv4, then all of IPv6. An IPv4-mapped IPv6 address is
-// parsed as the IPv4 address that it is. No zone ids. Value type.
+// parsed as the IPv4 address that it is (V6() takes the number as it comes). No zone ids. Value type.
 class IpAddress {
  public:
   IpAddress() = default;  // 0.0.0.0

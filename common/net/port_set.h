@@ -31,6 +31,7 @@ class PortSet {
   std::optional<uint32_t> Rank(uint16_t port) const;
   PortSet Union(const PortSet& other) const;
   PortSet Minus(const PortSet& other) const;
+  PortSet Intersection(const PortSet& other) const;
   std::string ToString() const;  // "22,80,8000-8100"
 
   friend bool operator==(const PortSet&, const PortSet&) = default;
