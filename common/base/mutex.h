@@ -12,6 +12,11 @@
 #else
 #define PORTOLAN_TSA(x)
 #endif
+// Abseil's headers define two of these alike; ours must not depend on which comes first.
+#undef GUARDED_BY
+#undef REQUIRES
+#undef EXCLUDES
+#undef NO_THREAD_SAFETY_ANALYSIS
 #define GUARDED_BY(x) PORTOLAN_TSA(guarded_by(x))
 #define REQUIRES(...) PORTOLAN_TSA(requires_capability(__VA_ARGS__))
 #define EXCLUDES(...) PORTOLAN_TSA(locks_excluded(__VA_ARGS__))
