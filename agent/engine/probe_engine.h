@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -63,6 +64,19 @@ class ProbeEngine {
   virtual const Counters& counters() const = 0;
 };
 
+// How many probes the file limit of this process lets be in flight, over all engines: the limit (raised as far as it goes) less what is open and 64 for
+// everybody else, because without descriptors gRPC cannot reconnect either. A program with several engines divides it over them.
+struct FileBudget {
+  uint32_t probes = 0;
+  uint64_t limit = 0;
+  uint64_t open = 0;  // descriptors open now
+};
+FileBudget RaiseFileLimit();
+
+// The window of an engine that is told none and has descriptors enough. More in flight costs cache; fewer cover less rate x round trip.
+inline constexpr uint32_t kDefaultWindow = 4096;
+
+// FailedPrecondition: no descriptor is left, or the kernel refuses epoll. InvalidArgument: a source address cannot be bound here.
 absl::StatusOr<std::unique_ptr<ProbeEngine>> MakeEpollEngine(const EngineOptions& options, const Clock& clock);
 
 }  // namespace portolan
