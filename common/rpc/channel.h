@@ -32,5 +32,7 @@ struct HostPort {
   bool loopback = false;  // 127.0.0.0/8, ::1, localhost
 };
 absl::StatusOr<HostPort> ParseHostPort(const std::string& text);
+// "HOST:PORT", with an IPv6 address in brackets.
+std::string FormatHostPort(const std::string& host, int port);
 
 }  // namespace portolan
