@@ -21,7 +21,7 @@ enum class State : uint8_t {
 
 // How it is known. The numbers are stored and sent: never change one.
 enum class Reason : uint8_t {
-  kNone = 0,
+  kNone = 0,  // with kOwed only: nothing is known here, or it was counted elsewhere
   // open
   kSynAck = 1,
   kResetAfterAccept = 2,  // handshake, then RST at once: a SYN proxy, or a server that refuses this client
@@ -50,8 +50,10 @@ enum class Reason : uint8_t {
   kRefusedByScope = 53,  // outside this agent's own scope: to be offered to another agent
 };
 
+// Names as users see them. "unknown" for a number that is none of these.
 std::string_view StateName(State s);    // "open", "not-probed"
-std::string_view ReasonName(Reason r);  // "syn-ack", "conn-refused"
+std::string_view ReasonName(Reason r);  // "syn-ack", "conn-refused", "host-unreach"
+// The inverse; nullopt for any other text ("unknown" too).
 std::optional<State> StateFromName(std::string_view name);
 std::optional<Reason> ReasonFromName(std::string_view name);
 bool IsValid(State s, Reason r);  // true for the pairs of the table above
@@ -74,11 +76,13 @@ struct OpenRow {
 // How many positions have each outcome. planned = the sum of all + owed/leased/pending elsewhere.
 struct Ledger {
   uint64_t open = 0, closed = 0, filtered = 0, unreachable = 0;
-  uint64_t not_probed[5] = {};  // kExcluded, kAgentScope, kNoAgent, kAttempts, kCancelled in this order
+  static constexpr int kCauses = 5;
+  uint64_t not_probed[kCauses] = {};  // kExcluded, kAgentScope, kNoAgent, kAttempts, kCancelled in this order
   uint64_t extra = 0;           // probes beyond the plan (confirmations); not part of the sum
+  friend bool operator==(const Ledger&, const Ledger&) = default;
   uint64_t NotProbed() const;
   uint64_t Done() const { return open + closed + filtered + unreachable + NotProbed(); }
-  void Count(Symbol s, uint64_t n);  // CHECKs that s is not owed
+  void Count(Symbol s, uint64_t n);  // CHECKs that s is valid and not owed
   void Add(const Ledger& other);
 };
 
