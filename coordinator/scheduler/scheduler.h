@@ -61,6 +61,8 @@ class Scheduler {
   // Lane and scan of a token that is still the newest of something; nullopt: fenced.
   struct TokenInfo { LaneId lane; ScanId scan; uint32_t attempt; };
   std::optional<TokenInfo> Lookup(Token token, const std::string& agent) const;
+  // Whether all of the range has been counted. False for an unknown lane.
+  bool IsDone(LaneId lane, IndexRange range) const;
 
   // Expires leases and agents, ends lanes that had no agent for too long, releases delayed revisits, rebalances stragglers. Call at
   // NextEvent() or later; at least every second.
@@ -68,6 +70,8 @@ class Scheduler {
   Time NextEvent() const;
 
   std::vector<Change> TakeChanges();
+  // The token of the next grant. Stored with the changes of each call that granted something (WriteBatch::next_token).
+  Token next_token() const;
   std::vector<std::string> TakeWoken();  // agent names
   // Scans that changed in a way that watchers see (state, lane end); progress is polled.
   std::vector<ScanId> TakeChangedScans();

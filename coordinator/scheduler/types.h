@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -115,14 +116,17 @@ struct ChunkClaim {
   IndexRange range;
   IntervalSet owed;                // positions of `range` without a verdict
   IntervalSet refused_by_scope;    // the part of `owed` that this agent may not probe at all
-  Ledger counts;                   // of the positions that are not owed
+  Ledger counts;                   // of the positions that are not owed; CHECKed to add up to range - owed
+  // Counts just these positions of `range` (none of them owed). Called at most once, within Complete, and only when a part of the
+  // chunk was counted before (kTrim), which is rare. Without it such a chunk is refused as kFenced.
+  std::function<Ledger(const IntervalSet& fresh)> count_part;
 };
 
 enum class Verdict : uint8_t {
-  kAccept,     // count it whole
+  kAccept,     // count it whole (but for what is owed)
   kTrim,       // a part is done already: count only ChunkVerdict::fresh
-  kDuplicate,  // all of it is done already: nothing to store, acknowledge
-  kFenced,     // the token is not the newest for all of the range: nothing changes
+  kDuplicate,  // nothing of it is to be counted or stored (done already, or all owed); acknowledge it once the changes are committed
+  kFenced,     // the token is not the newest for what is not done yet: nothing changes, tell the agent to drop the lease
 };
 
 struct ChunkVerdict {
@@ -130,6 +134,7 @@ struct ChunkVerdict {
   LaneId lane;
   ScanId scan;
   IntervalSet fresh;     // positions to count: range - owed - already done
+  Ledger counts;         // of `fresh`; add it to the lane's ledger in the store. The scheduler has added it to its own.
   uint32_t attempt = 1;
 };
 
