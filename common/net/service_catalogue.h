@@ -31,14 +31,14 @@ std::string_view ServiceClassName(ServiceClass c);  // "remote-admin"
 
 struct Service {
   uint16_t port;
-  std::string_view name;         // "ssh": IANA's name where there is one, else the common one
+  std::string_view name;         // "ssh": IANA's name, unless something else is what is found there; ports may share one
   std::string_view description;  // "Secure Shell remote login"
   ServiceClass service_class;
   bool cleartext;                // carries credentials or data unencrypted by default
   uint16_t rank;                 // 1 = most worth scanning; unique
 };
 
-// All services, by ascending port. Static data, written by hand from public facts.
+// All services, by ascending port. Written by hand from public facts; lives as long as the program. Thread-safe.
 std::span<const Service> ServiceCatalogue();
 // Nullptr when the catalogue does not know the port.
 const Service* FindService(uint16_t port);
