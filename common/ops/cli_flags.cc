@@ -1,0 +1,155 @@
+#include "common/ops/cli_flags.h"
+
+#include <charconv>
+#include <cstdio>
+#include <iostream>
+
+#include "common/base/status.h"
+
+namespace portolan {
+namespace {
+
+// A scope flag's rules: one, or several after ';' or line ends (environment variables), or after commas when none names ports.
+absl::Status AddRules(const char* flag, const std::vector<std::string>& values, std::vector<ScopeRule>* out) {
+  const auto split = [](std::string_view text, const char* separators) {
+    std::vector<std::string> parts;
+    while (true) {
+      const size_t end = text.find_first_of(separators);
+      std::string_view part = text.substr(0, end);
+      while (!part.empty() && (part.front() == ' ' || part.front() == '\t')) part.remove_prefix(1);
+      while (!part.empty() && (part.back() == ' ' || part.back() == '\t')) part.remove_suffix(1);
+      parts.emplace_back(part);
+      if (end == std::string_view::npos) return parts;
+      text.remove_prefix(end + 1);
+    }
+  };
+  for (const std::string& value : values) {
+    for (const std::string& part : split(value, ";\n")) {
+      if (part.empty() && values.size() == 1 && !value.empty()) continue;  // "a;"
+      const bool ports = part.find_first_of(" \t") != std::string::npos;
+      for (const std::string& rule : ports ? std::vector<std::string>{part} : split(part, ",")) {
+        absl::StatusOr<ScopeRule> parsed = ParseScopeRule(rule);
+        if (!parsed.ok()) return Annotate(parsed.status(), fmt::format("{} \"{}\"", flag, value));
+        out->push_back(*std::move(parsed));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AddFiles(const char* flag, const std::vector<std::string>& paths, std::vector<ScopeRule>* out) {
+  for (const std::string& path : paths) {
+    absl::StatusOr<std::vector<ScopeRule>> rules = ReadScopeFile(path);
+    if (!rules.ok()) return Annotate(rules.status(), flag);
+    for (ScopeRule& rule : *rules) out->push_back(std::move(rule));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+CLI::Option* AddRepeated(CLI::App& app, const std::string& name, std::vector<std::string>* values, const std::string& help) {
+  return app.add_option(name, *values, help)->type_size(1)->expected(1)->allow_extra_args(false)->multi_option_policy(
+      CLI::MultiOptionPolicy::TakeAll);
+}
+
+void AddLogFlags(CLI::App& app, LogOptions* options) {
+  app.add_option("--log-format", options->format, "text, or json: an object a line")
+      ->envname("PORTOLAN_LOG_FORMAT")->type_name("FORMAT")->capture_default_str()->group("Logging");
+  app.add_option("--log-level", options->level, "debug, info, warning or error")
+      ->envname("PORTOLAN_LOG_LEVEL")->type_name("LEVEL")->capture_default_str()->group("Logging");
+}
+
+void AddTlsFlags(CLI::App& app, TlsFiles* tls) {
+  app.add_option("--tls-cert", tls->cert, "This program's certificate (PEM, with its chain), named by a SAN URI spiffe://DOMAIN/portolan/ROLE")
+      ->envname("PORTOLAN_TLS_CERT")->type_name("FILE")->group("TLS (all three or none; files are read again when they change)");
+  app.add_option("--tls-key", tls->key, "The certificate's private key (PEM, without a pass phrase)")
+      ->envname("PORTOLAN_TLS_KEY")->type_name("FILE")->group("TLS (all three or none; files are read again when they change)");
+  app.add_option("--tls-ca", tls->ca, "The authorities whose certificates are accepted (PEM)")
+      ->envname("PORTOLAN_TLS_CA")->type_name("FILE")->group("TLS (all three or none; files are read again when they change)");
+}
+
+void ScopeFlags::AddTo(CLI::App& app) {
+  const std::string group = "Scope";
+  AddRepeated(app, "--allow", &allow_,
+              "Probe these addresses only: ADDRESS, CIDR or FIRST-LAST, and ports after a blank (\"10.0.0.0/8 80,443\"). "
+              "May be given several times. Default: loopback and private networks")
+      ->envname("PORTOLAN_ALLOW")->type_name("RULE")->group(group);
+  AddRepeated(app, "--deny", &deny_, "Never probe these; wins over --allow. Cloud metadata, link-local, multicast and broadcast addresses are denied always")
+      ->envname("PORTOLAN_DENY")->type_name("RULE")->group(group);
+  AddRepeated(app, "--allow-file", &allow_files_, "Rules of --allow from a file, one a line, # comments")
+      ->envname("PORTOLAN_ALLOW_FILE")->type_name("FILE")->group(group);
+  AddRepeated(app, "--deny-file", &deny_files_, "Rules of --deny from a file")
+      ->envname("PORTOLAN_DENY_FILE")->type_name("FILE")->group(group);
+}
+
+bool ScopeFlags::given() const { return !allow_.empty() || !deny_.empty() || !allow_files_.empty() || !deny_files_.empty(); }
+
+absl::StatusOr<Scope> ScopeFlags::Build() const {
+  std::vector<ScopeRule> allow, deny;
+  PORTOLAN_RETURN_IF_ERROR(AddRules("--allow", allow_, &allow));
+  PORTOLAN_RETURN_IF_ERROR(AddRules("--deny", deny_, &deny));
+  PORTOLAN_RETURN_IF_ERROR(AddFiles("--allow-file", allow_files_, &allow));
+  PORTOLAN_RETURN_IF_ERROR(AddFiles("--deny-file", deny_files_, &deny));
+  // An allow file without a rule must not mean "the default".
+  if (allow.empty() && (!allow_.empty() || !allow_files_.empty())) {
+    return InvalidArgument("--allow-file: holds no rule; name what may be probed, or leave the flag out for loopback and private networks");
+  }
+  return Scope::Create(std::move(allow), std::move(deny));
+}
+
+absl::StatusOr<Duration> ParseDuration(std::string_view text) {
+  const auto bad = [&] {
+    return InvalidArgument("duration \"{}\": write a number with a unit, as in 30d, 12h, 90m, 45s or 1h30m", text);
+  };
+  double seconds = 0;
+  std::string_view rest = text;
+  if (rest.empty()) return bad();
+  while (!rest.empty()) {
+    double value = 0;
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), value, std::chars_format::fixed);
+    if (error != std::errc() || !(value >= 0)) return bad();
+    const bool whole = rest.size() == text.size();
+    rest.remove_prefix(static_cast<size_t>(end - rest.data()));
+    if (rest.empty() && whole) {
+      seconds = value;
+      break;
+    }
+    double unit = 0;
+    size_t length = 1;
+    if (rest.substr(0, 2) == "ms") {
+      unit = 0.001;
+      length = 2;
+    } else if (!rest.empty()) {
+      switch (rest[0]) {
+        case 's': unit = 1; break;
+        case 'm': unit = 60; break;
+        case 'h': unit = 3600; break;
+        case 'd': unit = 86'400; break;
+        case 'w': unit = 604'800; break;
+        default: break;
+      }
+    }
+    if (unit == 0) return bad();
+    seconds += value * unit;
+    rest.remove_prefix(length);
+  }
+  if (seconds > 9e9) return InvalidArgument("duration \"{}\": too long; at most 285 years", text);
+  return FromSeconds(seconds);
+}
+
+std::optional<int> ParseFlags(CLI::App& app, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+    return std::nullopt;
+  } catch (const CLI::Success& e) {  // help, version
+    app.exit(e, std::cout, std::cerr);
+    std::cout.flush();
+    return 0;
+  } catch (const CLI::Error& e) {
+    fmt::print(stderr, "{}: {}\nTry {} --help.\n", app.get_name(), e.what(), app.get_name());
+    return 2;
+  }
+}
+
+}  // namespace portolan

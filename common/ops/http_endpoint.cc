@@ -1,0 +1,152 @@
+#include "common/ops/http_endpoint.h"
+
+#include <httplib.h>
+#include <prometheus/text_serializer.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <thread>
+
+#include "common/base/mutex.h"
+#include "common/base/status.h"
+#include "common/rpc/channel.h"
+
+namespace portolan {
+namespace {
+
+constexpr int kThreads = 4;
+constexpr size_t kMaxWaiting = 64;
+
+// Threads and a queue that are both bounded: when all is taken the thread that accepts connections waits, and the kernel's backlog fills.
+class BoundedQueue final : public httplib::TaskQueue {
+ public:
+  BoundedQueue() {
+    for (int i = 0; i < kThreads; ++i) threads_.emplace_back([this] { Loop(); });
+  }
+  void enqueue(std::function<void()> fn) override {
+    MutexLock lock(mu_);
+    while (queue_.size() >= kMaxWaiting && !stopping_) room_.Wait(mu_);
+    queue_.push_back(std::move(fn));  // also when stopping: the closure must run, it closes its socket
+    wake_.NotifyOne();
+  }
+  void shutdown() override {
+    {
+      MutexLock lock(mu_);
+      stopping_ = true;
+    }
+    wake_.NotifyAll();
+    room_.NotifyAll();
+    for (std::thread& t : threads_) t.join();
+    threads_.clear();
+  }
+
+ private:
+  void Loop() {
+    while (true) {
+      std::function<void()> fn;
+      {
+        MutexLock lock(mu_);
+        while (queue_.empty() && !stopping_) wake_.Wait(mu_);
+        if (queue_.empty()) return;
+        fn = std::move(queue_.front());
+        queue_.pop_front();
+      }
+      room_.NotifyOne();
+      fn();
+    }
+  }
+
+  Mutex mu_;
+  CondVar wake_, room_;
+  std::deque<std::function<void()>> queue_ GUARDED_BY(mu_);
+  bool stopping_ GUARDED_BY(mu_) = false;
+  std::vector<std::thread> threads_;
+};
+
+void Answer(const std::function<absl::Status()>& check, httplib::Response& response) {
+  const absl::Status status = check ? check() : absl::OkStatus();
+  response.status = status.ok() ? 200 : 503;
+  response.set_content(status.ok() ? "ok\n" : std::string(Message(status)) + "\n", "text/plain; charset=utf-8");
+}
+
+class Endpoint final : public HttpEndpoint {
+ public:
+  Endpoint(HttpEndpointOptions options, std::vector<std::shared_ptr<prometheus::Collectable>> metrics)
+      : options_(std::move(options)), metrics_(std::move(metrics)) {
+    server_.new_task_queue = [] { return new BoundedQueue; };
+    // A connection keeps its thread while it is open: short limits, so that idle or slow ones cannot take all of them for long.
+    server_.set_read_timeout(5, 0);
+    server_.set_write_timeout(10, 0);
+    server_.set_keep_alive_timeout(2);
+    server_.set_keep_alive_max_count(100);
+    server_.set_payload_max_length(4096);
+    // The library sets SO_REUSEPORT by default, which would let two programs share a port unnoticed.
+    server_.set_socket_options([](socket_t fd) {
+      const int yes = 1;
+      setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    });
+    server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
+      std::vector<prometheus::MetricFamily> families;
+      for (const auto& source : metrics_) {
+        std::vector<prometheus::MetricFamily> more = source->Collect();
+        std::move(more.begin(), more.end(), std::back_inserter(families));
+      }
+      response.set_content(prometheus::TextSerializer().Serialize(families), "text/plain; version=0.0.4; charset=utf-8");
+    });
+    server_.Get("/livez", [this](const httplib::Request&, httplib::Response& r) { Answer(options_.live, r); });
+    server_.Get("/readyz", [this](const httplib::Request&, httplib::Response& r) { Answer(options_.ready, r); });
+    server_.Get("/", [](const httplib::Request&, httplib::Response& r) {
+      r.set_content("/metrics  for Prometheus\n/livez    is the process alive\n/readyz   is it ready for work\n", "text/plain; charset=utf-8");
+    });
+    server_.set_exception_handler([](const httplib::Request&, httplib::Response& r, std::exception_ptr) { r.status = 500; });
+  }
+
+  ~Endpoint() override {
+    if (!thread_.joinable()) return;
+    server_.stop();
+    thread_.join();
+  }
+
+  absl::Status Listen() {
+    PORTOLAN_ASSIGN_OR_RETURN(const HostPort address, ParseHostPort(options_.listen));
+    errno = 0;
+    if (address.port == 0) {
+      port_ = server_.bind_to_any_port(address.host);
+    } else {
+      port_ = server_.bind_to_port(address.host, address.port) ? address.port : -1;
+    }
+    if (port_ <= 0) {
+      return Unavailable("--http {}: cannot listen: {}; give another address or port", options_.listen,
+                         errno != 0 ? std::strerror(errno) : "the address is not of this machine");
+    }
+    thread_ = std::thread([this] {
+      server_.listen_after_bind();
+      ended_ = true;
+    });
+    // stop() does nothing before the loop runs.
+    while (!server_.is_running() && !ended_) std::this_thread::yield();
+    return absl::OkStatus();
+  }
+
+  int port() const override { return port_; }
+
+ private:
+  const HttpEndpointOptions options_;
+  const std::vector<std::shared_ptr<prometheus::Collectable>> metrics_;
+  httplib::Server server_;
+  int port_ = 0;
+  std::atomic<bool> ended_{false};
+  std::thread thread_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<HttpEndpoint>> HttpEndpoint::Start(HttpEndpointOptions options,
+                                                                  std::vector<std::shared_ptr<prometheus::Collectable>> metrics) {
+  auto endpoint = std::make_unique<Endpoint>(std::move(options), std::move(metrics));
+  PORTOLAN_RETURN_IF_ERROR(endpoint->Listen());
+  return std::unique_ptr<HttpEndpoint>(std::move(endpoint));
+}
+
+}  // namespace portolan
