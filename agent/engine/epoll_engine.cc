@@ -81,12 +81,12 @@ EpollEngine::~EpollEngine() {
   }
 }
 
-bool EpollEngine::Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie) {
+bool EpollEngine::Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie, Time not_after) {
   if (in_flight() >= window_) return false;
   ++counters_.started;
   const std::optional<uint32_t> taken = TakeSocket(address.is_v6());
   if (!taken) {
-    EndLocally(cookie, errno);
+    EndUnstarted(cookie, Reason::kLocalFailure, errno);
     return true;
   }
   const uint32_t index = *taken;
@@ -95,12 +95,18 @@ bool EpollEngine::Start(const IpAddress& address, uint16_t port, Duration timeou
     SetInt(slot.fd, IPPROTO_TCP, TCP_SYNCNT, count);  // refused: the system's default then, which only a frozen engine notices
     slot.syn_count = count;
   }
+  const SocketAddress to = ToSocketAddress(address, port);
+  // The last look at the clock before the packet: a process that was stopped anywhere before this sends nothing when it is woken.
+  slot.started = clock_.Now();
+  if (slot.started >= not_after) {
+    idle_[slot.pool].push_back(index);
+    EndUnstarted(cookie, Reason::kChunkClosed, 0);
+    return true;
+  }
   slot.busy = true;
   slot.target = {address, port};
   slot.cookie = cookie;
   ++busy_;
-  const SocketAddress to = ToSocketAddress(address, port);
-  slot.started = clock_.Now();
   if (connect(slot.fd, to.get(), to.length) != 0 && errno != EINPROGRESS && errno != EINTR) {
     LookAtError(index, errno, /*at_once=*/true, clock_.Now());
     return true;
@@ -263,13 +269,13 @@ void EpollEngine::End(uint32_t index, ProbeOutcome outcome, After after) {
   }
 }
 
-void EpollEngine::EndLocally(uint64_t cookie, int error) {
+void EpollEngine::EndUnstarted(uint64_t cookie, Reason reason, int error) {
   ProbeOutcome outcome;
   outcome.cookie = cookie;
   outcome.state = State::kOwed;
-  outcome.reason = Reason::kLocalFailure;
+  outcome.reason = reason;
   outcome.local_errno = error;
-  ++counters_.local[LocalFailureIndex(error)];
+  if (reason == Reason::kLocalFailure) ++counters_.local[LocalFailureIndex(error)];
   ended_.push_back(std::move(outcome));
 }
 

@@ -43,7 +43,7 @@ class EpollEngine final : public ProbeEngine {
   std::string_view name() const override { return "epoll"; }
   uint32_t window() const override { return window_; }
   uint32_t in_flight() const override { return busy_ + static_cast<uint32_t>(ended_.size()); }
-  bool Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie) override;
+  bool Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie, Time not_after) override;
   Time Poll(Duration wait, std::vector<ProbeOutcome>& out) override;
   void Cancel() override;
   void Wake() override;
@@ -74,7 +74,8 @@ class EpollEngine final : public ProbeEngine {
   void TimeOut(uint32_t index);
   void End(uint32_t index, ProbeOutcome outcome, After after);
   ProbeOutcome OutcomeOf(const Slot& slot, Symbol symbol, Time now) const;
-  void EndLocally(uint64_t cookie, int error);
+  // Ends an attempt that got no socket.
+  void EndUnstarted(uint64_t cookie, Reason reason, int error);
   void Reuse(uint32_t index, bool drain);
   void Close(uint32_t index);
   // One epoll_wait and what it brings. Returns whether there may be more at once.

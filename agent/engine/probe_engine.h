@@ -17,7 +17,8 @@ namespace portolan {
 // How one connection attempt ended.
 struct ProbeOutcome {
   uint64_t cookie = 0;      // the caller's, as given to Start
-  State state = State::kOwed;   // kOwed: a failure of ours; `reason` is kLocalFailure and `local_errno` tells which
+  // kOwed: nothing was learned. `reason` is kLocalFailure, a failure of ours, and `local_errno` tells which; or kChunkClosed, too late to start.
+  State state = State::kOwed;
   Reason reason = Reason::kNone;
   int local_errno = 0;
   Duration rtt{};           // from connect() to the answer; zero when there was none
@@ -41,7 +42,8 @@ class ProbeEngine {
   virtual uint32_t in_flight() const = 0;
 
   // Starts one attempt, answered within `timeout` by a later Poll (also when it ends at once). False: the window is full, nothing was done.
-  virtual bool Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie) = 0;
+  // No packet leaves at or after `not_after`, however long the thread was held up before: the outcome is then (kOwed, kChunkClosed).
+  virtual bool Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie, Time not_after) = 0;
 
   // Appends the attempts that ended to `out`, waiting up to `wait` for the first. Returns early on Wake. Returns the time it finished waiting at.
   virtual Time Poll(Duration wait, std::vector<ProbeOutcome>& out) = 0;

@@ -2,9 +2,9 @@
 
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "agent/runner/types.h"
@@ -75,10 +75,6 @@ class Spool final : public ReportSink {
   SpoolStats Stats() const;
 
  private:
-  struct Open {
-    Token token;
-    OpenRow row;
-  };
   struct Sent {
     std::shared_ptr<const SpoolBatch> batch;
     Time oldest;
@@ -93,8 +89,8 @@ class Spool final : public ReportSink {
 
   mutable Mutex mu_;
   CondVar changed_;
-  std::vector<Open> opens_ GUARDED_BY(mu_);            // waiting
-  std::deque<ChunkReport> chunks_ GUARDED_BY(mu_);     // waiting
+  std::deque<std::pair<Token, OpenRow>> opens_ GUARDED_BY(mu_);  // waiting
+  std::deque<ChunkReport> chunks_ GUARDED_BY(mu_);               // waiting
   size_t waiting_bytes_ GUARDED_BY(mu_) = 0;
   Time waiting_since_ GUARDED_BY(mu_) = kNever;
   std::deque<Sent> sent_ GUARDED_BY(mu_);              // handed out, oldest first

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "agent/runner/types.h"
+
+namespace portolan {
+
+// When a chunk stops taking in positions and when it ends, counted from its first probe. Follows from how long a position may take: all tries time out, with the
+// delays between them (`work`). It ends after 10 s, or after work + 1 s where work is over 9 s; it takes in positions only so long that `work`, and one more
+// timeout of waiting for a free place in the window before each retry, fit before the end.
+struct ChunkLimits {
+  static constexpr uint32_t kMinPositions = 64;
+  static constexpr uint32_t kMaxPositions = 65'536;
+  static constexpr Duration kFill = std::chrono::seconds(2);  // once kMinPositions are in
+
+  Duration seal_after{};
+  Duration close_after{};
+  static ChunkLimits For(const ProbeTiming& timing);
+};
+
+// The outcomes of a run of positions while they are being collected. A position is in flight, or waits for its next attempt, or has a verdict.
+// `symbols_` always holds what would be reported if the chunk ended now. Pure; not thread-safe.
+class Chunk {
+ public:
+  Chunk(Token token, uint64_t begin, Time now, WallTime wall, ChunkLimits limits)
+      : token_(token), begin_(begin), first_(now), first_wall_(wall), limits_(limits) {}
+
+  // Takes in the next position and returns its offset.
+  uint32_t AddInFlight();
+  void AddDecided(Symbol verdict);
+  // A position in flight or waiting gets its verdict (which may be an `owed` one).
+  void Decide(uint32_t offset, Symbol verdict);
+  // A position in flight waits for its next attempt; `cause` is reported when there is none.
+  void Wait(uint32_t offset, Reason cause);
+  // A waiting position is in flight again.
+  void Resume(uint32_t offset);
+  bool IsWaiting(uint32_t offset) const;
+
+  // Takes in nothing more.
+  void Seal() { sealed_ = true; }
+  // Seals it and lets waiting positions wait no longer: it ends when nothing is in flight.
+  void Finish() { sealed_ = finishing_ = true; }
+  // Whether it should take in nothing more from now on.
+  bool IsFull(Time now) const;
+  // Whether it should be given to the sink.
+  bool IsOver(Time now) const;
+  // When IsFull or IsOver may become true by time alone.
+  Time NextChange() const;
+  // Whether an attempt that may take `timeout` still fits.
+  bool Fits(Time now, Duration timeout) const { return now + timeout <= first_ + limits_.close_after; }
+
+  Token token() const { return token_; }
+  uint64_t begin() const { return begin_; }
+  uint64_t end() const { return begin_ + symbols_.size(); }
+  uint32_t size() const { return static_cast<uint32_t>(symbols_.size()); }
+  bool sealed() const { return sealed_; }
+  bool finishing() const { return finishing_; }
+  const std::vector<Symbol>& symbols() const { return symbols_; }
+  // What the sink gets. Ends the chunk.
+  ChunkReport Report(Time now);
+
+ private:
+  const Token token_;
+  const uint64_t begin_;
+  const Time first_;
+  const WallTime first_wall_;
+  const ChunkLimits limits_;
+  std::vector<Symbol> symbols_;
+  uint32_t in_flight_ = 0;
+  uint32_t waiting_ = 0;
+  bool sealed_ = false;
+  bool finishing_ = false;
+};
+
+}  // namespace portolan

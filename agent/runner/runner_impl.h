@@ -1,0 +1,143 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/pacing/rate_meter.h"
+#include "agent/pacing/retry_queue.h"
+#include "agent/pacing/token_bucket.h"
+#include "agent/runner/chunk.h"
+#include "agent/runner/lease_walk.h"
+#include "agent/runner/runner.h"
+
+namespace portolan {
+
+// runner.cc keeps contexts and leases; runner_probe.cc starts attempts and takes their outcomes.
+class Runner::Impl {
+ public:
+  Impl(ProbeEngine& engine, ReportSink& sink, Scope scope, RunnerOptions options);
+
+  void SetContext(ScanContext context);
+  void UpdateOverlay(const std::string& name, std::shared_ptr<const DenyOverlay> overlay);
+  void DropContext(const std::string& name);
+  std::vector<std::pair<std::string, uint64_t>> KnownScans() const;
+  absl::Status Grant(AgentLease granted);
+  void Shrink(Token token, const IntervalSet& desired);
+  void Revoke(Token token);
+  void Renew(Token token, Time deadline);
+  void GiveBack(Token token);
+  void SetDraining(bool draining);
+  void SetShare(const std::string& name, double rate);
+  void SetMaxRate(double rate) { bucket_.SetRate(rate > 0 ? rate : -1); }
+  std::vector<LeaseProgress> Progress() const;
+
+  Time Step(Time now, WallTime wall);
+  void OnOutcome(const ProbeOutcome& outcome, Time now, WallTime wall);
+
+  bool idle() const { return open_chunks_ == 0; }
+  bool has_work() const;
+  size_t open_chunks() const { return open_chunks_; }
+  uint64_t open_positions() const { return open_positions_; }
+  const RunnerCounters& counters() const { return counters_; }
+
+ private:
+  struct Lease;
+  struct Scan {
+    ScanContext context;
+    ChunkLimits limits;
+    TokenBucket bucket;
+    RetryQueue retries;
+    std::map<Token, Lease*> unbegun;        // leases with positions that are not begun
+  };
+  struct Lease {
+    std::shared_ptr<Scan> scan;
+    LeaseWalk walk;
+    uint64_t filling = 0;   // name of the chunk that takes in its positions; 0: none
+    uint32_t open_chunks = 0;
+  };
+  struct OpenChunk {
+    Chunk chunk;
+    std::shared_ptr<Scan> scan;  // may outlive its context while outcomes are awaited
+    Lease* lease;                // null: revoked
+  };
+  // A place for a chunk. Its name, generation << 32 | place + 1, is never 0 and is not used again.
+  struct Place {
+    uint32_t generation = 0;
+    std::unique_ptr<OpenChunk> open;
+  };
+  // An attempt in flight. Its cookie is generation << 32 | place.
+  struct Attempt {
+    uint32_t generation = 0;
+    uint32_t offset = 0;
+    uint64_t chunk = 0;
+    Time started{};
+    uint16_t tries = 0;
+    uint16_t failures = 0;
+    bool used = false;
+  };
+  enum class Began { kAttempt, kNothing };
+
+  // runner.cc
+  Lease* Find(Token token);
+  void Unfill(Lease& lease);      // its chunk takes in nothing more
+  void NoteUnbegun(Lease& lease);
+  OpenChunk* Named(uint64_t name);
+  uint64_t OpenNew(Lease& lease, uint64_t begin, Time now, WallTime wall);
+
+  // runner_probe.cc
+  // Starts one attempt of this scan if it may; else lowers `want` to when it may.
+  Began BeginOne(const std::shared_ptr<Scan>& scan, Time now, WallTime wall, Time& want);
+  Began BeginRetry(Scan& scan, Time now);
+  Began BeginNew(const std::shared_ptr<Scan>& scan, Time now, WallTime wall);
+  // Nullopt: may be probed. Else what its position gets without a probe.
+  std::optional<Symbol> Refused(const Scan& scan, const ScanSpace::Endpoint& endpoint) const;
+  bool Launch(Scan& scan, const ScanSpace::Endpoint& endpoint, const Attempt& attempt, Time deadline, Time now);
+  void TakeVerdict(OpenChunk& open, const Attempt& attempt, const ProbeOutcome& outcome, Time now, WallTime wall);
+  void TryLater(OpenChunk& open, const Attempt& attempt, Reason cause, Duration delay, Time now);
+  void Brake(Time now);
+  // Ends the chunk if it is over.
+  void EndIfOver(uint64_t name, Time now);
+  void End(uint64_t name, Time now);
+  void Count(const std::vector<Symbol>& symbols);
+  void CheckChunks(Time now);
+  bool CanBegin(Time now) const;
+
+  ProbeEngine& engine_;
+  ReportSink& sink_;
+  const Scope scope_;
+  const RunnerOptions options_;
+
+  // A scan is shared by its context here, its leases and its open chunks.
+  std::map<std::string, std::shared_ptr<Scan>> scans_;
+  std::map<std::string, double> shares_;  // also of scans that have no context yet
+  std::map<Token, std::unique_ptr<Lease>> leases_;
+  bool draining_ = false;
+
+  std::deque<Place> places_;
+  std::vector<uint32_t> free_places_;
+  size_t open_chunks_ = 0;
+  uint64_t open_positions_ = 0;
+  Time next_check_ = kNever;  // of the chunks
+
+  std::vector<Attempt> attempts_;
+  std::vector<uint32_t> free_attempts_;
+
+  TokenBucket bucket_;
+  std::vector<std::shared_ptr<Scan>> turns_;  // scans take turns
+  size_t turn_ = 0;
+  uint32_t turn_left_ = 0;    // attempts before the next scan's turn
+  uint32_t free_passes_ = 0;  // positions that this Step may still decide without a probe
+  bool room_ = true;          // the sink's, as of this Step
+
+  // After failures on our side that would meet any target, nothing is started for a while.
+  Time brake_until_ = Time::min();
+  Duration brake_{};
+
+  RateMeter meter_;
+  RunnerCounters counters_;
+};
+
+}  // namespace portolan
