@@ -27,7 +27,8 @@ uint64_t LoadWord(const uint8_t* p) {
 
 // ---- encoding ----
 
-// A dense number for a pair, so that counting is an array access. States are below 8, reasons below 64.
+// A dense number for a pair, so that counting is an array access. States are below 8, reasons below
+// 64.
 constexpr size_t kKeys = 512;
 size_t Key(Symbol s) {
   return (static_cast<size_t>(s.state) & 7) << 6 | (static_cast<size_t>(s.reason) & 63);
@@ -47,13 +48,14 @@ Table MakeTable(std::span<const Symbol> outcomes) {
   size_t i = 0;
   for (; i + 1 < outcomes.size(); i += 2) {
     const Symbol a = outcomes[i], b = outcomes[i + 1];
-    seen |= (static_cast<unsigned>(a.state) | static_cast<unsigned>(b.state)) << 8 | static_cast<unsigned>(a.reason) |
-            static_cast<unsigned>(b.reason);
+    seen |= (static_cast<unsigned>(a.state) | static_cast<unsigned>(b.state)) << 8 |
+            static_cast<unsigned>(a.reason) | static_cast<unsigned>(b.reason);
     ++counts[Key(a)];
     ++more[Key(b)];
   }
   if (i < outcomes.size()) {
-    seen |= static_cast<unsigned>(outcomes[i].state) << 8 | static_cast<unsigned>(outcomes[i].reason);
+    seen |=
+        static_cast<unsigned>(outcomes[i].state) << 8 | static_cast<unsigned>(outcomes[i].reason);
     ++counts[Key(outcomes[i])];
   }
   PORTOLAN_CHECK((seen & ~0x073Fu) == 0);  // nothing that Key() would have cut off
@@ -144,7 +146,8 @@ void AppendCodes(int bits, std::span<const Symbol> outcomes, const Table& table,
 
 // ---- decoding ----
 
-// An encoding taken apart and found well-formed, but for its codes and exceptions, which CountCodes and ReadExceptions judge.
+// An encoding taken apart and found well-formed, but for its codes and exceptions, which CountCodes
+// and ReadExceptions judge.
 struct Parts {
   uint64_t count = 0;
   std::vector<Symbol> table;
@@ -169,19 +172,23 @@ absl::StatusOr<Parts> Parse(std::string_view in, size_t max_count) {
   uint64_t version = 0, symbols = 0;
   if (!TakeVarint(in, version)) return Malformed("no version");
   if (version != kVersion) {
-    return InvalidArgument("outcomes are in chunk encoding {}; this program knows {}: update it", version, kVersion);
+    return InvalidArgument("outcomes are in chunk encoding {}; this program knows {}: update it",
+                           version, kVersion);
   }
   if (!TakeVarint(in, parts.count)) return Malformed("no count");
   if (parts.count > max_count) {
-    return InvalidArgument("outcomes of {} positions, where at most {} are expected", parts.count, max_count);
+    return InvalidArgument("outcomes of {} positions, where at most {} are expected", parts.count,
+                           max_count);
   }
   if (!TakeVarint(in, symbols)) return Malformed("no symbol count");
-  if (symbols > kMaxSymbols || (symbols == 0) != (parts.count == 0)) return Malformed("bad symbol count");
+  if (symbols > kMaxSymbols || (symbols == 0) != (parts.count == 0))
+    return Malformed("bad symbol count");
   if (in.size() < symbols * 2) return Malformed("symbol table cut short");
   for (uint64_t i = 0; i < symbols; ++i) {
     const Symbol s{static_cast<State>(in[2 * i]), static_cast<Reason>(in[2 * i + 1])};
     if (!IsValid(s.state, s.reason)) return Malformed("no such state and reason");
-    if (std::find(parts.table.begin(), parts.table.end(), s) != parts.table.end()) return Malformed("symbol twice");
+    if (std::find(parts.table.begin(), parts.table.end(), s) != parts.table.end())
+      return Malformed("symbol twice");
     parts.table.push_back(s);
   }
   in.remove_prefix(symbols * 2);
@@ -199,18 +206,23 @@ absl::StatusOr<Parts> Parse(std::string_view in, size_t max_count) {
     parts.codes = reinterpret_cast<const uint8_t*>(in.data());
     parts.code_bytes = bytes;
     in.remove_prefix(bytes);
-    const unsigned used = static_cast<unsigned>(parts.count % per_byte) * static_cast<unsigned>(parts.bits);
-    if (used != 0 && parts.codes[bytes - 1] >> used != 0) return Malformed("bits set behind the last code");
+    const unsigned used =
+        static_cast<unsigned>(parts.count % per_byte) * static_cast<unsigned>(parts.bits);
+    if (used != 0 && parts.codes[bytes - 1] >> used != 0)
+      return Malformed("bits set behind the last code");
   }
   if (!TakeVarint(in, parts.exceptions)) return Malformed("no exception count");
   // Each takes a byte at least, so that a short input cannot ask for much work.
-  if (parts.exceptions > parts.count || parts.exceptions > in.size()) return Malformed("too many exceptions");
-  if (parts.exceptions > 0 && symbols <= parts.limit()) return Malformed("exceptions without a symbol for them");
+  if (parts.exceptions > parts.count || parts.exceptions > in.size())
+    return Malformed("too many exceptions");
+  if (parts.exceptions > 0 && symbols <= parts.limit())
+    return Malformed("exceptions without a symbol for them");
   parts.list = in;
   return parts;
 }
 
-// How often each code occurs in the packed bytes, by table entry. False: a code that is not in the table.
+// How often each code occurs in the packed bytes, by table entry. False: a code that is not in the
+// table.
 bool CountCodes(const Parts& parts, std::vector<uint64_t>& totals) {
   totals.assign(parts.table.size(), 0);
   uint64_t counts[256] = {};
@@ -273,7 +285,8 @@ absl::Status ReadExceptions(const Parts& parts, std::vector<uint64_t>& totals, E
     const size_t code = parts.limit() + value % spare;
     if (gap >= parts.count - next) return Malformed("exception behind the last position");
     const uint64_t position = next + gap;
-    if (parts.bits > 0 && parts.CodeAt(position) != 0) return Malformed("exception where there is a code");
+    if (parts.bits > 0 && parts.CodeAt(position) != 0)
+      return Malformed("exception where there is a code");
     --totals[0];
     ++totals[code];
     each(position, static_cast<uint8_t>(code));
@@ -288,7 +301,8 @@ template <int B>
 constexpr auto MakeUnpackTable() {
   std::array<std::array<uint8_t, 8 / B>, 256> table{};
   for (unsigned byte = 0; byte < 256; ++byte) {
-    for (unsigned k = 0; k < 8 / B; ++k) table[byte][k] = static_cast<uint8_t>(byte >> (k * B) & ((1u << B) - 1));
+    for (unsigned k = 0; k < 8 / B; ++k)
+      table[byte][k] = static_cast<uint8_t>(byte >> (k * B) & ((1u << B) - 1));
   }
   return table;
 }
@@ -298,7 +312,8 @@ void Unpack(const Parts& parts, uint8_t* out) {
   static constexpr auto kTable = MakeUnpackTable<B>();
   constexpr size_t kPerByte = 8 / B;
   const size_t whole = parts.count / kPerByte;
-  for (size_t i = 0; i < whole; ++i) std::memcpy(out + i * kPerByte, kTable[parts.codes[i]].data(), kPerByte);
+  for (size_t i = 0; i < whole; ++i)
+    std::memcpy(out + i * kPerByte, kTable[parts.codes[i]].data(), kPerByte);
   const size_t rest = parts.count % kPerByte;
   if (rest > 0) std::memcpy(out + whole * kPerByte, kTable[parts.codes[whole]].data(), rest);
 }
@@ -307,8 +322,8 @@ void Unpack(const Parts& parts, uint8_t* out) {
 
 std::string EncodeOutcomes(std::span<const Symbol> outcomes) {
   const Table table = MakeTable(outcomes);
-  // No encoding with b bits is smaller than its codes and a byte for each exception: try the most promising b first, and skip those that
-  // cannot win any more.
+  // No encoding with b bits is smaller than its codes and a byte for each exception: try the most
+  // promising b first, and skip those that cannot win any more.
   std::vector<std::pair<uint64_t, int>> candidates;
   for (int bits : kBits) {
     const size_t limit = size_t{1} << bits;

@@ -21,9 +21,12 @@ Ledger CountAll(std::span<const Symbol> table, std::span<const uint64_t> totals)
 }  // namespace
 
 Ledger LedgerOf(const OutcomeTotals& totals) { return CountAll(totals.table, totals.totals); }
-Ledger LedgerOf(const DecodedOutcomes& outcomes) { return CountAll(outcomes.table, outcomes.totals); }
+Ledger LedgerOf(const DecodedOutcomes& outcomes) {
+  return CountAll(outcomes.table, outcomes.totals);
+}
 
-IntervalSet OwedPositions(const DecodedOutcomes& outcomes, uint64_t base, std::optional<Reason> reason) {
+IntervalSet OwedPositions(const DecodedOutcomes& outcomes, uint64_t base,
+                          std::optional<Reason> reason) {
   IntervalSet owed;
   std::array<bool, 256> wanted{};
   bool any = false;
@@ -47,7 +50,8 @@ RemaskedOutcomes Remask(const DecodedOutcomes& outcomes, uint64_t base, const In
   RemaskedOutcomes out;
   std::vector<Symbol> symbols(outcomes.size());  // owed, without a reason
   std::vector<uint64_t> totals(outcomes.table.size());
-  for (const IndexRange& r : keep.Intersection(IndexRange{base, base + outcomes.size()}).ToVector()) {
+  for (const IndexRange& r :
+       keep.Intersection(IndexRange{base, base + outcomes.size()}).ToVector()) {
     for (uint64_t i = r.begin - base; i < r.end - base; ++i) {
       symbols[i] = outcomes.At(i);
       ++totals[outcomes.codes[i]];
@@ -58,7 +62,8 @@ RemaskedOutcomes Remask(const DecodedOutcomes& outcomes, uint64_t base, const In
   return out;
 }
 
-absl::StatusOr<RemaskedOutcomes> Remask(std::string_view encoded, size_t max_count, uint64_t base, const IntervalSet& keep) {
+absl::StatusOr<RemaskedOutcomes> Remask(std::string_view encoded, size_t max_count, uint64_t base,
+                                        const IntervalSet& keep) {
   PORTOLAN_ASSIGN_OR_RETURN(const DecodedOutcomes outcomes, DecodeOutcomes(encoded, max_count));
   return Remask(outcomes, base, keep);
 }

@@ -15,14 +15,18 @@ using Endpoints = std::vector<TargetList::Endpoint>;
 // Ascending, each once.
 Endpoints Sorted(Endpoints endpoints) {
   const auto key = [](const TargetList::Endpoint& e) { return std::tie(e.address, e.port); };
-  std::sort(endpoints.begin(), endpoints.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
-  endpoints.erase(std::unique(endpoints.begin(), endpoints.end(), [&](const auto& a, const auto& b) { return key(a) == key(b); }),
+  std::sort(endpoints.begin(), endpoints.end(),
+            [&](const auto& a, const auto& b) { return key(a) < key(b); });
+  endpoints.erase(std::unique(endpoints.begin(), endpoints.end(),
+                              [&](const auto& a, const auto& b) { return key(a) == key(b); }),
                   endpoints.end());
   return endpoints;
 }
 
-// The ports of the endpoints of `address`, from `it` on, which is moved behind them. `out` is reused, because there may be a million.
-void TakePorts(Endpoints::const_iterator& it, Endpoints::const_iterator end, const IpAddress& address, std::vector<PortRange>& out) {
+// The ports of the endpoints of `address`, from `it` on, which is moved behind them. `out` is
+// reused, because there may be a million.
+void TakePorts(Endpoints::const_iterator& it, Endpoints::const_iterator end,
+               const IpAddress& address, std::vector<PortRange>& out) {
   out.clear();
   for (; it != end && it->address == address; ++it) {
     if (!out.empty() && out.back().last + 1 == it->port) {
@@ -38,13 +42,15 @@ class Blocks {
  public:
   void Add(const std::vector<PortRange>& ports, const IpRange& addresses) {
     // Neighbours in a list often have the same ports.
-    if (last_ == by_ports_.end() || last_->first != ports) last_ = by_ports_.try_emplace(ports).first;
+    if (last_ == by_ports_.end() || last_->first != ports)
+      last_ = by_ports_.try_emplace(ports).first;
     last_->second.push_back(addresses);
   }
   std::vector<Block> Take() {
     std::vector<Block> blocks;
     blocks.reserve(by_ports_.size());
-    for (auto& [ports, addresses] : by_ports_) blocks.push_back({IpSet::Of(std::move(addresses)), PortSet::Of(ports)});
+    for (auto& [ports, addresses] : by_ports_)
+      blocks.push_back({IpSet::Of(std::move(addresses)), PortSet::Of(ports)});
     return blocks;
   }
 
@@ -57,24 +63,31 @@ class Blocks {
 absl::Status NothingLeft(const TargetList& targets, const PortSet& ports, const Exclusions& ex) {
   std::string planned;
   if (!targets.addresses.empty()) {
-    planned = fmt::format("{:.3g} addresses on {} port{}", static_cast<double>(targets.addresses.size()), ports.size(), ports.size() == 1 ? "" : "s");
+    planned =
+        fmt::format("{:.3g} addresses on {} port{}", static_cast<double>(targets.addresses.size()),
+                    ports.size(), ports.size() == 1 ? "" : "s");
   }
   if (!targets.endpoints.empty()) {
-    planned += fmt::format("{}{} single address:port targets", planned.empty() ? "" : " and ", targets.endpoints.size());
+    planned += fmt::format("{}{} single address:port targets", planned.empty() ? "" : " and ",
+                           targets.endpoints.size());
   }
   return InvalidArgument(
-      "nothing left to probe: of {}, all are excluded (by {} address ranges, {} ports, {} single address:port exclusions): "
+      "nothing left to probe: of {}, all are excluded (by {} address ranges, {} ports, {} single "
+      "address:port exclusions): "
       "exclude less, or give other targets",
       planned, ex.addresses.ranges().size(), ex.ports.size(), ex.endpoints.size());
 }
 
 }  // namespace
 
-absl::StatusOr<std::vector<Block>> MakeBlocks(const TargetList& targets, const PortSet& ports, const Exclusions& exclusions) {
-  if (targets.addresses.empty() && targets.endpoints.empty()) return InvalidArgument("no targets: give at least one address, network or host name");
+absl::StatusOr<std::vector<Block>> MakeBlocks(const TargetList& targets, const PortSet& ports,
+                                              const Exclusions& exclusions) {
+  if (targets.addresses.empty() && targets.endpoints.empty())
+    return InvalidArgument("no targets: give at least one address, network or host name");
   if (!targets.addresses.empty() && ports.empty()) {
-    return InvalidArgument("targets such as {} have no ports: say which, for example -p 22,443 or --top-ports 100",
-                           targets.addresses.ranges().front().ToString());
+    return InvalidArgument(
+        "targets such as {} have no ports: say which, for example -p 22,443 or --top-ports 100",
+        targets.addresses.ranges().front().ToString());
   }
   const PortSet plain_ports = ports.Minus(exclusions.ports);
   const Endpoints own = Sorted(targets.endpoints);
@@ -104,7 +117,8 @@ absl::StatusOr<std::vector<Block>> MakeBlocks(const TargetList& targets, const P
   }
 
   if (!plain_ports.empty()) {
-    const IpSet plain = targets.addresses.Minus(exclusions.addresses).Minus(IpSet::Of(std::move(special)));
+    const IpSet plain =
+        targets.addresses.Minus(exclusions.addresses).Minus(IpSet::Of(std::move(special)));
     for (const IpRange& r : plain.ranges()) blocks.Add(plain_ports.ranges(), r);
   }
   std::vector<Block> made = blocks.Take();

@@ -16,7 +16,7 @@ enum class State : uint8_t {
   kFiltered = 3,     // silence, or a firewall said so
   kUnreachable = 4,  // the network says that there is no way to the host
   kNotProbed = 5,    // will never be known in this scan; the reason is the cause
-  kOwed = 6,         // on the wire only: probed without a verdict, or given back; to be probed again
+  kOwed = 6,  // on the wire only: probed without a verdict, or given back; to be probed again
 };
 
 // How it is known. The numbers are stored and sent: never change one.
@@ -24,15 +24,16 @@ enum class Reason : uint8_t {
   kNone = 0,  // with kOwed only: nothing is known here, or it was counted elsewhere
   // open
   kSynAck = 1,
-  kResetAfterAccept = 2,  // handshake, then RST at once: a SYN proxy, or a server that refuses this client
+  kResetAfterAccept =
+      2,  // handshake, then RST at once: a SYN proxy, or a server that refuses this client
   // closed
   kConnRefused = 10,  // RST
   kSelfConnect = 11,  // the kernel connected the socket to itself: nobody listens
   // filtered
   kNoResponse = 20,
-  kAdminProhibited = 21,    // ICMP 3/9, 3/10, 3/13; ICMPv6 1/1, 1/5, 1/6
-  kPortUnreachable = 22,    // ICMP 3/3, ICMPv6 1/4: a firewall's reject
-  kProtoUnreachable = 23,   // ICMP 3/2
+  kAdminProhibited = 21,   // ICMP 3/9, 3/10, 3/13; ICMPv6 1/1, 1/5, 1/6
+  kPortUnreachable = 22,   // ICMP 3/3, ICMPv6 1/4: a firewall's reject
+  kProtoUnreachable = 23,  // ICMP 3/2
   // unreachable
   kHostUnreachable = 30,
   kNetUnreachable = 31,
@@ -44,9 +45,9 @@ enum class Reason : uint8_t {
   kAttempts = 43,    // attempted as often as the scan allows
   kCancelled = 44,
   // owed: the cause
-  kLocalFailure = 50,  // EMFILE, EADDRNOTAVAIL, ENOBUFS, ...: ours, never a port's state
-  kChunkClosed = 51,   // still in flight, or due a retry, when its chunk had to close
-  kThrottled = 52,     // the target stopped answering ports that it answered before
+  kLocalFailure = 50,    // EMFILE, EADDRNOTAVAIL, ENOBUFS, ...: ours, never a port's state
+  kChunkClosed = 51,     // still in flight, or due a retry, when its chunk had to close
+  kThrottled = 52,       // the target stopped answering ports that it answered before
   kRefusedByScope = 53,  // outside this agent's own scope: to be offered to another agent
 };
 
@@ -77,8 +78,9 @@ struct OpenRow {
 struct Ledger {
   uint64_t open = 0, closed = 0, filtered = 0, unreachable = 0;
   static constexpr int kCauses = 5;
-  uint64_t not_probed[kCauses] = {};  // kExcluded, kAgentScope, kNoAgent, kAttempts, kCancelled in this order
-  uint64_t extra = 0;           // probes beyond the plan (confirmations); not part of the sum
+  uint64_t not_probed[kCauses] =
+      {};              // kExcluded, kAgentScope, kNoAgent, kAttempts, kCancelled in this order
+  uint64_t extra = 0;  // probes beyond the plan (confirmations); not part of the sum
   friend bool operator==(const Ledger&, const Ledger&) = default;
   uint64_t NotProbed() const;
   uint64_t Done() const { return open + closed + filtered + unreachable + NotProbed(); }

@@ -9,8 +9,10 @@
 
 namespace portolan {
 
-absl::StatusOr<std::shared_ptr<const ScanSpace>> ScanSpace::Create(std::vector<Block> blocks, uint64_t seed) {
-  if (blocks.empty()) return InvalidArgument("the scan space is empty: give at least one target and one port");
+absl::StatusOr<std::shared_ptr<const ScanSpace>> ScanSpace::Create(std::vector<Block> blocks,
+                                                                   uint64_t seed) {
+  if (blocks.empty())
+    return InvalidArgument("the scan space is empty: give at least one target and one port");
   const std::shared_ptr<ScanSpace> space(new ScanSpace);
   space->seed_ = seed;
   space->info_.reserve(blocks.size());
@@ -39,8 +41,10 @@ absl::StatusOr<std::shared_ptr<const ScanSpace>> ScanSpace::Create(std::vector<B
     space->info_.push_back(info);
   }
   if (too_many) {
-    return InvalidArgument("the scan space has {:.2g} positions (addresses times ports), the limit is {:.2g}: scan fewer addresses or ports",
-                           positions, static_cast<double>(kMaxPositions));
+    return InvalidArgument(
+        "the scan space has {:.2g} positions (addresses times ports), the limit is {:.2g}: scan "
+        "fewer addresses or ports",
+        positions, static_cast<double>(kMaxPositions));
   }
   space->blocks_ = std::move(blocks);
   PORTOLAN_RETURN_IF_ERROR(space->IndexRanges());
@@ -56,13 +60,16 @@ absl::Status ScanSpace::IndexRanges() {
     const uint32_t ranges = static_cast<uint32_t>(blocks_[b].addresses.ranges().size());
     for (uint32_t r = 0; r < ranges; ++r) by_address_.push_back({b, r});
   }
-  std::sort(by_address_.begin(), by_address_.end(),
-            [this](const RangeRef& a, const RangeRef& b) { return RangeOf(a).first < RangeOf(b).first; });
+  std::sort(by_address_.begin(), by_address_.end(), [this](const RangeRef& a, const RangeRef& b) {
+    return RangeOf(a).first < RangeOf(b).first;
+  });
   for (size_t i = 1; i < by_address_.size(); ++i) {
     const IpRange& before = RangeOf(by_address_[i - 1]);
     const IpRange& range = RangeOf(by_address_[i]);
     if (range.first <= before.last) {
-      return InvalidArgument("address {} is in two blocks of the scan space: put all its ports into one", range.first.ToString());
+      return InvalidArgument(
+          "address {} is in two blocks of the scan space: put all its ports into one",
+          range.first.ToString());
     }
   }
   return absl::OkStatus();
@@ -86,8 +93,9 @@ Permutation ScanSpace::CellsOf(const Group& group) const {
 
 ScanSpace::Group ScanSpace::GroupOf(uint64_t index) const {
   PORTOLAN_CHECK(index < size_);
-  const auto it = std::upper_bound(info_.begin(), info_.end(), index,
-                                   [](uint64_t i, const BlockInfo& info) { return i < info.begin; });
+  const auto it =
+      std::upper_bound(info_.begin(), info_.end(), index,
+                       [](uint64_t i, const BlockInfo& info) { return i < info.begin; });
   const size_t block = static_cast<size_t>(it - info_.begin()) - 1;
   const BlockInfo& info = info_[block];
   return MakeGroup(block, (index - info.begin) / (info.group_addresses * info.ports));
@@ -95,8 +103,9 @@ ScanSpace::Group ScanSpace::GroupOf(uint64_t index) const {
 
 ScanSpace::Group ScanSpace::GroupNumber(uint64_t n) const {
   PORTOLAN_CHECK(n < group_count_);
-  const auto it = std::upper_bound(info_.begin(), info_.end(), n,
-                                   [](uint64_t i, const BlockInfo& info) { return i < info.first_group; });
+  const auto it =
+      std::upper_bound(info_.begin(), info_.end(), n,
+                       [](uint64_t i, const BlockInfo& info) { return i < info.first_group; });
   const size_t block = static_cast<size_t>(it - info_.begin()) - 1;
   return MakeGroup(block, n - info_[block].first_group);
 }
@@ -107,14 +116,16 @@ ScanSpace::Endpoint ScanSpace::At(uint64_t index) const {
   const Block& block = blocks_[group.block];
   const uint64_t cell = CellsOf(group).Forward(index - group.range.begin);
   const uint64_t position = group.number * info.group_addresses + cell / info.ports;
-  return {block.addresses.Select(info.order.Forward(position)), block.ports.Select(static_cast<uint32_t>(cell % info.ports))};
+  return {block.addresses.Select(info.order.Forward(position)),
+          block.ports.Select(static_cast<uint32_t>(cell % info.ports))};
 }
 
 std::optional<ScanSpace::Place> ScanSpace::PlaceOf(const IpAddress& address) const {
   size_t block = 0;
   if (blocks_.size() > 1) {
-    const auto it = std::upper_bound(by_address_.begin(), by_address_.end(), address,
-                                     [this](const IpAddress& a, const RangeRef& r) { return a < RangeOf(r).first; });
+    const auto it = std::upper_bound(
+        by_address_.begin(), by_address_.end(), address,
+        [this](const IpAddress& a, const RangeRef& r) { return a < RangeOf(r).first; });
     if (it == by_address_.begin()) return std::nullopt;
     block = std::prev(it)->block;
   }
@@ -141,13 +152,17 @@ std::optional<ScanSpace::Group> ScanSpace::GroupOfAddress(const IpAddress& addre
 }
 
 GroupView::GroupView(std::shared_ptr<const ScanSpace> space, const ScanSpace::Group& group)
-    : space_(std::move(space)), ports_(&space_->blocks_[group.block].ports), group_(group), cells_(space_->CellsOf(group)) {
+    : space_(std::move(space)),
+      ports_(&space_->blocks_[group.block].ports),
+      group_(group),
+      cells_(space_->CellsOf(group)) {
   const ScanSpace::BlockInfo& info = space_->info_[group.block];
   const IpSet& addresses = space_->blocks_[group.block].addresses;
   std::vector<std::pair<uint64_t, uint16_t>> places;  // (rank in the block, slot)
   places.reserve(group.addresses);
   for (uint64_t slot = 0; slot < group.addresses; ++slot) {
-    places.emplace_back(info.order.Forward(group.number * info.group_addresses + slot), static_cast<uint16_t>(slot));
+    places.emplace_back(info.order.Forward(group.number * info.group_addresses + slot),
+                        static_cast<uint16_t>(slot));
   }
   std::sort(places.begin(), places.end());
   sorted_.reserve(places.size());
@@ -161,7 +176,8 @@ GroupView::GroupView(std::shared_ptr<const ScanSpace> space, const ScanSpace::Gr
 }
 
 uint16_t GroupView::PortAt(uint32_t i) const {
-  if (ports_->ranges().size() == 1) return static_cast<uint16_t>(ports_->ranges().front().first + i);
+  if (ports_->ranges().size() == 1)
+    return static_cast<uint16_t>(ports_->ranges().front().first + i);
   return ports_->Select(i);
 }
 

@@ -26,7 +26,8 @@ std::string CompressForStorage(std::string_view plain) {
   thread_local const std::unique_ptr<ZSTD_CCtx, Free> context(ZSTD_createCCtx());
   PORTOLAN_CHECK(context != nullptr);  // out of memory
   std::string out(1 + ZSTD_compressBound(plain.size()), kZstd);
-  const size_t n = ZSTD_compressCCtx(context.get(), out.data() + 1, out.size() - 1, plain.data(), plain.size(), kLevel);
+  const size_t n = ZSTD_compressCCtx(context.get(), out.data() + 1, out.size() - 1, plain.data(),
+                                     plain.size(), kLevel);
   PORTOLAN_CHECK(!ZSTD_isError(n));  // the buffer is as large as it may ask for
   if (n >= plain.size()) {
     out.assign(1, kRaw);
@@ -39,24 +40,31 @@ std::string CompressForStorage(std::string_view plain) {
 }
 
 absl::StatusOr<std::string> DecompressFromStorage(std::string_view stored, size_t max_size) {
-  if (stored.empty()) return DataLoss("stored outcomes are empty: the database is damaged; restore it from a backup");
+  if (stored.empty())
+    return DataLoss("stored outcomes are empty: the database is damaged; restore it from a backup");
   const char kind = stored.front();
   stored.remove_prefix(1);
   if (kind == kRaw) {
-    if (stored.size() > max_size) return DataLoss("stored outcomes have {} bytes, more than {}", stored.size(), max_size);
+    if (stored.size() > max_size)
+      return DataLoss("stored outcomes have {} bytes, more than {}", stored.size(), max_size);
     return std::string(stored);
   }
-  if (kind != kZstd) return DataLoss("stored outcomes are of unknown kind {}", static_cast<int>(kind));
+  if (kind != kZstd)
+    return DataLoss("stored outcomes are of unknown kind {}", static_cast<int>(kind));
   const unsigned long long size = ZSTD_getFrameContentSize(stored.data(), stored.size());
   if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN) {
     return DataLoss("stored outcomes are no zstd frame of known size");
   }
-  if (size > max_size) return DataLoss("stored outcomes have {} bytes, more than {}", size, max_size);
+  if (size > max_size)
+    return DataLoss("stored outcomes have {} bytes, more than {}", size, max_size);
   thread_local const std::unique_ptr<ZSTD_DCtx, Free> context(ZSTD_createDCtx());
   PORTOLAN_CHECK(context != nullptr);
   std::string out(size, '\0');
-  const size_t n = ZSTD_decompressDCtx(context.get(), out.data(), out.size(), stored.data(), stored.size());
-  if (ZSTD_isError(n) || n != size) return DataLoss("stored outcomes are damaged: {}", ZSTD_isError(n) ? ZSTD_getErrorName(n) : "wrong size");
+  const size_t n =
+      ZSTD_decompressDCtx(context.get(), out.data(), out.size(), stored.data(), stored.size());
+  if (ZSTD_isError(n) || n != size)
+    return DataLoss("stored outcomes are damaged: {}",
+                    ZSTD_isError(n) ? ZSTD_getErrorName(n) : "wrong size");
   return out;
 }
 

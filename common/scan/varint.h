@@ -6,7 +6,8 @@
 
 namespace portolan {
 
-// Unsigned LEB128: 7 bits a byte, low bits first, the high bit says that more follow. At most 10 bytes.
+// Unsigned LEB128: 7 bits a byte, low bits first, the high bit says that more follow. At most 10
+// bytes.
 inline void AppendVarint(uint64_t value, std::string& out) {
   while (value >= 0x80) {
     out.push_back(static_cast<char>(value | 0x80));
@@ -15,8 +16,8 @@ inline void AppendVarint(uint64_t value, std::string& out) {
   out.push_back(static_cast<char>(value));
 }
 
-// Takes one varint off the front of `in`. False, with `in` unspecified: cut short, above 64 bits, or longer than needed (so that
-// each number has one spelling).
+// Takes one varint off the front of `in`. False, with `in` unspecified: cut short, above 64 bits,
+// or longer than needed (so that each number has one spelling).
 inline bool TakeVarint(std::string_view& in, uint64_t& value) {
   value = 0;
   for (int shift = 0; shift < 64 && !in.empty(); shift += 7) {

@@ -46,7 +46,8 @@ void ExpectSame(const IntervalSet& set, const Model& model, uint64_t base) {
   }
   ASSERT_EQ(total, set.size());
   ASSERT_EQ(set.range_count(), set.ToVector().size());
-  for (uint64_t i = base; i < base + kUniverse; ++i) ASSERT_EQ(set.Contains(i), model.positions.count(i) == 1) << i - base;
+  for (uint64_t i = base; i < base + kUniverse; ++i)
+    ASSERT_EQ(set.Contains(i), model.positions.count(i) == 1) << i - base;
   ASSERT_EQ(set, FromModel(model));
 }
 
@@ -54,7 +55,8 @@ class IntervalSetProperty : public testing::TestWithParam<uint64_t> {
  protected:
   IndexRange RandomRange() {
     const uint64_t begin = GetParam() + random_() % kUniverse;
-    const uint64_t end = std::min(begin + random_() % 12, GetParam() + kUniverse);  // often empty, often adjacent
+    const uint64_t end =
+        std::min(begin + random_() % 12, GetParam() + kUniverse);  // often empty, often adjacent
     return {begin, std::max(begin, end)};
   }
   // A set and its model, alike.
@@ -69,7 +71,8 @@ class IntervalSetProperty : public testing::TestWithParam<uint64_t> {
   }
   std::mt19937_64 random_{GetParam() + 1};
 };
-INSTANTIATE_TEST_SUITE_P(Bases, IntervalSetProperty, testing::Values(uint64_t{0}, kHuge, UINT64_MAX - kUniverse));
+INSTANTIATE_TEST_SUITE_P(Bases, IntervalSetProperty,
+                         testing::Values(uint64_t{0}, kHuge, UINT64_MAX - kUniverse));
 
 TEST_P(IntervalSetProperty, AddAndRemoveAreThoseOfASet) {
   for (int round = 0; round < 60; ++round) {
@@ -121,14 +124,18 @@ TEST_P(IntervalSetProperty, QueriesAgreeWithTheModel) {
     const auto [set, model] = RandomSet();
     const IndexRange r = RandomRange();
     Model inside, outside;
-    for (uint64_t i = r.begin; i < r.end; ++i) (model.positions.count(i) ? inside : outside).positions.insert(i);
+    for (uint64_t i = r.begin; i < r.end; ++i)
+      (model.positions.count(i) ? inside : outside).positions.insert(i);
     ASSERT_EQ(set.Contains(r), outside.positions.empty());
     ASSERT_EQ(set.Intersects(r), !inside.positions.empty());
     ASSERT_NO_FATAL_FAILURE(ExpectSame(set.Intersection(r), inside, GetParam()));
     ASSERT_NO_FATAL_FAILURE(ExpectSame(set.Complement(r), outside, GetParam()));
-    ASSERT_EQ(set.First(), model.positions.empty() ? std::nullopt : std::optional<uint64_t>(*model.positions.begin()));
+    ASSERT_EQ(set.First(), model.positions.empty()
+                               ? std::nullopt
+                               : std::optional<uint64_t>(*model.positions.begin()));
     const auto from = model.positions.lower_bound(r.begin);
-    ASSERT_EQ(set.FirstFrom(r.begin), from == model.positions.end() ? std::nullopt : std::optional<uint64_t>(*from));
+    ASSERT_EQ(set.FirstFrom(r.begin),
+              from == model.positions.end() ? std::nullopt : std::optional<uint64_t>(*from));
   }
 }
 
@@ -194,7 +201,8 @@ TEST(IntervalSet, HoldsTheWholeOfTheLargestSpace) {
   EXPECT_EQ(set.size(), kMax);
   set.Remove({kMax / 2, kMax / 2 + 1});
   EXPECT_EQ(set.size(), kMax - 1);
-  EXPECT_EQ(set.Complement({0, kMax}).ToVector(), (std::vector<IndexRange>{{kMax / 2, kMax / 2 + 1}}));
+  EXPECT_EQ(set.Complement({0, kMax}).ToVector(),
+            (std::vector<IndexRange>{{kMax / 2, kMax / 2 + 1}}));
   EXPECT_EQ(set.TakeBack(kMax / 2 - 1).ToVector(), (std::vector<IndexRange>{{kMax / 2 + 1, kMax}}));
   EXPECT_EQ(set.ToVector(), (std::vector<IndexRange>{{0, kMax / 2}}));
 }

@@ -14,7 +14,8 @@ std::vector<Symbol> AllSymbols() {
   std::vector<Symbol> all;
   for (int s = 0; s < 8; ++s) {
     for (int r = 0; r < 64; ++r) {
-      if (IsValid(static_cast<State>(s), static_cast<Reason>(r))) all.push_back({static_cast<State>(s), static_cast<Reason>(r)});
+      if (IsValid(static_cast<State>(s), static_cast<Reason>(r)))
+        all.push_back({static_cast<State>(s), static_cast<Reason>(r)});
     }
   }
   return all;
@@ -27,7 +28,8 @@ constexpr Symbol kSilent{State::kFiltered, Reason::kNoResponse};
 // The code width that an encoding took.
 int WidthOf(std::string_view encoded) {
   uint64_t version = 0, count = 0, symbols = 0;
-  EXPECT_TRUE(TakeVarint(encoded, version) && TakeVarint(encoded, count) && TakeVarint(encoded, symbols));
+  EXPECT_TRUE(TakeVarint(encoded, version) && TakeVarint(encoded, count) &&
+              TakeVarint(encoded, symbols));
   return encoded[2 * symbols];
 }
 
@@ -64,7 +66,8 @@ void ExpectRoundTrip(const std::vector<Symbol>& outcomes) {
 TEST(ChunkCodec, EncodesAsVersionOneDidWhenItWasFixed) {
   EXPECT_EQ(EncodeOutcomes({}), std::string("\x01\0\0\0\0", 5));
   // Three refused: version, count, symbols, table, b = 0, no exceptions.
-  EXPECT_EQ(EncodeOutcomes(std::vector<Symbol>(3, kClosed)), std::string("\x01\x03\x01\x02\x0a\0\0", 7));
+  EXPECT_EQ(EncodeOutcomes(std::vector<Symbol>(3, kClosed)),
+            std::string("\x01\x03\x01\x02\x0a\0\0", 7));
   // Twelve silent, one open at 10: one exception, gap 10.
   std::vector<Symbol> silent(12, kSilent);
   silent[10] = kOpen;
@@ -72,7 +75,8 @@ TEST(ChunkCodec, EncodesAsVersionOneDidWhenItWasFixed) {
   // Alternating: one bit each, 0101...; a tie in frequency goes to the lower numbers.
   std::vector<Symbol> alternating;
   for (int i = 0; i < 20; ++i) alternating.push_back(i % 2 == 0 ? kSilent : kClosed);
-  EXPECT_EQ(EncodeOutcomes(alternating), std::string("\x01\x14\x02\x02\x0a\x03\x14\x01\x55\x55\x05\0", 12));
+  EXPECT_EQ(EncodeOutcomes(alternating),
+            std::string("\x01\x14\x02\x02\x0a\x03\x14\x01\x55\x55\x05\0", 12));
 }
 
 TEST(ChunkCodec, RoundTripsAnyMixOfAnyLength) {
@@ -109,7 +113,8 @@ TEST(ChunkCodec, TakesTheWidthThatIsSmallest) {
   EXPECT_EQ(WidthOf(mix({0.495, 0.495, 0.01})), 1);
   EXPECT_EQ(WidthOf(mix({0.3, 0.3, 0.3, 0.1})), 2);
   EXPECT_EQ(WidthOf(mix(std::vector<double>(15, 1))), 4);
-  EXPECT_EQ(WidthOf(mix(std::vector<double>(21, 1))), 4);  // 5 of 21 as exceptions still beat 8 bits
+  EXPECT_EQ(WidthOf(mix(std::vector<double>(21, 1))),
+            4);  // 5 of 21 as exceptions still beat 8 bits
 }
 
 TEST(ChunkCodec, IsAsSmallAsItSays) {
@@ -124,9 +129,12 @@ TEST(ChunkCodec, IsAsSmallAsItSays) {
 }
 
 TEST(ChunkCodecDeathTest, EncoderRefusesPairsThatDoNotExist) {
-  EXPECT_DEATH(EncodeOutcomes(std::vector<Symbol>{{State::kClosed, Reason::kSynAck}}), "broken invariant");
-  EXPECT_DEATH(EncodeOutcomes(std::vector<Symbol>{kOpen, {static_cast<State>(9), Reason::kSynAck}}), "broken invariant");
-  EXPECT_DEATH(EncodeOutcomes(std::vector<Symbol>{{State::kOpen, static_cast<Reason>(65)}}), "broken invariant");
+  EXPECT_DEATH(EncodeOutcomes(std::vector<Symbol>{{State::kClosed, Reason::kSynAck}}),
+               "broken invariant");
+  EXPECT_DEATH(EncodeOutcomes(std::vector<Symbol>{kOpen, {static_cast<State>(9), Reason::kSynAck}}),
+               "broken invariant");
+  EXPECT_DEATH(EncodeOutcomes(std::vector<Symbol>{{State::kOpen, static_cast<Reason>(65)}}),
+               "broken invariant");
 }
 
 // ---- hostile input ----
@@ -138,7 +146,8 @@ void ExpectRefused(const std::string& encoded, std::string_view why) {
   const auto counted = CountOutcomes(encoded, 1000);
   ASSERT_FALSE(counted.ok()) << why;
   EXPECT_EQ(counted.status(), decoded.status());
-  EXPECT_NE(std::string(decoded.status().message()).find(why), std::string::npos) << decoded.status() << ", not: " << why;
+  EXPECT_NE(std::string(decoded.status().message()).find(why), std::string::npos)
+      << decoded.status() << ", not: " << why;
 }
 
 TEST(ChunkCodec, RefusesWhatIsNotWellFormed) {
@@ -147,7 +156,7 @@ TEST(ChunkCodec, RefusesWhatIsNotWellFormed) {
   ExpectRefused("\x02\x00\x00\x00\x00"s, "chunk encoding 2");
   ExpectRefused("\x81\x00"s, "no version");  // 1, spelled with two bytes
   ExpectRefused("\x01", "no count");
-  ExpectRefused("\x01\xe9\x07"s, "positions");  // 1001
+  ExpectRefused("\x01\xe9\x07"s, "positions");                                  // 1001
   ExpectRefused("\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"s, "positions");  // 2^64 - 1
   ExpectRefused("\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"s, "no count");   // above
   ExpectRefused("\x01\x03", "no symbol count");
@@ -174,7 +183,8 @@ TEST(ChunkCodec, RefusesWhatIsNotWellFormed) {
   ExpectRefused("\x01\x03\x02\x01\x01\x02\x0a\x00\x02\x00\x80"s, "exceptions cut short");
   ExpectRefused("\x01\x03\x02\x01\x01\x02\x0a\x00\x01\x03"s, "behind the last position");
   ExpectRefused("\x01\x03\x02\x01\x01\x02\x0a\x00\x02\x02\x00"s, "behind the last position");
-  ExpectRefused("\x01\x03\x02\x01\x01\x02\x0a\x00\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"s, "behind the last position");
+  ExpectRefused("\x01\x03\x02\x01\x01\x02\x0a\x00\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"s,
+                "behind the last position");
   ExpectRefused("\x01\x03\x03\x01\x01\x02\x0a\x03\x14\x01\x02\x01\x01"s, "where there is a code");
   ExpectRefused("\x01\x03\x02\x01\x01\x02\x0a\x00\x01\x00\x00"s, "bytes behind the end");
   ExpectRefused("\x01\x00\x00\x00\x00\x00"s, "bytes behind the end");
@@ -184,7 +194,8 @@ TEST(ChunkCodec, RefusesEveryPrefixOfAnEncoding) {
   std::mt19937_64 random(4);
   const std::vector<Symbol> all = AllSymbols();
   std::vector<Symbol> outcomes;
-  for (int i = 0; i < 500; ++i) outcomes.push_back(all[std::min(random() % all.size(), random() % all.size())]);
+  for (int i = 0; i < 500; ++i)
+    outcomes.push_back(all[std::min(random() % all.size(), random() % all.size())]);
   const std::string encoded = EncodeOutcomes(outcomes);
   for (size_t cut = 0; cut < encoded.size(); ++cut) {
     EXPECT_FALSE(DecodeOutcomes(encoded.substr(0, cut), 500).ok());
@@ -198,9 +209,11 @@ TEST(ChunkCodec, DamagedInputIsRefusedOrConsistent) {
   for (int round = 0; round < 20'000; ++round) {
     std::vector<Symbol> outcomes;
     const size_t kinds = 1 + random() % 6;
-    for (size_t i = random() % 60; i > 0; --i) outcomes.push_back(all[std::min(random() % kinds, random() % kinds)]);
+    for (size_t i = random() % 60; i > 0; --i)
+      outcomes.push_back(all[std::min(random() % kinds, random() % kinds)]);
     std::string encoded = EncodeOutcomes(outcomes);
-    for (int k = random() % 3; k >= 0; --k) encoded[random() % encoded.size()] = static_cast<char>(random());
+    for (int k = random() % 3; k >= 0; --k)
+      encoded[random() % encoded.size()] = static_cast<char>(random());
     const auto decoded = DecodeOutcomes(encoded, 100);
     const auto counted = CountOutcomes(encoded, 100);
     ASSERT_EQ(decoded.status(), counted.status());
@@ -217,7 +230,8 @@ TEST(ChunkCodec, DamagedInputIsRefusedOrConsistent) {
 }
 
 TEST(Varint, RoundTripsAndHasOneSpelling) {
-  for (uint64_t v : {uint64_t{0}, uint64_t{1}, uint64_t{127}, uint64_t{128}, uint64_t{16383}, uint64_t{16384}, uint64_t{1} << 62, UINT64_MAX}) {
+  for (uint64_t v : {uint64_t{0}, uint64_t{1}, uint64_t{127}, uint64_t{128}, uint64_t{16383},
+                     uint64_t{16384}, uint64_t{1} << 62, UINT64_MAX}) {
     std::string text;
     AppendVarint(v, text);
     std::string_view in = text;

@@ -9,8 +9,9 @@ namespace portolan {
 namespace {
 
 const std::vector<Symbol> kMix = {
-    {State::kClosed, Reason::kConnRefused},  {State::kFiltered, Reason::kNoResponse}, {State::kOpen, Reason::kSynAck},
-    {State::kOwed, Reason::kChunkClosed},    {State::kOwed, Reason::kRefusedByScope}, {State::kOwed, Reason::kNone},
+    {State::kClosed, Reason::kConnRefused},  {State::kFiltered, Reason::kNoResponse},
+    {State::kOpen, Reason::kSynAck},         {State::kOwed, Reason::kChunkClosed},
+    {State::kOwed, Reason::kRefusedByScope}, {State::kOwed, Reason::kNone},
     {State::kNotProbed, Reason::kAgentScope}};
 
 std::vector<Symbol> RandomOutcomes(std::mt19937_64& random) {

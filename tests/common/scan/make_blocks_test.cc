@@ -14,9 +14,12 @@ namespace {
 using Plan = std::set<std::pair<IpAddress, uint16_t>>;
 
 IpAddress Ip(const std::string& text) { return IpAddress::Parse(text).value(); }
-IpSet Ips(const std::string& first, const std::string& last) { return IpSet::Of({{Ip(first), Ip(last)}}); }
+IpSet Ips(const std::string& first, const std::string& last) {
+  return IpSet::Of({{Ip(first), Ip(last)}});
+}
 
-// Every endpoint of the blocks, one by one; fails when one is there twice, or two blocks have the same ports.
+// Every endpoint of the blocks, one by one; fails when one is there twice, or two blocks have the
+// same ports.
 Plan Expand(const std::vector<Block>& blocks) {
   Plan plan;
   std::set<PortSet> port_sets;
@@ -26,7 +29,8 @@ Plan Expand(const std::vector<Block>& blocks) {
     EXPECT_TRUE(port_sets.insert(b.ports).second) << "two blocks of ports " << b.ports.ToString();
     for (uint128 i = 0; i < b.addresses.size(); ++i) {
       for (uint32_t k = 0; k < b.ports.size(); ++k) {
-        EXPECT_TRUE(plan.emplace(b.addresses.Select(i), b.ports.Select(k)).second) << "planned twice";
+        EXPECT_TRUE(plan.emplace(b.addresses.Select(i), b.ports.Select(k)).second)
+            << "planned twice";
       }
     }
   }
@@ -39,7 +43,8 @@ class Inputs {
   uint64_t Below(uint64_t n) { return random_() % n; }
   IpAddress Address() {
     const uint64_t i = Below(16);
-    return Below(3) == 0 ? IpAddress::V6((uint128{0x20010db8u} << 96) + i) : IpAddress::V4(0xFFFFFFF0u + static_cast<uint32_t>(i));
+    return Below(3) == 0 ? IpAddress::V6((uint128{0x20010db8u} << 96) + i)
+                         : IpAddress::V4(0xFFFFFFF0u + static_cast<uint32_t>(i));
   }
   IpSet Addresses(uint64_t max) {
     std::vector<IpRange> ranges;
@@ -84,7 +89,8 @@ TEST(MakeBlocks, PlansEachWantedEndpointOnceAndNoExcludedOne) {
 
     Plan expected;
     for (uint128 i = 0; i < targets.addresses.size(); ++i) {
-      for (uint32_t k = 0; k < ports.size(); ++k) expected.emplace(targets.addresses.Select(i), ports.Select(k));
+      for (uint32_t k = 0; k < ports.size(); ++k)
+        expected.emplace(targets.addresses.Select(i), ports.Select(k));
     }
     for (const auto& e : targets.endpoints) expected.emplace(e.address, e.port);
     for (auto it = expected.begin(); it != expected.end();) {
@@ -111,7 +117,9 @@ TEST(MakeBlocks, PlansEachWantedEndpointOnceAndNoExcludedOne) {
 }
 
 TEST(MakeBlocks, PlainTargetsAreOneBlock) {
-  const auto blocks = MakeBlocks({.addresses = Ips("10.0.0.0", "10.255.255.255"), .endpoints = {}, .names = {}}, PortSet::Of({{1, 65535}}), {});
+  const auto blocks =
+      MakeBlocks({.addresses = Ips("10.0.0.0", "10.255.255.255"), .endpoints = {}, .names = {}},
+                 PortSet::Of({{1, 65535}}), {});
   ASSERT_TRUE(blocks.ok());
   ASSERT_EQ(blocks->size(), 1u);
   EXPECT_EQ((*blocks)[0].addresses, Ips("10.0.0.0", "10.255.255.255"));
@@ -121,7 +129,8 @@ TEST(MakeBlocks, PlainTargetsAreOneBlock) {
 TEST(MakeBlocks, OrderAndRepetitionOfEndpointsDoNotMatter) {
   TargetList a, b;
   a.endpoints = {{Ip("10.0.0.1"), 80}, {Ip("10.0.0.2"), 22}, {Ip("10.0.0.1"), 443}};
-  b.endpoints = {{Ip("10.0.0.1"), 443}, {Ip("10.0.0.1"), 80}, {Ip("10.0.0.2"), 22}, {Ip("10.0.0.1"), 443}};
+  b.endpoints = {
+      {Ip("10.0.0.1"), 443}, {Ip("10.0.0.1"), 80}, {Ip("10.0.0.2"), 22}, {Ip("10.0.0.1"), 443}};
   const auto x = MakeBlocks(a, {}, {}), y = MakeBlocks(b, {}, {});
   ASSERT_TRUE(x.ok() && y.ok());
   ASSERT_EQ(x->size(), 2u);
@@ -142,11 +151,13 @@ TEST(MakeBlocks, SaysWhyThereIsNothingToProbe) {
   TargetList net;
   net.addresses = Ips("10.0.0.0", "10.0.0.255");
   EXPECT_THAT(why({}, PortSet::Of({{80, 80}}), {}), testing::HasSubstr("no targets"));
-  EXPECT_THAT(why(net, {}, {}), testing::AllOf(testing::HasSubstr("10.0.0.0/24"), testing::HasSubstr("-p")));
+  EXPECT_THAT(why(net, {}, {}),
+              testing::AllOf(testing::HasSubstr("10.0.0.0/24"), testing::HasSubstr("-p")));
   Exclusions ex;
   ex.ports = PortSet::Of({{1, 100}});
   const std::string message = why(net, PortSet::Of({{80, 80}}), ex);
-  EXPECT_THAT(message, testing::HasSubstr("nothing left to probe: of 256 addresses on 1 port, all are excluded"));
+  EXPECT_THAT(message, testing::HasSubstr(
+                           "nothing left to probe: of 256 addresses on 1 port, all are excluded"));
   EXPECT_THAT(message, testing::HasSubstr("100 ports"));
 }
 

@@ -33,7 +33,8 @@ TEST(Observation, EveryNameReadsBackAsItsNumber) {
       EXPECT_TRUE(reasons.insert(ReasonName(r)).second);
     }
   }
-  EXPECT_EQ(states, (std::set<std::string_view>{"open", "closed", "filtered", "unreachable", "not-probed", "owed"}));
+  EXPECT_EQ(states, (std::set<std::string_view>{"open", "closed", "filtered", "unreachable",
+                                                "not-probed", "owed"}));
   EXPECT_EQ(reasons.size(), 21u);
   EXPECT_EQ(ReasonName(Reason::kSynAck), "syn-ack");
   EXPECT_EQ(ReasonName(Reason::kHostUnreachable), "host-unreach");

@@ -11,7 +11,8 @@ namespace portolan {
 namespace {
 
 TEST(Permutation, MapsAsVersionOneDidWhenItWasFixed) {
-  // Computed by an independent program from the description in the header. If this fails, stored scans would be read wrongly: it is a new version.
+  // Computed by an independent program from the description in the header. If this fails, stored
+  // scans would be read wrongly: it is a new version.
   ASSERT_EQ(Permutation::kVersion, 1u);
   EXPECT_EQ(MixSeed(0, 0), 0xe220a8397b1dcdafu);
   EXPECT_EQ(MixSeed(1, 2), 0xf893a2eefb32555eu);
@@ -27,8 +28,12 @@ TEST(Permutation, MapsAsVersionOneDidWhenItWasFixed) {
       {10u, 0x2au, {{0u, 2u}, {1u, 4u}, {5u, 9u}, {9u, 6u}}},
       {1000u, 0x7u, {{0u, 139u}, {1u, 371u}, {500u, 535u}, {999u, 317u}}},
       {65536u, 0x0u, {{0u, 52936u}, {1u, 15472u}, {32768u, 63912u}, {65535u, 12823u}}},
-      {16777216u, 0x75bcd15u, {{0u, 16134236u}, {1u, 11252497u}, {8388608u, 9737347u}, {16777215u, 1278343u}}},
-      {16776960u, 0x63u, {{0u, 2903602u}, {1u, 11645925u}, {8388480u, 483307u}, {16776959u, 13184274u}}},
+      {16777216u,
+       0x75bcd15u,
+       {{0u, 16134236u}, {1u, 11252497u}, {8388608u, 9737347u}, {16777215u, 1278343u}}},
+      {16776960u,
+       0x63u,
+       {{0u, 2903602u}, {1u, 11645925u}, {8388480u, 483307u}, {16776959u, 13184274u}}},
       {4611686018427387847u,
        0xdeadbeefcafef00du,
        {{0u, 4322394706298718181u},
@@ -61,7 +66,9 @@ TEST(Permutation, IsABijectionOfEverySmallSize) {
   std::mt19937_64 random(1);
   std::vector<uint64_t> sizes;
   for (uint64_t n = 1; n <= 300; ++n) sizes.push_back(n);
-  for (uint64_t n : {511u, 512u, 513u, 1023u, 1024u, 1025u, 4095u, 4096u, 4097u, 10007u, 65535u, 65536u, 65537u}) sizes.push_back(n);
+  for (uint64_t n :
+       {511u, 512u, 513u, 1023u, 1024u, 1025u, 4095u, 4096u, 4097u, 10007u, 65535u, 65536u, 65537u})
+    sizes.push_back(n);
   for (uint64_t size : sizes) {
     const Permutation p(size, random());
     EXPECT_EQ(p.size(), size);
@@ -97,8 +104,9 @@ TEST(Permutation, DefaultIsTheOnlyPermutationOfOne) {
 }
 
 TEST(Permutation, SpreadsEveryWindowOfPositionsEvenly) {
-  // 16 M values in 256 bins, windows of 65,536 consecutive positions: chi-square with 255 degrees of freedom has mean 255 and deviation 22.6;
-  // drawing without replacement only lowers it. A linear pattern (say, v = a * p + c) would give nearly 0 or very much.
+  // 16 M values in 256 bins, windows of 65,536 consecutive positions: chi-square with 255 degrees
+  // of freedom has mean 255 and deviation 22.6; drawing without replacement only lowers it. A
+  // linear pattern (say, v = a * p + c) would give nearly 0 or very much.
   for (uint64_t seed : {1u, 2u, 3u}) {
     const Permutation p(uint64_t{1} << 24, seed);
     for (uint64_t start : {uint64_t{0}, uint64_t{5'000'000}, (uint64_t{1} << 24) - 65536}) {
@@ -107,8 +115,10 @@ TEST(Permutation, SpreadsEveryWindowOfPositionsEvenly) {
         for (uint64_t i = 0; i < 65536; ++i) ++bins[p.Forward(start + i) >> shift & 255];
         double chi = 0;
         for (double n : bins) chi += (n - 256) * (n - 256) / 256;
-        EXPECT_LT(chi, 255 + 6 * 22.6) << "seed " << seed << " start " << start << " shift " << shift;
-        EXPECT_GT(chi, 255 - 6 * 22.6) << "seed " << seed << " start " << start << " shift " << shift;
+        EXPECT_LT(chi, 255 + 6 * 22.6)
+            << "seed " << seed << " start " << start << " shift " << shift;
+        EXPECT_GT(chi, 255 - 6 * 22.6)
+            << "seed " << seed << " start " << start << " shift " << shift;
       }
     }
   }

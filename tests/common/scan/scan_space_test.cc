@@ -32,7 +32,8 @@ std::vector<Block> RandomBlocks(std::mt19937_64& random, size_t max_addresses, s
     for (int i = 1 + random() % 5; i > 0; --i) {
       const uint64_t span = random() % max_addresses;
       // Each block in a space of its own, up to the ends of what there is.
-      const uint32_t v4 = (static_cast<uint32_t>(b) << 30 | 0x3FFFFFFFu) - static_cast<uint32_t>(random() % (3 * max_addresses) + span);
+      const uint32_t v4 = (static_cast<uint32_t>(b) << 30 | 0x3FFFFFFFu) -
+                          static_cast<uint32_t>(random() % (3 * max_addresses) + span);
       const uint128 v6 = (uint128{3 - b} << 126) + random() % (3 * max_addresses);
       if (random() % 2 == 0) {
         addresses.push_back({IpAddress::V4(v4), IpAddress::V4(v4 + static_cast<uint32_t>(span))});
@@ -44,7 +45,8 @@ std::vector<Block> RandomBlocks(std::mt19937_64& random, size_t max_addresses, s
     for (int i = 1 + random() % 3; i > 0; --i) {
       const unsigned first = random() % 2 == 0 ? 0 : 65536 - static_cast<unsigned>(max_ports);
       const unsigned from = first + static_cast<unsigned>(random() % max_ports);
-      ports.push_back({static_cast<uint16_t>(from), static_cast<uint16_t>(std::min<unsigned>(65535, from + random() % max_ports))});
+      ports.push_back({static_cast<uint16_t>(from), static_cast<uint16_t>(std::min<unsigned>(
+                                                        65535, from + random() % max_ports))});
     }
     blocks.push_back({IpSet::Of(addresses), PortSet::Of(ports)});
   }
@@ -52,13 +54,15 @@ std::vector<Block> RandomBlocks(std::mt19937_64& random, size_t max_addresses, s
 }
 
 TEST(ScanSpace, MapsAsVersionOneDidWhenItWasFixed) {
-  // Computed by an independent program from the description in the header. If this fails, stored scans would be read wrongly.
+  // Computed by an independent program from the description in the header. If this fails, stored
+  // scans would be read wrongly.
   struct Golden {
     uint64_t index;
     const char* address;
     uint16_t port;
   };
-  const auto check = [](std::vector<Block> blocks, uint64_t seed, uint64_t size, const std::vector<Golden>& goldens) {
+  const auto check = [](std::vector<Block> blocks, uint64_t seed, uint64_t size,
+                        const std::vector<Golden>& goldens) {
     const auto space = MustCreate(std::move(blocks), seed);
     EXPECT_EQ(space->size(), size);
     for (const Golden& g : goldens) {
@@ -68,7 +72,8 @@ TEST(ScanSpace, MapsAsVersionOneDidWhenItWasFixed) {
       EXPECT_EQ(space->IndexOf(Ip(g.address), g.port), g.index);
     }
   };
-  check({{IpSet::Of({Range("10.0.0.0", "10.255.255.255")}), PortSet::Of({{1, 65535}})}}, 1, 1099494850560u,
+  check({{IpSet::Of({Range("10.0.0.0", "10.255.255.255")}), PortSet::Of({{1, 65535}})}}, 1,
+        1099494850560u,
         {{0u, "10.121.219.89", 27481},
          {1u, "10.229.144.24", 37117},
          {2u, "10.152.252.13", 56904},
@@ -76,7 +81,8 @@ TEST(ScanSpace, MapsAsVersionOneDidWhenItWasFixed) {
          {549747425280u, "10.162.240.48", 2028},
          {1099494850558u, "10.37.110.47", 43426},
          {1099494850559u, "10.113.177.95", 26860}});
-  check({{IpSet::Of({Range("192.0.2.0", "192.0.2.255"), One("198.51.100.7"), Range("2001:db8::", "2001:db8::ffff")}),
+  check({{IpSet::Of({Range("192.0.2.0", "192.0.2.255"), One("198.51.100.7"),
+                     Range("2001:db8::", "2001:db8::ffff")}),
           PortSet::Of({{22, 22}, {80, 80}, {443, 443}, {8000, 8100}})}},
         0xfeedface, 6842472u,
         {{0u, "2001:db8::ed22", 8000},
@@ -87,7 +93,8 @@ TEST(ScanSpace, MapsAsVersionOneDidWhenItWasFixed) {
          {6842470u, "2001:db8::e5dc", 8042},
          {6842471u, "2001:db8::9c1d", 8043}});
   check({{IpSet::Of({One("192.0.2.1")}), PortSet::Of({{22, 22}})},
-         {IpSet::Of({Range("10.0.0.0", "10.0.63.255"), One("2001:db8::1")}), PortSet::Of({{80, 81}, {443, 443}})}},
+         {IpSet::Of({Range("10.0.0.0", "10.0.63.255"), One("2001:db8::1")}),
+          PortSet::Of({{80, 81}, {443, 443}})}},
         77, 49156u,
         {{0u, "192.0.2.1", 22},
          {1u, "10.0.30.33", 81},
@@ -105,13 +112,15 @@ TEST(ScanSpace, EveryEndpointOfEveryBlockHasExactlyOnePosition) {
     const auto space = MustCreate(blocks, random());
     std::set<std::pair<IpAddress, uint16_t>> seen;
     uint64_t expected = 0;
-    for (const Block& b : blocks) expected += static_cast<uint64_t>(b.addresses.size()) * b.ports.size();
+    for (const Block& b : blocks)
+      expected += static_cast<uint64_t>(b.addresses.size()) * b.ports.size();
     ASSERT_EQ(space->size(), expected);
     for (uint64_t i = 0; i < space->size(); ++i) {
       const ScanSpace::Endpoint e = space->At(i);
       ASSERT_TRUE(seen.emplace(e.address, e.port).second) << "position " << i;
       bool planned = false;
-      for (const Block& b : blocks) planned = planned || (b.addresses.Contains(e.address) && b.ports.Contains(e.port));
+      for (const Block& b : blocks)
+        planned = planned || (b.addresses.Contains(e.address) && b.ports.Contains(e.port));
       ASSERT_TRUE(planned);
       ASSERT_EQ(space->IndexOf(e.address, e.port), i);
     }
@@ -121,7 +130,8 @@ TEST(ScanSpace, EveryEndpointOfEveryBlockHasExactlyOnePosition) {
 TEST(ScanSpace, GroupsCutTheSpaceIntoAdjacentRanges) {
   std::mt19937_64 random(2);
   for (int round = 0; round < 100; ++round) {
-    const auto space = MustCreate(RandomBlocks(random, 20'000, round % 2 == 0 ? 5 : 20'000), random());
+    const auto space =
+        MustCreate(RandomBlocks(random, 20'000, round % 2 == 0 ? 5 : 20'000), random());
     uint64_t at = 0, addresses = 0;
     for (uint64_t n = 0; n < space->group_count(); ++n) {
       const ScanSpace::Group g = space->GroupNumber(n);
@@ -130,7 +140,8 @@ TEST(ScanSpace, GroupsCutTheSpaceIntoAdjacentRanges) {
       ASSERT_GT(g.addresses, 0u);
       ASSERT_LE(g.addresses, ScanSpace::kMaxGroupAddresses);
       ASSERT_LE(g.range.size(), ScanSpace::kMaxGroupPositions);
-      for (uint64_t i : {g.range.begin, g.range.end - 1, g.range.begin + random() % g.range.size()}) {
+      for (uint64_t i :
+           {g.range.begin, g.range.end - 1, g.range.begin + random() % g.range.size()}) {
         const ScanSpace::Group of = space->GroupOf(i);
         ASSERT_EQ(of.range, g.range);
         ASSERT_EQ(of.block, g.block);
@@ -154,12 +165,15 @@ TEST(ScanSpace, InverseHoldsInHugeSpaces) {
     const uint128 first = uint128{0x20010db8u} << 96 | random();
     const uint32_t last_port = static_cast<uint32_t>(random() % 65536);
     const uint16_t first_port = static_cast<uint16_t>(random() % (last_port + 1));
-    const auto space =
-        MustCreate({{IpSet::Of({{IpAddress::V6(first), IpAddress::V6(first + (uint128{1} << bits) + random() % 99)}, One("10.0.0.1")}),
-                     PortSet::Of({{first_port, static_cast<uint16_t>(last_port)}})},
-                    {IpSet::Of({Range("10.1.0.0", "10.2.3.4")}), PortSet::Of({{80, 80}, {443, 443}})}},
-                   random());
-    for (uint64_t i : {uint64_t{0}, space->size() - 1, random() % space->size(), random() % space->size()}) {
+    const auto space = MustCreate(
+        {{IpSet::Of(
+              {{IpAddress::V6(first), IpAddress::V6(first + (uint128{1} << bits) + random() % 99)},
+               One("10.0.0.1")}),
+          PortSet::Of({{first_port, static_cast<uint16_t>(last_port)}})},
+         {IpSet::Of({Range("10.1.0.0", "10.2.3.4")}), PortSet::Of({{80, 80}, {443, 443}})}},
+        random());
+    for (uint64_t i :
+         {uint64_t{0}, space->size() - 1, random() % space->size(), random() % space->size()}) {
       const ScanSpace::Endpoint e = space->At(i);
       ASSERT_EQ(space->IndexOf(e.address, e.port), i);
     }
@@ -167,13 +181,16 @@ TEST(ScanSpace, InverseHoldsInHugeSpaces) {
 }
 
 TEST(ScanSpace, WhatIsNotPlannedHasNoPosition) {
-  const auto one = MustCreate({{IpSet::Of({Range("10.0.0.1", "10.0.0.9")}), PortSet::Of({{80, 80}})}}, 1);
+  const auto one =
+      MustCreate({{IpSet::Of({Range("10.0.0.1", "10.0.0.9")}), PortSet::Of({{80, 80}})}}, 1);
   EXPECT_EQ(one->IndexOf(Ip("10.0.0.0"), 80), std::nullopt);
   EXPECT_EQ(one->IndexOf(Ip("10.0.0.1"), 81), std::nullopt);
   EXPECT_EQ(one->IndexOf(Ip("::a00:1"), 80), std::nullopt);
   EXPECT_EQ(one->GroupOfAddress(Ip("10.0.0.10")), std::nullopt);
-  const auto two = MustCreate({{IpSet::Of({One("10.0.0.5"), One("10.0.0.9")}), PortSet::Of({{80, 80}})},
-                               {IpSet::Of({One("10.0.0.7")}), PortSet::Of({{22, 22}})}}, 1);
+  const auto two =
+      MustCreate({{IpSet::Of({One("10.0.0.5"), One("10.0.0.9")}), PortSet::Of({{80, 80}})},
+                  {IpSet::Of({One("10.0.0.7")}), PortSet::Of({{22, 22}})}},
+                 1);
   EXPECT_EQ(two->IndexOf(Ip("10.0.0.7"), 80), std::nullopt);
   EXPECT_EQ(two->IndexOf(Ip("10.0.0.6"), 80), std::nullopt);
   EXPECT_EQ(two->IndexOf(Ip("10.0.0.4"), 80), std::nullopt);
@@ -182,10 +199,12 @@ TEST(ScanSpace, WhatIsNotPlannedHasNoPosition) {
 }
 
 TEST(ScanSpace, AGroupIsASampleOfAllNetworks) {
-  const auto space = MustCreate({{IpSet::Of({Range("10.0.0.0", "10.255.255.255")}), PortSet::Of({{443, 443}})}}, 9);
+  const auto space = MustCreate(
+      {{IpSet::Of({Range("10.0.0.0", "10.255.255.255")}), PortSet::Of({{443, 443}})}}, 9);
   const GroupView view(space, space->GroupNumber(17));
   std::map<uint64_t, int> by_slash_16;
-  for (uint64_t n = 0; n < view.size(); ++n) ++by_slash_16[static_cast<uint64_t>(view.AtNatural(n).address.value()) >> 16];
+  for (uint64_t n = 0; n < view.size(); ++n)
+    ++by_slash_16[static_cast<uint64_t>(view.AtNatural(n).address.value()) >> 16];
   EXPECT_GT(by_slash_16.size(), 250u);  // of 256, 16 addresses each on average
   for (const auto& [net, n] : by_slash_16) EXPECT_LT(n, 45);
 }
@@ -199,15 +218,23 @@ TEST(ScanSpace, RefusesWhatIsNoSpace) {
   const IpSet ten = IpSet::Of({Range("10.0.0.0", "10.0.0.255")});
   const PortSet web = PortSet::Of({{80, 80}, {443, 443}});
   EXPECT_THAT(why({}), testing::HasSubstr("empty"));
-  EXPECT_THAT(why({{ten, web}, {IpSet(), web}}), testing::HasSubstr("block 1 of the scan space has no addresses"));
-  EXPECT_THAT(why({{ten, PortSet()}}), testing::HasSubstr("block 0 of the scan space has no ports"));
-  EXPECT_THAT(why({{ten, web}, {IpSet::Of({One("192.0.2.1"), One("10.0.0.255")}), PortSet::Of({{22, 22}})}}),
+  EXPECT_THAT(why({{ten, web}, {IpSet(), web}}),
+              testing::HasSubstr("block 1 of the scan space has no addresses"));
+  EXPECT_THAT(why({{ten, PortSet()}}),
+              testing::HasSubstr("block 0 of the scan space has no ports"));
+  EXPECT_THAT(why({{ten, web},
+                   {IpSet::Of({One("192.0.2.1"), One("10.0.0.255")}), PortSet::Of({{22, 22}})}}),
               testing::HasSubstr("address 10.0.0.255 is in two blocks"));
-  EXPECT_THAT(why({{ten, web}, {IpSet::Of({One("192.0.2.1")}), web}, {IpSet::Of({Range("9.0.0.0", "11.0.0.0")}), web}}),
+  EXPECT_THAT(why({{ten, web},
+                   {IpSet::Of({One("192.0.2.1")}), web},
+                   {IpSet::Of({Range("9.0.0.0", "11.0.0.0")}), web}}),
               testing::HasSubstr("address 10.0.0.0 is in two blocks"));
-  EXPECT_EQ(why({{IpSet::Of({Range("2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff")}), PortSet::Of({{1, 65535}})}}),
-            "the scan space has 5.2e+33 positions (addresses times ports), the limit is 4.6e+18: scan fewer addresses or ports");
-  EXPECT_THAT(why({{IpSet::Of({Range("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")}), PortSet::Of({{0, 65535}})}}),
+  EXPECT_EQ(why({{IpSet::Of({Range("2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff")}),
+                  PortSet::Of({{1, 65535}})}}),
+            "the scan space has 5.2e+33 positions (addresses times ports), the limit is 4.6e+18: "
+            "scan fewer addresses or ports");
+  EXPECT_THAT(why({{IpSet::Of({Range("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")}),
+                    PortSet::Of({{0, 65535}})}}),
               testing::HasSubstr("limit"));
 }
 
@@ -215,7 +242,8 @@ TEST(ScanSpace, TakesExactlyTheLimit) {
   const uint128 net = uint128{0x20010db8u} << 96;
   const auto create = [&](uint64_t addresses, uint16_t last_port, bool more) {
     std::vector<Block> blocks = {
-        {IpSet::Of({{IpAddress::V6(net), IpAddress::V6(net + addresses - 1)}}), PortSet::Of({{0, last_port}})}};
+        {IpSet::Of({{IpAddress::V6(net), IpAddress::V6(net + addresses - 1)}}),
+         PortSet::Of({{0, last_port}})}};
     if (more) blocks.push_back({IpSet::Of({One("10.0.0.1")}), PortSet::Of({{80, 80}})});
     return ScanSpace::Create(std::move(blocks), 1);
   };
@@ -258,7 +286,8 @@ TEST(GroupView, AgreesWithTheSpaceAndItsNaturalOrderAscends) {
       const GroupView view(space, group);
       ASSERT_EQ(view.size(), group.range.size());
       for (uint64_t i = group.range.begin; i < group.range.end; ++i) {
-        const ScanSpace::Endpoint a = space->At(i), b = view.At(i), c = view.AtNatural(view.NaturalOf(i));
+        const ScanSpace::Endpoint a = space->At(i), b = view.At(i),
+                                  c = view.AtNatural(view.NaturalOf(i));
         ASSERT_EQ(a.address, b.address);
         ASSERT_EQ(a.port, b.port);
         ASSERT_EQ(a.address, c.address);
@@ -269,7 +298,8 @@ TEST(GroupView, AgreesWithTheSpaceAndItsNaturalOrderAscends) {
         const ScanSpace::Endpoint e = view.AtNatural(k);
         if (k > 0) {
           const ScanSpace::Endpoint before = view.AtNatural(k - 1);
-          ASSERT_TRUE(before.address < e.address || (before.address == e.address && before.port < e.port));
+          ASSERT_TRUE(before.address < e.address ||
+                      (before.address == e.address && before.port < e.port));
         }
         ASSERT_EQ(view.NaturalOfAddress(e.address), k / group.ports * group.ports);
       }
@@ -279,7 +309,8 @@ TEST(GroupView, AgreesWithTheSpaceAndItsNaturalOrderAscends) {
 }
 
 TEST(GroupView, LargestGroupAgreesWithTheSpace) {
-  const auto space = MustCreate({{IpSet::Of({Range("10.0.0.0", "10.0.1.43")}), PortSet::Of({{0, 65535}})}}, 6);
+  const auto space =
+      MustCreate({{IpSet::Of({Range("10.0.0.0", "10.0.1.43")}), PortSet::Of({{0, 65535}})}}, 6);
   ASSERT_EQ(space->group_count(), 2u);
   EXPECT_EQ(space->GroupNumber(0).range.size(), ScanSpace::kMaxGroupPositions);
   EXPECT_EQ(space->GroupNumber(1).addresses, 44u);
@@ -288,8 +319,10 @@ TEST(GroupView, LargestGroupAgreesWithTheSpace) {
     const GroupView view(space, space->GroupNumber(n));
     for (int k = 0; k < 20'000; ++k) {
       const uint64_t i = view.group().range.begin + random() % view.size();
-      const ScanSpace::Endpoint a = space->At(i), b = view.At(i), c = view.AtNatural(view.NaturalOf(i));
-      ASSERT_TRUE(a.address == b.address && a.port == b.port && a.address == c.address && a.port == c.port);
+      const ScanSpace::Endpoint a = space->At(i), b = view.At(i),
+                                c = view.AtNatural(view.NaturalOf(i));
+      ASSERT_TRUE(a.address == b.address && a.port == b.port && a.address == c.address &&
+                  a.port == c.port);
       ASSERT_EQ(view.IndexOfNatural(view.NaturalOf(i)), i);
     }
   }

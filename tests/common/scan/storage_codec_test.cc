@@ -27,8 +27,10 @@ TEST(StorageCodec, ShrinksWhatRepeats) {
 }
 
 TEST(StorageCodec, RefusesMoreThanTheLimit) {
-  EXPECT_EQ(DecompressFromStorage(CompressForStorage(std::string(1000, 'x')), 999).status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_EQ(DecompressFromStorage(CompressForStorage("ab"), 1).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(DecompressFromStorage(CompressForStorage(std::string(1000, 'x')), 999).status().code(),
+            absl::StatusCode::kDataLoss);
+  EXPECT_EQ(DecompressFromStorage(CompressForStorage("ab"), 1).status().code(),
+            absl::StatusCode::kDataLoss);
 }
 
 TEST(StorageCodec, SurvivesDamage) {
@@ -40,11 +42,13 @@ TEST(StorageCodec, SurvivesDamage) {
   EXPECT_FALSE(DecompressFromStorage("", 100).ok());
   EXPECT_FALSE(DecompressFromStorage("\x02zz", 100).ok());
   EXPECT_FALSE(DecompressFromStorage(stored + stored.substr(1), 20'000).ok());
-  for (size_t cut = 0; cut < stored.size(); cut += 7) EXPECT_FALSE(DecompressFromStorage(stored.substr(0, cut), 5000).ok());
+  for (size_t cut = 0; cut < stored.size(); cut += 7)
+    EXPECT_FALSE(DecompressFromStorage(stored.substr(0, cut), 5000).ok());
   for (int i = 0; i < 2000; ++i) {
     std::string bad = stored;
     bad[random() % bad.size()] = static_cast<char>(random());
-    const auto back = DecompressFromStorage(bad, 5000);  // must not crash; may succeed where the damage changes a literal
+    const auto back = DecompressFromStorage(
+        bad, 5000);  // must not crash; may succeed where the damage changes a literal
     if (back.ok()) {
       EXPECT_LE(back->size(), 5000u);
     }
