@@ -1,0 +1,152 @@
+#include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/generic/async_generic_service.h>
+#include <gtest/gtest.h>
+
+#include "common/rpc/channel.h"
+#include "common/rpc/identity.h"
+#include "common/rpc/status.h"
+#include "tests/fakes/certificates.h"
+
+namespace portolan {
+namespace {
+
+// A generic server with one method that answers who called.
+class WhoAmI final : public grpc::CallbackGenericService {
+  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
+    class Reactor final : public grpc::ServerGenericBidiReactor {
+     public:
+      explicit Reactor(grpc::GenericCallbackServerContext* context) {
+        const PeerIdentity peer = IdentifyPeer(*context);
+        Finish(grpc::Status(grpc::StatusCode::ALREADY_EXISTS, fmt::format("{} {}", static_cast<int>(peer.role), peer.name)));
+      }
+      void OnDone() override { delete this; }
+      void OnCancel() override {}
+    };
+    return new Reactor(context);
+  }
+};
+
+class TlsTest : public ::testing::Test {
+ protected:
+  void StartServer(const TlsFiles& tls, const std::string& listen = "127.0.0.1:0") {
+    grpc::ServerBuilder builder;
+    auto credentials = MakeServerCredentials(tls);
+    ASSERT_TRUE(credentials.ok()) << credentials.status();
+    builder.AddListeningPort(listen, *credentials, &port_);
+    ConfigureServer(builder);
+    builder.RegisterCallbackGenericService(&service_);
+    server_ = builder.BuildAndStart();
+    ASSERT_NE(server_, nullptr);
+    ASSERT_NE(port_, 0);
+  }
+  ~TlsTest() override {
+    if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
+  }
+
+  // What the server says, or why there was no answer.
+  grpc::Status Call(const TlsFiles& tls, const std::string& host) {
+    auto channel = Dial(FormatHostPort(host, port_), tls);
+    if (!channel.ok()) return ToGrpc(channel.status());
+    grpc::GenericStub stub(*channel);
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    grpc::CompletionQueue queue;
+    grpc::ByteBuffer request, response;
+    auto call = stub.PrepareUnaryCall(&context, "/x/Y", request, &queue);
+    call->StartCall();
+    grpc::Status status;
+    call->Finish(&response, &status, this);
+    void* tag = nullptr;
+    bool ok = false;
+    queue.Next(&tag, &ok);
+    queue.Shutdown();
+    while (queue.Next(&tag, &ok)) {
+    }
+    return status;
+  }
+
+  CertificateMaker ca_{"first"};
+  WhoAmI service_;
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+TlsFiles Server(CertificateMaker& ca, std::vector<std::string> sans = {"DNS:localhost", "IP:127.0.0.1"}) {
+  sans.push_back("URI:spiffe://test/portolan/coordinator");
+  return ca.Issue("server", sans);
+}
+
+TEST_F(TlsTest, TheCallerIsKnownByItsSanUri) {
+  StartServer(Server(ca_));
+  grpc::Status s = Call(ca_.Issue("a1", {"URI:spiffe://test/portolan/agent/a1", "DNS:a1.example"}), "127.0.0.1");
+  EXPECT_EQ(s.error_code(), grpc::StatusCode::ALREADY_EXISTS) << s.error_message();
+  EXPECT_EQ(s.error_message(), fmt::format("{} a1", static_cast<int>(Role::kAgent)));
+  s = Call(ca_.Issue("op", {"URI:https://unrelated.example/", "URI:spiffe://test/portolan/operator"}), "localhost");
+  EXPECT_EQ(s.error_message(), fmt::format("{} ", static_cast<int>(Role::kOperator)));
+  s = Call(ca_.Issue("other", {"DNS:other.example"}), "127.0.0.1");
+  EXPECT_EQ(s.error_message(), fmt::format("{} ", static_cast<int>(Role::kNone)));
+}
+
+TEST_F(TlsTest, ACoordinatorOfAnotherNameIsRefused) {
+  StartServer(Server(ca_, {"DNS:elsewhere.example", "IP:127.0.0.9"}));
+  EXPECT_EQ(Call(ca_.Issue("op", {"URI:spiffe://test/portolan/operator"}), "127.0.0.1").error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(TlsTest, ACallerOfAnotherAuthorityIsRefused) {
+  StartServer(Server(ca_));
+  CertificateMaker other("second");
+  TlsFiles client = other.Issue("op", {"URI:spiffe://test/portolan/operator"});
+  client.ca = ca_.ca_file();  // it trusts the server; the server does not trust it
+  EXPECT_EQ(Call(client, "127.0.0.1").error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(TlsTest, ACoordinatorOfAnotherAuthorityIsRefused) {
+  StartServer(Server(ca_));
+  TlsFiles client = ca_.Issue("op", {"URI:spiffe://test/portolan/operator"});
+  CertificateMaker other("second");
+  client.ca = other.ca_file();
+  EXPECT_EQ(Call(client, "127.0.0.1").error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(TlsTest, PlainTextIsRefusedByATlsServer) {
+  StartServer(Server(ca_));
+  EXPECT_EQ(Call(TlsFiles{}, "127.0.0.1").error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(TlsTest, WithoutTlsEverybodyIsAnyone) {
+  StartServer(TlsFiles{});
+  EXPECT_EQ(Call(TlsFiles{}, "127.0.0.1").error_message(), fmt::format("{} ", static_cast<int>(Role::kAnyone)));
+}
+
+TEST_F(TlsTest, FilesAreCheckedBeforeTheyAreUsed) {
+  const auto message = [](const TlsFiles& files) {
+    const absl::Status s = CheckTlsFiles(files);
+    EXPECT_EQ(s.code(), absl::StatusCode::kInvalidArgument);
+    return std::string(s.message());
+  };
+  const TlsFiles good = ca_.Issue("good", {"DNS:good.example"});
+  const TlsFiles other = ca_.Issue("other", {"DNS:other.example"});
+  EXPECT_TRUE(CheckTlsFiles(good).ok());
+  EXPECT_TRUE(CheckTlsFiles(TlsFiles{}).ok());
+  EXPECT_THAT(message({good.cert, "", good.ca}), ::testing::HasSubstr("--tls-key is missing"));
+  EXPECT_THAT(message({good.cert, good.key, ""}), ::testing::HasSubstr("--tls-ca is missing"));
+  EXPECT_THAT(message({good.cert, other.key, good.ca}), ::testing::HasSubstr("is not the key of"));
+  EXPECT_THAT(message({"/nonexistent/cert.pem", good.key, good.ca}), ::testing::HasSubstr("/nonexistent/cert.pem"));
+  EXPECT_THAT(message({good.key, good.key, good.ca}), ::testing::HasSubstr("no certificate"));
+  EXPECT_THAT(message({good.cert, good.cert, good.ca}), ::testing::HasSubstr("no private key"));
+  EXPECT_THAT(message({good.cert, good.key, good.key}), ::testing::HasSubstr("no certificate"));
+  const TlsFiles expired = ca_.Issue("expired", {"DNS:e.example"}, -7200, -3600);
+  EXPECT_THAT(message(expired), ::testing::HasSubstr("expired at"));
+  const TlsFiles early = ca_.Issue("early", {"DNS:e.example"}, 3600, 7200);
+  EXPECT_THAT(message(early), ::testing::HasSubstr("not valid before"));
+}
+
+TEST_F(TlsTest, AKeyWithAPassPhraseIsRefusedWithoutAsking) {
+  TlsFiles files = ca_.Issue("locked", {"DNS:l.example"});
+  ca_.EncryptKey(files.key);
+  EXPECT_THAT(std::string(CheckTlsFiles(files).message()), ::testing::HasSubstr("pass phrase"));
+}
+
+}  // namespace
+}  // namespace portolan
