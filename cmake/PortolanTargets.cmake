@@ -14,6 +14,10 @@ if(PORTOLAN_SANITIZE)
   target_link_options(portolan_options INTERFACE -fsanitize=${PORTOLAN_SANITIZE})
 endif()
 
+if(PORTOLAN_FUZZ)
+  target_compile_options(portolan_options INTERFACE -fsanitize=fuzzer-no-link)  # coverage, for the fuzzer to follow
+endif()
+
 # portolan_library(NAME SOURCES a.cc ... [PUBLIC lib ...] [PRIVATE lib ...])
 # One static library a folder. PUBLIC: libraries whose headers our headers include.
 function(portolan_library name)
