@@ -163,6 +163,13 @@ std::optional<uint64_t> IntervalSet::FirstFrom(uint64_t from) const {
   return it->first;
 }
 
+std::optional<IndexRange> IntervalSet::NextRange(uint64_t from) const {
+  auto it = ranges_.upper_bound(from);
+  if (it != ranges_.begin() && std::prev(it)->second > from) --it;
+  if (it == ranges_.end()) return std::nullopt;
+  return IndexRange{std::max(it->first, from), it->second};
+}
+
 std::vector<IndexRange> IntervalSet::ToVector() const {
   std::vector<IndexRange> out;
   out.reserve(ranges_.size());

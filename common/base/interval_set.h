@@ -56,7 +56,14 @@ class IntervalSet {
   std::optional<uint64_t> First() const;
   // First position >= `from`.
   std::optional<uint64_t> FirstFrom(uint64_t from) const;
+  // What is left from `from` on of the first interval that reaches beyond it.
+  std::optional<IndexRange> NextRange(uint64_t from) const;
   std::vector<IndexRange> ToVector() const;
+  // f(IndexRange), ascending. `f` must not change this set.
+  template <typename F>
+  void ForEach(F&& f) const {
+    for (const auto& [begin, end] : ranges_) f(IndexRange{begin, end});
+  }
 
   friend bool operator==(const IntervalSet& a, const IntervalSet& b) { return a.ranges_ == b.ranges_; }
 

@@ -1,0 +1,154 @@
+#include "coordinator/scheduler/rate_shares.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace portolan {
+
+void RateShares::SetTargets(std::vector<Claimant> claimants) {
+  for (auto& [agent, e] : entries_) e.target = 0;
+  // Water-filling: the smallest caps first; what they leave is divided over the rest.
+  std::sort(claimants.begin(), claimants.end(), [](const Claimant& a, const Claimant& b) {
+    const double x = a.cap > 0 ? a.cap : HUGE_VAL, y = b.cap > 0 ? b.cap : HUGE_VAL;
+    return x != y ? x < y : a.agent < b.agent;
+  });
+  double left = rate_;
+  size_t n = claimants.size();
+  for (const Claimant& c : claimants) {
+    const double even = left / static_cast<double>(n--);
+    const double target = c.cap > 0 ? std::min(c.cap, even) : even;
+    entries_[c.agent].target = target;
+    left -= target;
+  }
+  starving_ = 0;
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    Entry& e = it->second;
+    if (e.target == 0 && e.promised == 0 && e.bound == 0 && !e.expected) {
+      it = entries_.erase(it);
+      continue;
+    }
+    starving_ += IsStarving(e);
+    ++it;
+  }
+}
+
+double RateShares::Target(const std::string& agent) const {
+  auto it = entries_.find(agent);
+  return it == entries_.end() ? 0 : it->second.target;
+}
+
+double RateShares::Promised(const std::string& agent) const {
+  auto it = entries_.find(agent);
+  return it == entries_.end() ? 0 : it->second.promised;
+}
+
+Time RateShares::PromisedSince(const std::string& agent) const {
+  auto it = entries_.find(agent);
+  return it == entries_.end() ? kNever : it->second.since;
+}
+
+double RateShares::Free() const { return expected_ > 0 ? 0 : std::max(0.0, rate_ - bound_sum_); }
+
+void RateShares::Update(Entry& e, double promised, double bound) {
+  starving_ -= IsStarving(e);
+  bound_sum_ += bound - e.bound;
+  e.promised = promised;
+  e.bound = bound;
+  starving_ += IsStarving(e);
+}
+
+bool RateShares::Promise(const std::string& agent, uint64_t revision, Time now) {
+  auto it = entries_.find(agent);
+  if (it == entries_.end() || it->second.expected) return false;
+  Entry& e = it->second;
+  double wanted = std::min(e.target, e.bound + Free());
+  // A crumb would only make an agent probe at a crawl: wait until the others have given up theirs.
+  if (e.promised == 0 && wanted < 0.01 * e.target) wanted = 0;
+  if (wanted == e.promised) return false;
+  const bool close = std::abs(wanted - e.promised) <= kTolerance * e.promised;
+  if (close && !(wanted < e.promised && AnyStarving())) return false;
+  Update(e, wanted, std::max(e.bound, wanted));
+  e.revision = revision;
+  e.since = now;
+  return true;
+}
+
+bool RateShares::Confirm(const std::string& agent, uint64_t revision) {
+  auto it = entries_.find(agent);
+  if (it == entries_.end() || it->second.expected) return false;
+  Entry& e = it->second;
+  if (revision < e.revision || e.bound <= e.promised) return false;
+  Update(e, e.promised, e.promised);
+  return true;
+}
+
+bool RateShares::Release(const std::string& agent) {
+  auto it = entries_.find(agent);
+  if (it == entries_.end()) return false;
+  Entry& e = it->second;
+  const bool freed = e.bound > 0 || e.expected;
+  if (e.expected) --expected_;
+  e.expected = false;
+  Update(e, 0, 0);
+  if (e.target == 0) {
+    starving_ -= IsStarving(e);
+    entries_.erase(it);
+  }
+  if (entries_.empty()) bound_sum_ = 0;  // no rounding is carried on
+  return freed;
+}
+
+void RateShares::Clear() {
+  entries_.clear();
+  bound_sum_ = 0;
+  starving_ = expected_ = 0;
+}
+
+void RateShares::Expect(const std::string& agent) {
+  Entry& e = entries_[agent];
+  if (!e.expected) ++expected_;
+  e.expected = true;
+}
+
+void RateShares::Adopt(const std::string& agent, double in_use) {
+  auto it = entries_.find(agent);
+  if (it == entries_.end() || !it->second.expected) return;
+  Entry& e = it->second;
+  e.expected = false;
+  --expected_;
+  if (!(in_use >= 0)) in_use = rate_;
+  const double bound = std::min(in_use, std::max(0.0, rate_ - bound_sum_));
+  Update(e, bound, bound);
+  e.revision = 0;
+}
+
+std::vector<std::string> RateShares::Unsettled() const {
+  std::vector<std::string> out;
+  const double tolerance = AnyStarving() ? 0 : kTolerance;
+  const bool some_left = Free() > 0.001 * rate_;
+  for (const auto& [agent, e] : entries_) {
+    if (e.expected) continue;
+    if (e.promised > e.target * (1 + tolerance) || (some_left && e.promised < e.target * (1 - kTolerance))) out.push_back(agent);
+  }
+  return out;
+}
+
+std::vector<std::string> RateShares::Agents() const {
+  std::vector<std::string> out;
+  for (const auto& entry : entries_) out.push_back(entry.first);
+  return out;
+}
+
+double RateShares::bound_sum() const {
+  double sum = 0;
+  for (const auto& entry : entries_) sum += entry.second.bound;
+  return sum;
+}
+
+double RateShares::promised_sum() const {
+  double sum = 0;
+  for (const auto& entry : entries_) sum += entry.second.promised;
+  return sum;
+}
+
+}  // namespace portolan

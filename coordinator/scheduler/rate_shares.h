@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/base/time.h"
+
+namespace portolan {
+
+// Divides one scan's rate over the agents that probe for it, so that all of them together never exceed it, whatever messages are lost.
+//
+// For each agent there is a target (what it should get), a promise (what it was last told) and a bound (the most that it may be using: the
+// largest of what it was told since it last confirmed). Invariant: the bounds never add up to more than the rate. So a promise is lowered at
+// once, but its bound falls only when the agent has confirmed; and it is raised only by what the others' bounds leave.
+//
+// Targets are even, but an agent that cannot use its even part gets what it can use, and the others divide the rest (max-min fairness).
+// Rates are probes/s. Not thread-safe.
+class RateShares {
+ public:
+  explicit RateShares(double rate) : rate_(rate) {}
+
+  struct Claimant {
+    std::string agent;
+    double cap = 0;  // the most it can use; 0: no limit known
+  };
+  // Replaces the targets. An agent that is not named has the target 0.
+  void SetTargets(std::vector<Claimant> claimants);
+  double Target(const std::string& agent) const;
+
+  // Moves the agent's promise towards its target as far as the others' bounds allow, to be told with `revision`. True: it changed.
+  // Differences under 5 % are left alone, unless an agent has less than half of its target.
+  bool Promise(const std::string& agent, uint64_t revision, Time now);
+  double Promised(const std::string& agent) const;  // 0: none
+  Time PromisedSince(const std::string& agent) const;
+
+  // The agent has seen `revision`: if that told it the present promise, its bound falls to it. True: others may now get more.
+  bool Confirm(const std::string& agent, uint64_t revision);
+  // The agent uses nothing any more: it holds no lease of the scan and gets none. True: others may now get more.
+  bool Release(const std::string& agent);
+
+  void Clear();
+
+  // After a restart: `agent` holds leases of the scan, and what it uses is unknown until it calls. Until then nobody's promise rises.
+  void Expect(const std::string& agent);
+  // `agent` called and said what it uses.
+  void Adopt(const std::string& agent, double in_use);
+
+  // Agents whose promise should change and could: above their target, or below it while there is something left.
+  std::vector<std::string> Unsettled() const;
+  bool Knows(const std::string& agent) const { return entries_.count(agent) > 0; }
+  std::vector<std::string> Agents() const;
+  double rate() const { return rate_; }
+  double bound_sum() const;      // at most rate(), but for rounding
+  double promised_sum() const;
+
+ private:
+  struct Entry {
+    double target = 0;
+    double promised = 0;
+    double bound = 0;
+    uint64_t revision = 0;  // that told `promised`
+    bool expected = false;  // in use: unknown
+    Time since;             // of `promised`
+  };
+  static constexpr double kTolerance = 0.05;
+  static constexpr double kStarving = 0.5;
+  double Free() const;  // what no bound holds; 0 while somebody is expected
+  bool IsStarving(const Entry& e) const { return e.promised < kStarving * e.target; }
+  bool AnyStarving() const { return starving_ > 0; }
+  void Update(Entry& e, double promised, double bound);
+
+  const double rate_;
+  std::map<std::string, Entry> entries_;
+  double bound_sum_ = 0;
+  size_t starving_ = 0;
+  size_t expected_ = 0;
+};
+
+}  // namespace portolan

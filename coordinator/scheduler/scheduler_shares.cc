@@ -1,0 +1,100 @@
+// Division of each scan's rate over the agents that probe for it.
+#include <algorithm>
+#include <set>
+
+#include "coordinator/scheduler/impl.h"
+
+namespace portolan {
+namespace {
+
+// A lane takes no more agents than can have this many probes/s each: a crowd at a crawl finishes nothing sooner.
+constexpr double kMinShare = 1.0;
+// Below this part of its share, for this long, an agent is taken to be unable to use more than it does, and some.
+constexpr double kUnderUse = 0.7;
+constexpr Duration kUnderUseTime = std::chrono::seconds(6);
+constexpr double kHeadroom = 1.5;
+// A change of who may claim is acted upon at once while few do, else at most this often.
+constexpr size_t kFewClaimants = 32;
+constexpr Duration kDivideAgain = std::chrono::milliseconds(200);
+
+}  // namespace
+
+// The most that an agent could use of the scan's rate; 0: not known.
+double Scheduler::Impl::UsableRate(const AgentRecord& a, const Scan& s, Time now) const {
+  const double promised = s.shares->Promised(a.name);
+  if (a.measured_rate > 0 && promised > 0 && a.measured_rate < kUnderUse * promised && a.leased > 0 &&
+      now - s.shares->PromisedSince(a.name) > kUnderUseTime) {
+    const double usable = kHeadroom * a.measured_rate + 1;
+    return a.max_rate > 0 ? std::min(a.max_rate, usable) : usable;
+  }
+  return a.max_rate;
+}
+
+// Claims have the agents that hold leases, and those that may get some: of these no more than can have a useful share.
+void Scheduler::Impl::DivideRate(Scan& s, Time now) {
+  s.shares_changed = false;
+  s.shares_divided_at = now;
+  size_t unfinished = 0;
+  for (auto& lane : s.lanes) unfinished += !lane->finished;
+  std::set<std::string> claim, holders;
+  for (auto& lane : s.lanes) {
+    if (lane->finished) continue;
+    size_t n = 0;
+    for (Token token : lane->leases) {
+      const std::string& agent = FindLease(token)->agent;
+      holders.insert(agent);
+      n += claim.insert(agent).second;
+    }
+    if (!s.running() || (!lane->HasWork() && lane->owed().size() == 0)) continue;
+    // A position that some have refused must reach the others, so then everybody claims.
+    const double most = s.spec->max_rate / kMinShare / static_cast<double>(unfinished);
+    const size_t limit = lane->owed().has_refused() || most > 1e6 ? SIZE_MAX : std::max<size_t>(1, static_cast<size_t>(most));
+    for (const auto& [name, a] : roster.agents()) {
+      if (n >= limit) break;
+      if (!a->taking() || !Matches(*lane, a->vantage) || (a->room == 0 && holders.count(name) == 0)) continue;
+      n += claim.insert(name).second;
+    }
+  }
+  std::vector<RateShares::Claimant> claimants;
+  for (const std::string& name : claim) {
+    const AgentRecord* a = roster.Find(name);
+    claimants.push_back({name, a == nullptr ? 0 : UsableRate(*a, s, now)});
+  }
+  s.claimants = claimants.size();
+  s.shares->SetTargets(std::move(claimants));
+  for (const std::string& name : s.shares->Agents()) {
+    if (claim.count(name) == 0) s.shares->Release(name);
+  }
+  WakeUnsettled(s);
+}
+
+void Scheduler::Impl::WakeUnsettled(Scan& s) {
+  for (const std::string& name : s.shares->Unsettled()) {
+    if (AgentRecord* a = roster.Find(name)) Wake(*a);
+  }
+}
+
+// The agent's share as it stands, moved towards what it should be and told with `revision`.
+double Scheduler::Impl::ShareOf(AgentRecord& a, Scan& s, uint64_t revision, Time now) {
+  if (!s.shares) return -1;
+  if (s.shares_changed && (s.claimants < kFewClaimants || now - s.shares_divided_at >= kDivideAgain)) DivideRate(s, now);
+  if (s.shares_changed) Schedule(s.shares_divided_at + kDivideAgain);
+  if (s.shares->Promise(a.name, revision, now)) a.changed = true;
+  return s.shares->Promised(a.name);
+}
+
+void Scheduler::Impl::ConfirmShares(AgentRecord& a) {
+  for (auto& [id, s] : active) {
+    if (s->shares && s->shares->Confirm(a.name, a.seen)) WakeUnsettled(*s);
+  }
+}
+
+void Scheduler::Impl::ReleaseShares(const std::string& agent) {
+  for (auto& [id, s] : active) {
+    if (!s->shares || !s->shares->Knows(agent)) continue;
+    s->shares->Release(agent);
+    s->shares_changed = true;
+  }
+}
+
+}  // namespace portolan
