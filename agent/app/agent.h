@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/base/time.h"
 #include "common/net/ip_address.h"
 #include "common/rpc/channel.h"
 #include "common/scope/scope.h"
@@ -26,7 +27,12 @@ struct AgentOptions {
   Scope scope = Scope::Default();
   int engine_threads = 0;  // 0: one for each core but one, at least 1, at most 4
   size_t spool_bytes = 64u << 20;
+  bool insecure = false;   // dial a coordinator beyond loopback without TLS
 };
+
+// Everything that can be told before anything is started: names, addresses, limits, TLS files. InvalidArgument naming the flag, the value and the remedy.
+// Fills in the defaults (name, engine_threads).
+absl::Status CheckAgentOptions(AgentOptions& options);
 
 // An agent as an object: the program's main and the command line's local mode both run one. Thread-safe.
 class Agent {

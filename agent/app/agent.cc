@@ -1,0 +1,132 @@
+#include "agent/app/agent.h"
+
+#include <algorithm>
+#include <cstring>
+#include <random>
+#include <utility>
+
+#include "agent/app/agent_metrics.h"
+#include "agent/engine/probe_engine.h"
+#include "agent/link/link.h"
+#include "common/base/status.h"
+#include "common/ops/http_endpoint.h"
+#include "common/ops/log.h"
+#include "common/ops/signals.h"
+
+namespace portolan {
+namespace {
+
+struct Engines {
+  std::vector<std::unique_ptr<ProbeEngine>> all;
+  uint32_t window = 0;
+  std::string limited_by;
+};
+
+// One engine a thread; the file limit of the process is divided over them.
+absl::StatusOr<Engines> MakeEngines(const AgentOptions& options) {
+  const auto threads = static_cast<uint32_t>(options.engine_threads);
+  const FileBudget budget = RaiseFileLimit();
+  const uint32_t wanted = options.window != 0 ? options.window / threads : kDefaultWindow;
+  const uint32_t each = std::min(wanted, budget.probes / threads);
+  if (each == 0) {
+    return FailedPrecondition("file limit {} leaves no descriptor for probes ({} are open, {} engine threads): raise LimitNOFILE (ulimit -n)",
+                              budget.limit, budget.open, threads);
+  }
+  Engines out;
+  if (each < wanted) {
+    out.limited_by = fmt::format("file limit {} caps probes in flight at {}: raise LimitNOFILE (ulimit -n)", budget.limit, each * threads);
+  }
+  for (uint32_t i = 0; i < threads; ++i) {
+    EngineOptions engine;
+    engine.window = each;
+    engine.sources = options.sources;
+    PORTOLAN_ASSIGN_OR_RETURN(std::unique_ptr<ProbeEngine> made, MakeEpollEngine(engine, SystemClock()));
+    out.window += made->window();
+    if (out.limited_by.empty()) out.limited_by = made->limited_by();
+    out.all.push_back(std::move(made));
+  }
+  return out;
+}
+
+std::string RandomBytes(size_t n) {
+  std::random_device random;
+  std::string out(n, '\0');
+  for (char& c : out) c = static_cast<char>(random());
+  return out;
+}
+
+class AgentImpl final : public Agent {
+ public:
+  static absl::StatusOr<std::unique_ptr<Agent>> Start(AgentOptions options) {
+    PORTOLAN_RETURN_IF_ERROR(CheckAgentOptions(options));
+    std::unique_ptr<CoordinatorClient> client;
+    if (options.channel != nullptr) {
+      client = MakeGrpcClient(options.channel);
+    } else {
+      PORTOLAN_ASSIGN_OR_RETURN(client, MakeGrpcClient(options.coordinators, options.tls));
+    }
+    PORTOLAN_ASSIGN_OR_RETURN(Engines engines, MakeEngines(options));
+
+    std::unique_ptr<AgentImpl> agent(new AgentImpl(options, std::move(client)));
+    const AgentFacts facts{std::string(engines.all[0]->name()), engines.window, options.max_rate};
+    std::vector<ProbeThread*> threads;
+    for (std::unique_ptr<ProbeEngine>& engine : engines.all) {
+      agent->threads_.push_back(std::make_unique<ProbeThread>(std::move(engine), agent->spool_, options.scope, SystemClock()));
+      threads.push_back(agent->threads_.back().get());
+    }
+    LinkOptions link;
+    link.name = options.name;
+    link.vantage = options.vantage;
+    link.incarnation = RandomBytes(16);
+    link.version = Version();
+    link.engine = facts.engine;
+    link.max_rate = options.max_rate;
+    link.window = engines.window;
+    link.scope = options.scope.Describe();
+    link.limited_by = engines.limited_by;
+    std::memcpy(&link.seed, link.incarnation.data(), sizeof(link.seed));
+    agent->link_ = std::make_unique<Link>(std::move(link), *agent->client_, threads, agent->spool_, SystemClock());
+
+    Link* const running = agent->link_.get();
+    if (!options.http.empty()) {
+      HttpEndpointOptions http;
+      http.listen = options.http;
+      http.ready = [running] { return running->Ready(); };
+      http.live = [] { return absl::OkStatus(); };
+      PORTOLAN_ASSIGN_OR_RETURN(agent->http_, HttpEndpoint::Start(http, {ProcessMetrics("portolan-agent"),
+                                                                         AgentMetrics(facts, [running] { return running->Status(); })}));
+    }
+    Log(LogLevel::kInfo, "agent started",
+        {{"agent", options.name}, {"vantage", options.vantage}, {"engine", facts.engine}, {"threads", std::to_string(threads.size())},
+         {"window", std::to_string(engines.window)}, {"version", Version()}});
+    if (!engines.limited_by.empty()) Log(LogLevel::kWarning, "limited", {{"by", engines.limited_by}});
+    return std::unique_ptr<Agent>(std::move(agent));
+  }
+
+  int http_port() const override { return http_ == nullptr ? 0 : http_->port(); }
+  absl::Status Drain(Duration grace) override { return link_->Drain(grace); }
+  absl::Status Fatal() const override { return link_->Fatal(); }
+
+ private:
+  AgentImpl(const AgentOptions& options, std::unique_ptr<CoordinatorClient> client)
+      : client_(std::move(client)), spool_(SpoolOptionsOf(options), SystemClock()) {}
+
+  static SpoolOptions SpoolOptionsOf(const AgentOptions& options) {
+    SpoolOptions out;
+    out.limit_bytes = options.spool_bytes;
+    return out;
+  }
+
+  // Each uses those above it.
+  std::unique_ptr<CoordinatorClient> client_;
+  Spool spool_;
+  std::vector<std::unique_ptr<ProbeThread>> threads_;
+  std::unique_ptr<Link> link_;
+  std::unique_ptr<HttpEndpoint> http_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(AgentOptions options) { return AgentImpl::Start(std::move(options)); }
+
+}  // namespace portolan
