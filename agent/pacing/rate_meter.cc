@@ -7,7 +7,7 @@ void RateMeter::Observe(Time now, uint64_t total, bool busy) {
   last_ = now;
   if (busy_ < std::chrono::seconds(1)) return;
   const double sample = static_cast<double>(total - sampled_) / ToSeconds(busy_);
-  rate_ = rate_ == 0 ? sample : 0.7 * rate_ + 0.3 * sample;
+  rate_ = rate_ == 0 ? sample : 0.5 * (rate_ + sample);
   sampled_ = total;
   busy_ = Duration::zero();
 }

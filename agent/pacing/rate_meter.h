@@ -6,7 +6,7 @@
 
 namespace portolan {
 
-// How much is done a second while there is something to do: a mean that forgets, over about the last 4 s of busy time. Idle time does not count, so the
+// How much is done a second while there is something to do: a mean that forgets, over about the last 2 s of busy time. Idle time does not count, so the
 // pauses between leases do not make an agent look slow. Pure; not thread-safe.
 class RateMeter {
  public:

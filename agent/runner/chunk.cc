@@ -66,9 +66,9 @@ bool Chunk::IsFull(Time now) const {
 }
 
 bool Chunk::IsOver(Time now) const {
+  if (in_flight_ > 0) return false;
   if (now >= first_ + limits_.close_after) return true;
-  if (!sealed_ || in_flight_ > 0) return false;
-  return finishing_ || waiting_ == 0;
+  return sealed_ && (finishing_ || waiting_ == 0);
 }
 
 Time Chunk::NextChange() const {

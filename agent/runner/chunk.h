@@ -44,7 +44,8 @@ class Chunk {
   void Finish() { sealed_ = finishing_ = true; }
   // Whether it should take in nothing more from now on.
   bool IsFull(Time now) const;
-  // Whether it should be given to the sink.
+  // Whether it should be given to the sink. What is in flight is waited for also past the end: no attempt is started that would end later, so only a thread
+  // that was held up gets there, and then the answers are there as well.
   bool IsOver(Time now) const;
   // When IsFull or IsOver may become true by time alone.
   Time NextChange() const;

@@ -36,8 +36,9 @@ Time Runner::Impl::Step(Time now, WallTime wall) {
   for (size_t idle_turns = 0; idle_turns < turns_.size();) {
     if (attempts == kAttemptsPerStep || free_passes_ == 0) return now;
     if (engine_.in_flight() >= engine_.window()) break;  // an outcome makes room
-    if (now < brake_until_) {
-      want = brake_until_;
+    // The agent's own limits do not end the turn of a scan, so that each gets its turn however few attempts they let through.
+    if (const Time next = std::max(brake_until_, bucket_.Next(now)); next > now) {
+      want = next;
       break;
     }
     if (turn_left_ == 0) {
@@ -72,11 +73,9 @@ Runner::Impl::Began Runner::Impl::BeginOne(const std::shared_ptr<Scan>& scan, Ti
   const bool retry_due = scan->retries.NextDue() <= now;
   if (!retry_due) want = std::min(want, scan->retries.NextDue());
   if (!retry_due && scan->unbegun.empty()) return Began::kNothing;
-  for (TokenBucket* bucket : {&bucket_, &scan->bucket}) {
-    if (const Time next = bucket->Next(now); next > now) {
-      want = std::min(want, next);
-      return Began::kNothing;
-    }
+  if (const Time next = scan->bucket.Next(now); next > now) {
+    want = std::min(want, next);
+    return Began::kNothing;
   }
   // Retries first: they keep their chunks waiting.
   if (retry_due && BeginRetry(*scan, now) == Began::kAttempt) return Began::kAttempt;

@@ -1,0 +1,40 @@
+#include "agent/pacing/rate_meter.h"
+
+#include <gtest/gtest.h>
+
+namespace portolan {
+namespace {
+
+using std::chrono::milliseconds;
+
+TEST(RateMeter, KnowsNothingBeforeASecondOfWork) {
+  RateMeter meter;
+  Time now(std::chrono::seconds(1));
+  for (int i = 0; i < 10; ++i) meter.Observe(now += milliseconds(90), static_cast<uint64_t>(i) * 90, true);
+  EXPECT_EQ(meter.rate(), 0);
+}
+
+TEST(RateMeter, IdleTimeDoesNotCount) {
+  RateMeter meter;
+  Time now(std::chrono::seconds(1));
+  uint64_t done = 0;
+  meter.Observe(now, 0, false);
+  for (int lease = 0; lease < 20; ++lease) {
+    for (int i = 0; i < 50; ++i) meter.Observe(now += milliseconds(10), done += 100, true);
+    meter.Observe(now += std::chrono::hours(1), done, false);
+  }
+  EXPECT_NEAR(meter.rate(), 10'000, 300);
+}
+
+TEST(RateMeter, FollowsAChangeWithinSeconds) {
+  RateMeter meter;
+  Time now(std::chrono::seconds(1));
+  uint64_t done = 0;
+  for (int i = 0; i < 1000; ++i) meter.Observe(now += milliseconds(10), done += 1000, true);
+  EXPECT_NEAR(meter.rate(), 100'000, 2'000);
+  for (int i = 0; i < 1500; ++i) meter.Observe(now += milliseconds(10), done += 10, true);
+  EXPECT_NEAR(meter.rate(), 1'000, 500);
+}
+
+}  // namespace
+}  // namespace portolan
