@@ -30,7 +30,8 @@ absl::StatusOr<IpAddress> IpAddress::FromBytes(std::string_view bytes) {
 std::string IpAddress::ToString() const {
   if (!v6_ || value_ >> 32 == 0xffff) {
     const auto v = static_cast<uint32_t>(value_);
-    return fmt::format("{}{}.{}.{}.{}", v6_ ? "::ffff:" : "", v >> 24, v >> 16 & 255, v >> 8 & 255, v & 255);
+    return fmt::format("{}{}.{}.{}.{}", v6_ ? "::ffff:" : "", v >> 24, v >> 16 & 255, v >> 8 & 255,
+                       v & 255);
   }
   std::array<uint16_t, 8> groups;
   for (int i = 0; i < 8; ++i) groups[i] = static_cast<uint16_t>(value_ >> (112 - 16 * i));

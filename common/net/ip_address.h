@@ -13,14 +13,16 @@ namespace portolan {
 
 using uint128 = unsigned __int128;
 
-// An IPv4 or IPv6 address, as a number. Ordered: all of IPv4, then all of IPv6. An IPv4-mapped IPv6 address is
-// parsed as the IPv4 address that it is (V6() takes the number as it comes). No zone ids. Value type.
+// An IPv4 or IPv6 address, as a number. Ordered: all of IPv4, then all of IPv6. An IPv4-mapped IPv6
+// address is parsed as the IPv4 address that it is (V6() takes the number as it comes). No zone
+// ids. Value type.
 class IpAddress {
  public:
   IpAddress() = default;  // 0.0.0.0
   static IpAddress V4(uint32_t value) { return IpAddress(false, value); }
   static IpAddress V6(uint128 value) { return IpAddress(true, value); }
-  // InvalidArgument for anything but one literal address: "10.0.0.1", "2001:db8::1", "[2001:db8::1]".
+  // InvalidArgument for anything but one literal address: "10.0.0.1", "2001:db8::1",
+  // "[2001:db8::1]".
   static absl::StatusOr<IpAddress> Parse(std::string_view text);
   // 4 or 16 bytes, network order. InvalidArgument for another size.
   static absl::StatusOr<IpAddress> FromBytes(std::string_view bytes);
@@ -47,7 +49,8 @@ template <>
 struct std::hash<portolan::IpAddress> {
   size_t operator()(const portolan::IpAddress& a) const noexcept {
     const uint64_t lo = static_cast<uint64_t>(a.value());
-    const uint64_t hi = static_cast<uint64_t>(a.value() >> 64) ^ (a.is_v6() ? 0x9E3779B97F4A7C15u : 0);
+    const uint64_t hi =
+        static_cast<uint64_t>(a.value() >> 64) ^ (a.is_v6() ? 0x9E3779B97F4A7C15u : 0);
     return std::hash<uint64_t>()(lo ^ (hi * 0xBF58476D1CE4E5B9u));
   }
 };

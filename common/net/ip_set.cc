@@ -22,7 +22,8 @@ IpAddress Previous(const IpAddress& a) { return Make(a.is_v6(), a.value() - 1); 
 bool FirstBelow(const IpRange& a, const IpRange& b) { return a.first < b.first; }
 
 // The first range that ends at or after `a`.
-std::vector<IpRange>::const_iterator EndingFrom(const std::vector<IpRange>& ranges, const IpAddress& a) {
+std::vector<IpRange>::const_iterator EndingFrom(const std::vector<IpRange>& ranges,
+                                                const IpAddress& a) {
   return std::lower_bound(ranges.begin(), ranges.end(), a,
                           [](const IpRange& r, const IpAddress& x) { return r.last < x; });
 }
@@ -43,14 +44,16 @@ std::string IpRange::ToString() const {
 
 absl::StatusOr<IpRange> ParseCidr(std::string_view text, bool strict_host_bits) {
   IpRange range;
-  if (const literal::Problem p = literal::ParseNetwork(text, strict_host_bits, &range); !p.empty()) {
+  if (const literal::Problem p = literal::ParseNetwork(text, strict_host_bits, &range);
+      !p.empty()) {
     return InvalidArgument("network \"{}\": {}", literal::Printable(text), p);
   }
   return range;
 }
 
 IpSet IpSet::Of(std::vector<IpRange> ranges) {
-  if (!std::is_sorted(ranges.begin(), ranges.end(), FirstBelow)) std::sort(ranges.begin(), ranges.end(), FirstBelow);
+  if (!std::is_sorted(ranges.begin(), ranges.end(), FirstBelow))
+    std::sort(ranges.begin(), ranges.end(), FirstBelow);
   size_t kept = 0;
   for (size_t i = 0; i < ranges.size(); ++i) {
     const IpRange r = ranges[i];
@@ -92,7 +95,8 @@ bool IpSet::Intersects(const IpRange& r) const {
 
 IpAddress IpSet::Select(uint128 i) const {
   PORTOLAN_CHECK(i < size());
-  const size_t k = static_cast<size_t>(std::upper_bound(counts_.begin(), counts_.end(), i) - counts_.begin());
+  const size_t k =
+      static_cast<size_t>(std::upper_bound(counts_.begin(), counts_.end(), i) - counts_.begin());
   const uint128 before = k == 0 ? 0 : counts_[k - 1];
   const IpAddress& first = ranges_[k].first;
   return Make(first.is_v6(), first.value() + (i - before));
@@ -110,7 +114,8 @@ std::optional<uint128> IpSet::Rank(const IpAddress& a) const {
 IpSet IpSet::Union(const IpSet& other) const {
   std::vector<IpRange> all;
   all.reserve(ranges_.size() + other.ranges_.size());
-  std::merge(ranges_.begin(), ranges_.end(), other.ranges_.begin(), other.ranges_.end(), std::back_inserter(all), FirstBelow);
+  std::merge(ranges_.begin(), ranges_.end(), other.ranges_.begin(), other.ranges_.end(),
+             std::back_inserter(all), FirstBelow);
   return Of(std::move(all));
 }
 

@@ -15,16 +15,19 @@ struct IpRange {
   IpAddress first;
   IpAddress last;
   uint128 size() const { return last.value() - first.value() + 1; }  // 0 for all of IPv6
-  // "10.0.0.0/8" where it is a prefix, "10.0.0.1" where it is one address, else "10.0.0.1-10.0.0.9".
+  // "10.0.0.0/8" where it is a prefix, "10.0.0.1" where it is one address, else
+  // "10.0.0.1-10.0.0.9".
   std::string ToString() const;
   friend bool operator==(const IpRange&, const IpRange&) = default;
 };
 
-// InvalidArgument: not ADDRESS/LENGTH, length out of range, or host bits set ("10.0.0.1/24": write 10.0.0.0/24) when
-// `strict_host_bits`; otherwise they are cleared, as scanners' users expect of targets.
+// InvalidArgument: not ADDRESS/LENGTH, length out of range, or host bits set ("10.0.0.1/24":
+// write 10.0.0.0/24) when `strict_host_bits`; otherwise they are cleared, as scanners' users expect
+// of targets.
 absl::StatusOr<IpRange> ParseCidr(std::string_view text, bool strict_host_bits = false);
 
-// An immutable set of addresses, as sorted disjoint ranges with prefix counts. Rank and Select are O(log ranges).
+// An immutable set of addresses, as sorted disjoint ranges with prefix counts. Rank and Select are
+// O(log ranges).
 class IpSet {
  public:
   IpSet() = default;

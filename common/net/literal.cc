@@ -21,9 +21,11 @@ Problem DiagnoseV4(std::string_view text) {
     const std::string_view octet = text.substr(begin, i - begin);
     uint32_t value;
     if (octet.empty()) return "an octet is missing; write four numbers, such as 10.0.0.1";
-    if (!ParseNumber(octet, 255, &value)) return fmt::format("octet {} is above 255", Printable(octet));
+    if (!ParseNumber(octet, 255, &value))
+      return fmt::format("octet {} is above 255", Printable(octet));
     if (octet.size() > 1 && octet[0] == '0') {
-      return fmt::format("octet {} has a leading zero, which some programs read as octal; write {}", Printable(octet), value);
+      return fmt::format("octet {} has a leading zero, which some programs read as octal; write {}",
+                         Printable(octet), value);
     }
     if (i < text.size()) ++octets;
     begin = i + 1;
@@ -76,7 +78,8 @@ bool ParseV4(std::string_view text, uint32_t* out) {
 
 bool ParseV6(std::string_view text, uint128* out) {
   char buffer[INET6_ADDRSTRLEN];
-  if (text.size() < 2 || text.size() >= sizeof(buffer) || text.find('\0') != text.npos) return false;
+  if (text.size() < 2 || text.size() >= sizeof(buffer) || text.find('\0') != text.npos)
+    return false;
   std::memcpy(buffer, text.data(), text.size());
   buffer[text.size()] = '\0';
   unsigned char bytes[16];
@@ -107,8 +110,10 @@ Problem ParseAddress(std::string_view text, IpAddress* out) {
   }
   if (text.empty()) return "the address is missing";
   if (text.find('%') != text.npos) {
-    return fmt::format("zone ids mean nothing on another machine and are not supported; write {} without the % part",
-                       Printable(text.substr(0, text.find('%'))));
+    return fmt::format(
+        "zone ids mean nothing on another machine and are not supported; write {} without the % "
+        "part",
+        Printable(text.substr(0, text.find('%'))));
   }
   std::string_view inner = text;
   if (inner.front() == '[') {
@@ -120,7 +125,8 @@ Problem ParseAddress(std::string_view text, IpAddress* out) {
     *out = IsMapped(v6) ? IpAddress::V4(static_cast<uint32_t>(v6)) : IpAddress::V6(v6);
     return {};
   }
-  if (text.find(':') != text.npos || text.front() == '[') return "not an IPv6 address; write one such as 2001:db8::1";
+  if (text.find(':') != text.npos || text.front() == '[')
+    return "not an IPv6 address; write one such as 2001:db8::1";
   if (text.find_first_not_of("0123456789.") == text.npos) return DiagnoseV4(text);
   return "not an address; write one such as 10.0.0.1 or 2001:db8::1";
 }
@@ -139,13 +145,16 @@ Problem ParseNetwork(std::string_view text, bool strict_host_bits, IpRange* out)
   if (mask_text.find_first_not_of("0123456789") != mask_text.npos) {
     return fmt::format("mask \"{}\" is not a length; write /0 to /{}", Printable(mask_text), bits);
   }
-  if (!ParseNumber(mask_text, bits, &length)) return fmt::format("mask is above {}; write /0 to /{}", bits, bits);
+  if (!ParseNumber(mask_text, bits, &length))
+    return fmt::format("mask is above {}; write /0 to /{}", bits, bits);
   if (mask_text.size() > 1 && mask_text[0] == '0') {
     return fmt::format("mask {} has a leading zero; write /{}", Printable(mask_text), length);
   }
   uint128 value = address.value();
   const bool mapped = written_as_v6 && !address.is_v6();
-  if (mapped && length < 96) return "an IPv4-mapped network shorter than /96 is neither IPv4 nor IPv6; write the IPv4 network";
+  if (mapped && length < 96)
+    return "an IPv4-mapped network shorter than /96 is neither IPv4 nor IPv6; write the IPv4 "
+           "network";
   if (mapped) {
     length -= 96;
     bits = 32;
@@ -153,10 +162,13 @@ Problem ParseNetwork(std::string_view text, bool strict_host_bits, IpRange* out)
   const uint128 all = bits == 32 ? uint128{0xffffffff} : ~uint128{0};
   const uint128 host_mask = length == 0 ? all : (uint128{1} << (bits - length)) - 1;
   const bool v6 = address.is_v6();
-  const auto make = [v6](uint128 v) { return v6 ? IpAddress::V6(v) : IpAddress::V4(static_cast<uint32_t>(v)); };
+  const auto make = [v6](uint128 v) {
+    return v6 ? IpAddress::V6(v) : IpAddress::V4(static_cast<uint32_t>(v));
+  };
   const IpRange network{make(value & ~host_mask), make(value | host_mask)};
   if (strict_host_bits && network.first != address) {
-    return fmt::format("bits are set beyond the mask; write {}/{}", network.first.ToString(), length);
+    return fmt::format("bits are set beyond the mask; write {}/{}", network.first.ToString(),
+                       length);
   }
   *out = network;
   return {};
@@ -166,11 +178,15 @@ Problem ParseAddressRange(std::string_view text, IpRange* out) {
   const size_t dash = text.find('-');
   if (dash == text.npos) return "not a range; write FIRST-LAST, such as 10.0.0.1-10.0.0.9";
   IpRange range;
-  if (Problem p = ParseAddress(text.substr(0, dash), &range.first); !p.empty()) return "first address: " + p;
-  if (Problem p = ParseAddress(text.substr(dash + 1), &range.last); !p.empty()) return "last address: " + p;
-  if (range.first.is_v6() != range.last.is_v6()) return "one end is IPv4, the other IPv6; write two ranges";
+  if (Problem p = ParseAddress(text.substr(0, dash), &range.first); !p.empty())
+    return "first address: " + p;
+  if (Problem p = ParseAddress(text.substr(dash + 1), &range.last); !p.empty())
+    return "last address: " + p;
+  if (range.first.is_v6() != range.last.is_v6())
+    return "one end is IPv4, the other IPv6; write two ranges";
   if (range.last < range.first) {
-    return fmt::format("first address is above last; write {}-{}", range.last.ToString(), range.first.ToString());
+    return fmt::format("first address is above last; write {}-{}", range.last.ToString(),
+                       range.first.ToString());
   }
   *out = range;
   return {};

@@ -7,11 +7,12 @@
 #include "common/net/ip_address.h"
 #include "common/net/ip_set.h"
 
-// The grammar of address literals, for the parsers of this folder. Nothing here allocates on success: lists of a million
-// addresses pass through.
+// The grammar of address literals, for the parsers of this folder. Nothing here allocates on
+// success: lists of a million addresses pass through.
 namespace portolan::literal {
 
-// Why a text was refused, and the remedy, without the text itself (the caller names it in its own way). Empty: it was accepted.
+// Why a text was refused, and the remedy, without the text itself (the caller names it in its own
+// way). Empty: it was accepted.
 using Problem = std::string;
 
 // Exactly four decimal octets without leading zeros (which other programs read as octal).
@@ -30,7 +31,8 @@ Problem ParseNetwork(std::string_view text, bool strict_host_bits, IpRange* out)
 Problem ParseAddressRange(std::string_view text, IpRange* out);
 
 bool IsDigit(char c);
-// "a" cut to 80 characters and made printable, so that hostile input cannot spoil a terminal or a log.
+// "a" cut to 80 characters and made printable, so that hostile input cannot spoil a terminal or a
+// log.
 std::string Printable(std::string_view text);
 
 }  // namespace portolan::literal

@@ -13,11 +13,14 @@ Problem ParseOctetNumber(std::string_view text, uint32_t if_missing, uint32_t* o
   *out = if_missing;
   if (text.empty()) return {};
   if (text.find_first_not_of("0123456789") != text.npos) {
-    return fmt::format("octet \"{}\" is not a number; write such as 10.0.0-5.1,3-4", literal::Printable(text));
+    return fmt::format("octet \"{}\" is not a number; write such as 10.0.0-5.1,3-4",
+                       literal::Printable(text));
   }
-  if (!literal::ParseNumber(text, 255, out)) return fmt::format("octet {} is above 255", literal::Printable(text));
+  if (!literal::ParseNumber(text, 255, out))
+    return fmt::format("octet {} is above 255", literal::Printable(text));
   if (text.size() > 1 && text[0] == '0') {
-    return fmt::format("octet {} has a leading zero, which some programs read as octal; write {}", literal::Printable(text), *out);
+    return fmt::format("octet {} has a leading zero, which some programs read as octal; write {}",
+                       literal::Printable(text), *out);
   }
   return {};
 }
@@ -43,16 +46,20 @@ Problem OctetExpression::Parse(std::string_view text, OctetExpression* out) {
       if (dash != item.npos) {
         if (Problem p = ParseOctetNumber(item.substr(dash + 1), 255, &last); !p.empty()) return p;
       }
-      if (first > last) return fmt::format("octet range {}-{}: first is above last; write {}-{}", first, last, last, first);
+      if (first > last)
+        return fmt::format("octet range {}-{}: first is above last; write {}-{}", first, last, last,
+                           first);
     }
     result.octets_[octet].push_back({static_cast<uint8_t>(first), static_cast<uint8_t>(last)});
     // Longer than any list without repetitions; keeps the work linear in the text.
-    if (result.octets_[octet].size() > 256) return "more than 256 values in one octet; write * for all";
+    if (result.octets_[octet].size() > 256)
+      return "more than 256 values in one octet; write * for all";
     if (i == text.size() || text[i] == '.') ++octet;
   }
   if (octet != 4) return fmt::format("{} octets; write four, such as 10.0.0-5.1,3-4", octet);
   for (std::vector<Span>& spans : result.octets_) {
-    std::sort(spans.begin(), spans.end(), [](const Span& a, const Span& b) { return a.first < b.first; });
+    std::sort(spans.begin(), spans.end(),
+              [](const Span& a, const Span& b) { return a.first < b.first; });
     size_t kept = 0;
     for (size_t i = 1; i < spans.size(); ++i) {
       if (spans[i].first <= uint32_t{spans[kept].last} + 1) {
@@ -93,7 +100,8 @@ void OctetExpression::AppendTo(std::vector<IpRange>* out) const {
     std::vector<uint32_t> longer;
     for (const uint32_t prefix : prefixes) {
       for (const Span& s : octets_[i]) {
-        for (uint32_t value = s.first; value <= s.last; ++value) longer.push_back(prefix << 8 | value);
+        for (uint32_t value = s.first; value <= s.last; ++value)
+          longer.push_back(prefix << 8 | value);
       }
     }
     prefixes = std::move(longer);
@@ -101,7 +109,8 @@ void OctetExpression::AppendTo(std::vector<IpRange>* out) const {
   for (const uint32_t prefix : prefixes) {
     const uint32_t base = last == 0 ? 0 : (prefix << 8) * unit;
     for (const Span& s : octets_[last]) {
-      out->push_back({IpAddress::V4(base + s.first * unit), IpAddress::V4(base + s.last * unit + (unit - 1))});
+      out->push_back(
+          {IpAddress::V4(base + s.first * unit), IpAddress::V4(base + s.last * unit + (unit - 1))});
     }
   }
 }

@@ -19,8 +19,18 @@ using literal::Problem;
 
 // Every port on its own fits in 400 kB.
 constexpr size_t kMaxExpression = size_t{1} << 20;
+// "*" a hundred thousand times must not cost a hundred thousand times the catalogue.
+constexpr size_t kMaxRanges = 500'000;
 // Longer than any service name; bounds the cost of wildcards and hints.
 constexpr size_t kMaxName = 64;
+
+// What people call a service whose catalogue name is another. Both in lower case.
+constexpr std::pair<std::string_view, std::string_view> kAliases[] = {
+    {"dns", "domain"},        {"k8s", "kubernetes-api"}, {"kubernetes", "kubernetes-api"},
+    {"mongo", "mongodb"},     {"mssql", "ms-sql-s"},     {"postgres", "postgresql"},
+    {"rdp", "ms-wbt-server"}, {"rpcbind", "sunrpc"},     {"smb", "microsoft-ds"},
+    {"smtps", "submissions"}, {"winrm", "wsman"},        {"zookeeper-client", "zookeeper"},
+};
 
 std::string_view Trim(std::string_view s) {
   constexpr std::string_view kBlank = " \t\r\n";
@@ -82,8 +92,10 @@ std::string Hint(std::string_view name) {
   for (const Service& s : ServiceCatalogue()) {
     size_t distance = Distance(name, s.name);
     // What somebody cut short or wrote out ("postgres") is as good as one wrong letter.
-    if (name.size() >= 3 && (s.name.starts_with(name) || name.starts_with(s.name))) distance = std::min<size_t>(distance, 1);
-    if (distance <= std::max<size_t>(1, name.size() / 4)) close.push_back({distance, s.rank, s.name});
+    if (name.size() >= 3 && (s.name.starts_with(name) || name.starts_with(s.name)))
+      distance = std::min<size_t>(distance, 1);
+    if (distance <= std::max<size_t>(1, name.size() / 4))
+      close.push_back({distance, s.rank, s.name});
   }
   std::sort(close.begin(), close.end(), [](const Candidate& a, const Candidate& b) {
     return std::tie(a.distance, a.rank) < std::tie(b.distance, b.rank);
@@ -126,7 +138,11 @@ Problem ParseName(std::string_view item, std::vector<PortRange>* out) {
     if (wildcard ? Matches(item, s.name) : item == s.name) out->push_back({s.port, s.port});
   }
   if (out->size() > before) return {};
-  if (wildcard) return "no service of the catalogue matches; write a port number or another pattern";
+  for (const auto& [alias, name] : kAliases) {
+    if (item == alias) return ParseName(name, out);
+  }
+  if (wildcard)
+    return "no service of the catalogue matches; write a port number or another pattern";
   if (item.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.+/") != item.npos) {
     return "not a port, a range or a service name; write such as 22,80,8000-8100,http*";
   }
@@ -138,7 +154,8 @@ Problem ParseName(std::string_view item, std::vector<PortRange>* out) {
 absl::StatusOr<PortSet> TopPorts(int n) {
   const auto services = ServiceCatalogue();
   if (n < 1 || static_cast<size_t>(n) > services.size()) {
-    return InvalidArgument("top ports \"{}\": the catalogue ranks {} ports; write 1 to {}", n, services.size(), services.size());
+    return InvalidArgument("top ports \"{}\": the catalogue ranks {} ports; write 1 to {}", n,
+                           services.size(), services.size());
   }
   std::vector<PortRange> ranges;
   for (const Service& s : services) {
@@ -149,15 +166,19 @@ absl::StatusOr<PortSet> TopPorts(int n) {
 
 absl::StatusOr<PortSet> ParsePorts(std::string_view text) {
   if (text.size() > kMaxExpression) {
-    return InvalidArgument("ports: an expression of {} bytes; at most {}; use ranges", text.size(), kMaxExpression);
+    return InvalidArgument("ports: an expression of {} bytes; at most {}; use ranges", text.size(),
+                           kMaxExpression);
   }
-  if (Trim(text).empty()) return InvalidArgument("ports \"{}\": empty; write such as 22,80,8000-8100", Printable(text));
+  if (Trim(text).empty())
+    return InvalidArgument("ports \"{}\": empty; write such as 22,80,8000-8100", Printable(text));
   std::vector<PortRange> ranges;
   for (size_t begin = 0; begin <= text.size();) {
     const size_t comma = std::min(text.find(',', begin), text.size());
     const std::string_view raw = Trim(text.substr(begin, comma - begin));
     begin = comma + 1;
-    if (raw.empty()) return InvalidArgument("ports \"{}\": an item is empty; remove the extra comma", Printable(text));
+    if (raw.empty())
+      return InvalidArgument("ports \"{}\": an item is empty; remove the extra comma",
+                             Printable(text));
     const auto error = [&raw](std::string_view kind, const Problem& p) {
       return InvalidArgument("{} \"{}\": {}", kind, Printable(raw), p);
     };
@@ -165,7 +186,8 @@ absl::StatusOr<PortSet> ParsePorts(std::string_view text) {
       uint32_t port;
       if (!literal::ParseNumber(raw, 65535, &port)) return error("port", "ports end at 65535");
       ranges.push_back({static_cast<uint16_t>(port), static_cast<uint16_t>(port)});
-    } else if (raw.find('-') != raw.npos && raw.find_first_not_of("0123456789- \t\r\n") == raw.npos) {
+    } else if (raw.find('-') != raw.npos &&
+               raw.find_first_not_of("0123456789- \t\r\n") == raw.npos) {
       PortRange range;
       if (Problem p = ParseRange(raw, &range); !p.empty()) return error("port range", p);
       ranges.push_back(range);
@@ -174,15 +196,19 @@ absl::StatusOr<PortSet> ParsePorts(std::string_view text) {
     } else {
       const std::string name = Lower(raw);
       uint32_t count;
-      if (name.starts_with("top-") && literal::ParseNumber(std::string_view(name).substr(4), 65536, &count)) {
+      if (name.starts_with("top-") &&
+          literal::ParseNumber(std::string_view(name).substr(4), 65536, &count)) {
         PORTOLAN_ASSIGN_OR_RETURN(const PortSet top, TopPorts(static_cast<int>(count)));
         ranges.insert(ranges.end(), top.ranges().begin(), top.ranges().end());
       } else if (Problem p = ParseName(name, &ranges); !p.empty()) {
         return error("port", p);
       }
     }
-    // "http*" a hundred thousand times must not cost a hundred thousand times its ports.
-    if (ranges.size() > 200'000) ranges = PortSet::Of(std::move(ranges)).ranges();
+    if (ranges.size() > kMaxRanges) {
+      return InvalidArgument(
+          "ports: more than {} ports and ranges, so most of them repeated; write each once",
+          kMaxRanges);
+    }
   }
   return PortSet::Of(std::move(ranges));
 }

@@ -10,7 +10,8 @@
 namespace portolan {
 namespace {
 
-std::vector<PortRange>::const_iterator EndingFrom(const std::vector<PortRange>& ranges, uint16_t port) {
+std::vector<PortRange>::const_iterator EndingFrom(const std::vector<PortRange>& ranges,
+                                                  uint16_t port) {
   return std::lower_bound(ranges.begin(), ranges.end(), port,
                           [](const PortRange& r, uint16_t p) { return r.last < p; });
 }
@@ -81,7 +82,8 @@ PortSet PortSet::Minus(const PortSet& other) const {
   std::vector<PortRange> gaps;  // what `other` leaves
   uint32_t at = 0;
   for (const PortRange& r : other.ranges_) {
-    if (r.first > at) gaps.push_back({static_cast<uint16_t>(at), static_cast<uint16_t>(r.first - 1)});
+    if (r.first > at)
+      gaps.push_back({static_cast<uint16_t>(at), static_cast<uint16_t>(r.first - 1)});
     at = uint32_t{r.last} + 1;
   }
   if (at <= 65535) gaps.push_back({static_cast<uint16_t>(at), 65535});

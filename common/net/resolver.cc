@@ -16,12 +16,14 @@ namespace {
 
 absl::StatusOr<std::vector<IpAddress>> Resolve(const std::string& name) {
   addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;      // A and AAAA, whatever this machine itself can reach: agents are elsewhere
+  hints.ai_family =
+      AF_UNSPEC;  // A and AAAA, whatever this machine itself can reach: agents are elsewhere
   hints.ai_socktype = SOCK_STREAM;  // each address once
   addrinfo* list = nullptr;
   const int error = getaddrinfo(name.c_str(), nullptr, &hints, &list);
   const int saved_errno = errno;
-  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(error == 0 ? list : nullptr, &freeaddrinfo);
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(error == 0 ? list : nullptr,
+                                                                 &freeaddrinfo);
   if (error != 0) {
     const std::string shown = literal::Printable(name);
     if (error == EAI_NONAME || error == EAI_NODATA || error == EAI_FAIL) {

@@ -9,7 +9,8 @@ namespace {
 
 using enum ServiceClass;
 
-// A line of the data files. Ranks are not written down but computed, so that a line can be added without touching the others.
+// A line of the data files. Ranks are not written down but computed, so that a line can be added
+// without touching the others.
 struct Row {
   uint16_t port;
   std::string_view name;
@@ -17,7 +18,8 @@ struct Row {
   ServiceClass service_class;
   bool cleartext;
   uint8_t exposure;  // 0-9: how often the port is found open in networks that somebody runs
-  uint8_t risk;      // 0-9: what an unwanted visitor gains there; 9 is control of the machine or of all its data
+  uint8_t risk;  // 0-9: what an unwanted visitor gains there; 9 is control of the machine or of all
+                 // its data
 };
 
 // What cleartext says, readable in the data files.
@@ -26,6 +28,9 @@ constexpr bool kCrypt = false;
 
 constexpr Row kRows[] = {
 #include "common/net/service_catalogue_data_0.inc"
+#include "common/net/service_catalogue_data_1.inc"
+#include "common/net/service_catalogue_data_2.inc"
+#include "common/net/service_catalogue_data_3.inc"
 };
 
 constexpr bool Ascending() {
@@ -36,16 +41,19 @@ constexpr bool Ascending() {
 }
 static_assert(Ascending(), "the data files list ports in ascending order, each once");
 
-// Exposure counts a little more than risk: a port that is nowhere open teaches nothing.
-constexpr int Score(const Row& r) { return 6 * r.exposure + 4 * r.risk; }
+// Squared, so that the few ports that are open everywhere come first and rare ones are told apart by their risk.
+constexpr int Score(const Row& r) { return r.exposure * r.exposure + 4 * r.risk; }
 
 std::vector<Service> MakeCatalogue() {
   std::vector<const Row*> best;
   for (const Row& r : kRows) best.push_back(&r);
-  std::stable_sort(best.begin(), best.end(), [](const Row* a, const Row* b) { return Score(*a) > Score(*b); });
+  std::stable_sort(best.begin(), best.end(),
+                   [](const Row* a, const Row* b) { return Score(*a) > Score(*b); });
   std::vector<Service> services;
-  for (const Row& r : kRows) services.push_back({r.port, r.name, r.description, r.service_class, r.cleartext, 0});
-  for (size_t i = 0; i < best.size(); ++i) services[best[i] - kRows].rank = static_cast<uint16_t>(i + 1);
+  for (const Row& r : kRows)
+    services.push_back({r.port, r.name, r.description, r.service_class, r.cleartext, 0});
+  for (size_t i = 0; i < best.size(); ++i)
+    services[best[i] - kRows].rank = static_cast<uint16_t>(i + 1);
   return services;
 }
 
@@ -53,30 +61,49 @@ std::vector<Service> MakeCatalogue() {
 
 std::string_view ServiceClassName(ServiceClass c) {
   switch (c) {
-    case kOther: return "other";
-    case kWeb: return "web";
-    case kMail: return "mail";
-    case kNameService: return "name-service";
-    case kFileTransfer: return "file-transfer";
-    case kRemoteAdmin: return "remote-admin";
-    case kDatabase: return "database";
-    case kControlPlane: return "control-plane";
-    case kMonitoring: return "monitoring";
-    case kMessaging: return "messaging";
-    case kDirectory: return "directory";
-    case kFileSharing: return "file-sharing";
-    case kPrinting: return "printing";
-    case kIndustrial: return "industrial";
-    case kMedia: return "media";
-    case kProxy: return "proxy";
-    case kVpn: return "vpn";
-    case kGame: return "game";
+    case kOther:
+      return "other";
+    case kWeb:
+      return "web";
+    case kMail:
+      return "mail";
+    case kNameService:
+      return "name-service";
+    case kFileTransfer:
+      return "file-transfer";
+    case kRemoteAdmin:
+      return "remote-admin";
+    case kDatabase:
+      return "database";
+    case kControlPlane:
+      return "control-plane";
+    case kMonitoring:
+      return "monitoring";
+    case kMessaging:
+      return "messaging";
+    case kDirectory:
+      return "directory";
+    case kFileSharing:
+      return "file-sharing";
+    case kPrinting:
+      return "printing";
+    case kIndustrial:
+      return "industrial";
+    case kMedia:
+      return "media";
+    case kProxy:
+      return "proxy";
+    case kVpn:
+      return "vpn";
+    case kGame:
+      return "game";
   }
   return "other";
 }
 
 std::span<const Service> ServiceCatalogue() {
-  static const std::vector<Service>& catalogue = *new std::vector<Service>(MakeCatalogue());  // never destroyed
+  static const std::vector<Service>& catalogue =
+      *new std::vector<Service>(MakeCatalogue());  // never destroyed
   return catalogue;
 }
 

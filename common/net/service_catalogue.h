@@ -13,15 +13,15 @@ enum class ServiceClass : uint8_t {
   kMail,
   kNameService,
   kFileTransfer,
-  kRemoteAdmin,    // a shell, a desktop, a management console
+  kRemoteAdmin,  // a shell, a desktop, a management console
   kDatabase,
-  kControlPlane,   // orchestrators, hypervisors, key-value stores that run a cluster
+  kControlPlane,  // orchestrators, hypervisors, key-value stores that run a cluster
   kMonitoring,
   kMessaging,
-  kDirectory,      // LDAP, Kerberos
-  kFileSharing,    // SMB, NFS
+  kDirectory,    // LDAP, Kerberos
+  kFileSharing,  // SMB, NFS
   kPrinting,
-  kIndustrial,     // SCADA, building control
+  kIndustrial,  // SCADA, building control
   kMedia,
   kProxy,
   kVpn,
@@ -31,14 +31,16 @@ std::string_view ServiceClassName(ServiceClass c);  // "remote-admin"
 
 struct Service {
   uint16_t port;
-  std::string_view name;         // "ssh": IANA's name, unless something else is what is found there; ports may share one
+  std::string_view name;  // "ssh": IANA's name, unless something else is what is found there; ports
+                          // may share one
   std::string_view description;  // "Secure Shell remote login"
   ServiceClass service_class;
-  bool cleartext;                // carries credentials or data unencrypted by default
-  uint16_t rank;                 // 1 = most worth scanning; unique
+  bool cleartext;  // carries credentials or data unencrypted by default
+  uint16_t rank;   // 1 = most worth scanning; unique
 };
 
-// All services, by ascending port. Written by hand from public facts; lives as long as the program. Thread-safe.
+// All services, by ascending port. Written by hand from public facts; lives as long as the program.
+// Thread-safe.
 std::span<const Service> ServiceCatalogue();
 // Nullptr when the catalogue does not know the port.
 const Service* FindService(uint16_t port);

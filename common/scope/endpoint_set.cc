@@ -12,7 +12,9 @@ IpAddress Make(bool v6, uint128 value) {
   return v6 ? IpAddress::V6(value) : IpAddress::V4(static_cast<uint32_t>(value));
 }
 
-IpAddress LastOfFamily(bool v6) { return v6 ? IpAddress::V6(~uint128{0}) : IpAddress::V4(0xffffffff); }
+IpAddress LastOfFamily(bool v6) {
+  return v6 ? IpAddress::V6(~uint128{0}) : IpAddress::V4(0xffffffff);
+}
 
 // In the order of addresses, where all of IPv4 comes before IPv6. nullopt after the very last.
 std::optional<IpAddress> After(const IpAddress& a) {
@@ -34,7 +36,8 @@ class EndpointSet::Builder {
   Builder() { Name(AllPorts()); }
 
   uint32_t Name(const PortSet& ports) {
-    const auto [it, is_new] = names_.try_emplace(ports, static_cast<uint32_t>(set_.port_sets_.size()));
+    const auto [it, is_new] =
+        names_.try_emplace(ports, static_cast<uint32_t>(set_.port_sets_.size()));
     if (is_new) set_.port_sets_.push_back(ports);
     return it->second;
   }
@@ -49,7 +52,8 @@ class EndpointSet::Builder {
     }
     if (!set_.segments_.empty()) {
       Segment& before = set_.segments_.back();
-      if (before.ports == ports && before.last.is_v6() == first.is_v6() && After(before.last) == first) {
+      if (before.ports == ports && before.last.is_v6() == first.is_v6() &&
+          After(before.last) == first) {
         before.last = last;
         return;
       }
@@ -57,7 +61,13 @@ class EndpointSet::Builder {
     set_.segments_.push_back({first, last, ports});
   }
 
-  EndpointSet Take() { return std::move(set_); }
+  EndpointSet Take() {
+    for (const Segment& s : set_.segments_) {
+      if (s.last.is_v6()) break;
+      set_.v4_lasts_.push_back(static_cast<uint32_t>(s.last.value()));
+    }
+    return std::move(set_);
+  }
 
  private:
   EndpointSet set_;
@@ -65,7 +75,8 @@ class EndpointSet::Builder {
 };
 
 EndpointSet EndpointSet::Of(const std::vector<Item>& items) {
-  // A sweep over the addresses at which an item begins or has ended, with the port sets active between two of them.
+  // A sweep over the addresses at which an item begins or has ended, with the port sets active
+  // between two of them.
   struct Event {
     IpAddress at;
     uint32_t ports;
@@ -80,10 +91,11 @@ EndpointSet EndpointSet::Of(const std::vector<Item>& items) {
       if (const auto end = After(r.last); end.has_value()) events.push_back({*end, ports, -1});
     }
   }
-  std::sort(events.begin(), events.end(), [](const Event& a, const Event& b) { return a.at < b.at; });
+  std::sort(events.begin(), events.end(),
+            [](const Event& a, const Event& b) { return a.at < b.at; });
 
-  std::map<uint32_t, int> active;                          // port set -> number of items
-  std::map<std::vector<uint32_t>, uint32_t> unions;        // of several active sets, made once
+  std::map<uint32_t, int> active;                    // port set -> number of items
+  std::map<std::vector<uint32_t>, uint32_t> unions;  // of several active sets, made once
   const auto union_of_active = [&]() -> uint32_t {
     if (active.begin()->first == kAll || active.size() == 1) return active.begin()->first;
     std::vector<uint32_t> key;
@@ -91,7 +103,9 @@ EndpointSet EndpointSet::Of(const std::vector<Item>& items) {
     const auto found = unions.find(key);
     if (found != unions.end()) return found->second;
     std::vector<PortRange> all;
-    for (const uint32_t name : key) all.insert(all.end(), builder.ports(name).ranges().begin(), builder.ports(name).ranges().end());
+    for (const uint32_t name : key)
+      all.insert(all.end(), builder.ports(name).ranges().begin(),
+                 builder.ports(name).ranges().end());
     return unions[key] = builder.Name(PortSet::Of(std::move(all)));
   };
   for (size_t i = 0; i < events.size();) {
@@ -110,7 +124,8 @@ EndpointSet EndpointSet::Of(const std::vector<Item>& items) {
 
 EndpointSet EndpointSet::Minus(const EndpointSet& other) const {
   Builder builder;
-  std::map<std::pair<uint32_t, uint32_t>, std::optional<uint32_t>> differences;  // nullopt: nothing is left
+  std::map<std::pair<uint32_t, uint32_t>, std::optional<uint32_t>>
+      differences;  // nullopt: nothing is left
   const auto difference = [&](uint32_t mine, uint32_t theirs) {
     const auto [it, is_new] = differences.try_emplace({mine, theirs});
     if (is_new) {
@@ -130,7 +145,8 @@ EndpointSet EndpointSet::Minus(const EndpointSet& other) const {
       if (at < c->first) builder.Append(at, Before(c->first), name);
       at = std::max(at, c->first);
       const IpAddress last = std::min(s.last, c->last);
-      if (const auto rest = difference(s.ports, c->ports); rest.has_value()) builder.Append(at, last, *rest);
+      if (const auto rest = difference(s.ports, c->ports); rest.has_value())
+        builder.Append(at, last, *rest);
       done = last == s.last;
       if (!done) at = *After(last);
     }
@@ -140,9 +156,21 @@ EndpointSet EndpointSet::Minus(const EndpointSet& other) const {
 }
 
 const EndpointSet::Segment* EndpointSet::Find(const IpAddress& address) const {
-  const auto it = std::lower_bound(segments_.begin(), segments_.end(), address,
-                                   [](const Segment& s, const IpAddress& a) { return s.last < a; });
-  return it != segments_.end() && it->first <= address ? &*it : nullptr;
+  size_t i;
+  if (address.is_v6()) {
+    const auto v6 = segments_.begin() + static_cast<ptrdiff_t>(v4_lasts_.size());
+    const auto it =
+        std::lower_bound(v6, segments_.end(), address,
+                         [](const Segment& s, const IpAddress& a) { return s.last < a; });
+    i = static_cast<size_t>(it - segments_.begin());
+    if (it == segments_.end()) return nullptr;
+  } else {
+    const auto it = std::lower_bound(v4_lasts_.begin(), v4_lasts_.end(),
+                                     static_cast<uint32_t>(address.value()));
+    if (it == v4_lasts_.end()) return nullptr;
+    i = static_cast<size_t>(it - v4_lasts_.begin());
+  }
+  return segments_[i].first <= address ? &segments_[i] : nullptr;
 }
 
 PortSet EndpointSet::PortsOf(const IpAddress& address) const {
@@ -150,12 +178,14 @@ PortSet EndpointSet::PortsOf(const IpAddress& address) const {
   return s == nullptr ? PortSet() : port_sets_[s->ports];
 }
 
-std::optional<EndpointSet::Endpoint> EndpointSet::FirstMissing(const IpSet& addresses, const PortSet& ports) const {
+std::optional<EndpointSet::Endpoint> EndpointSet::FirstMissing(const IpSet& addresses,
+                                                               const PortSet& ports) const {
   if (ports.empty()) return std::nullopt;
   std::map<uint32_t, PortSet> missing;  // of `ports`, by port set: computed once each
   auto s = segments_.begin();
   for (const IpRange& r : addresses.ranges()) {
-    s = std::lower_bound(s, segments_.end(), r.first, [](const Segment& x, const IpAddress& a) { return x.last < a; });
+    s = std::lower_bound(s, segments_.end(), r.first,
+                         [](const Segment& x, const IpAddress& a) { return x.last < a; });
     IpAddress at = r.first;
     while (true) {
       if (s == segments_.end() || s->first > at) return Endpoint{at, ports.Select(0)};

@@ -34,7 +34,8 @@ TEST(IpAddress, ParsesAndPrintsLiteralsInTheirShortestForm) {
 }
 
 TEST(IpAddress, MappedAddressIsTheV4AddressThatItIs) {
-  for (const char* text : {"::ffff:10.1.2.3", "::ffff:a01:203", "[::FFFF:10.1.2.3]", "0:0:0:0:0:ffff:0a01:0203"}) {
+  for (const char* text :
+       {"::ffff:10.1.2.3", "::ffff:a01:203", "[::FFFF:10.1.2.3]", "0:0:0:0:0:ffff:0a01:0203"}) {
     const auto a = IpAddress::Parse(text);
     ASSERT_TRUE(a.ok()) << text;
     EXPECT_EQ(*a, IpAddress::V4(0x0a010203)) << text;
@@ -47,16 +48,43 @@ TEST(IpAddress, MappedAddressIsTheV4AddressThatItIs) {
 TEST(IpAddress, RefusesWhatIsNotOneLiteral) {
   EXPECT_EQ(Roundtrip(""), "error: address \"\": the address is missing");
   EXPECT_EQ(Roundtrip("10.0.0.256"), "error: address \"10.0.0.256\": octet 256 is above 255");
-  EXPECT_EQ(Roundtrip("10.0.0"), "error: address \"10.0.0\": 3 octets; write four, such as 10.0.0.1");
+  EXPECT_EQ(Roundtrip("10.0.0"),
+            "error: address \"10.0.0\": 3 octets; write four, such as 10.0.0.1");
   EXPECT_EQ(Roundtrip("10.0.0.010"),
-            "error: address \"10.0.0.010\": octet 010 has a leading zero, which some programs read as octal; write 10");
+            "error: address \"10.0.0.010\": octet 010 has a leading zero, which some programs read "
+            "as octal; write 10");
   EXPECT_EQ(Roundtrip("fe80::1%eth0"),
-            "error: address \"fe80::1%eth0\": zone ids mean nothing on another machine and are not supported; write fe80::1 "
+            "error: address \"fe80::1%eth0\": zone ids mean nothing on another machine and are not "
+            "supported; write fe80::1 "
             "without the % part");
-  for (const char* text : {"10.0.0.1.", ".10.0.0.1", "1.2.3.4.5", "10..0.1", " 10.0.0.1", "10.0.0.1 ", "0x7f.0.0.1", "127.1",
-                           "2130706433", "-1.0.0.0", "+1.0.0.0", "1.2.3.4/8", ":", ":::", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9",
-                           "12345::", "::g", "1::2::3", "[::1", "::1]", "[]", "[[::1]]", "::1.2.3", "::1.2.3.4.5", "host",
-                           "\xc2\xa0" "1.2.3.4"}) {
+  for (const char* text : {"10.0.0.1.",
+                           ".10.0.0.1",
+                           "1.2.3.4.5",
+                           "10..0.1",
+                           " 10.0.0.1",
+                           "10.0.0.1 ",
+                           "0x7f.0.0.1",
+                           "127.1",
+                           "2130706433",
+                           "-1.0.0.0",
+                           "+1.0.0.0",
+                           "1.2.3.4/8",
+                           ":",
+                           ":::",
+                           "1:2:3:4:5:6:7",
+                           "1:2:3:4:5:6:7:8:9",
+                           "12345::",
+                           "::g",
+                           "1::2::3",
+                           "[::1",
+                           "::1]",
+                           "[]",
+                           "[[::1]]",
+                           "::1.2.3",
+                           "::1.2.3.4.5",
+                           "host",
+                           "\xc2\xa0"
+                           "1.2.3.4"}) {
     EXPECT_FALSE(IpAddress::Parse(text).ok()) << text;
   }
   EXPECT_FALSE(IpAddress::Parse(std::string_view("10.0.0.1\0", 9)).ok());
@@ -71,7 +99,8 @@ TEST(IpAddress, BytesRoundtripAndOtherSizesAreRefused) {
   const IpAddress v6 = *IpAddress::Parse("2001:db8::ff");
   EXPECT_EQ(v6.ToBytes().size(), 16u);
   EXPECT_EQ(*IpAddress::FromBytes(v6.ToBytes()), v6);
-  for (const size_t size : {0, 3, 5, 15, 17}) EXPECT_FALSE(IpAddress::FromBytes(std::string(size, 'a')).ok());
+  for (const size_t size : {0, 3, 5, 15, 17})
+    EXPECT_FALSE(IpAddress::FromBytes(std::string(size, 'a')).ok());
 }
 
 TEST(IpAddress, AllOfV4ComesBeforeV6) {
@@ -90,13 +119,15 @@ TEST(IpAddress, PrintedFormParsesBackForRandomAddresses) {
   for (int i = 0; i < 20'000; ++i) {
     uint128 value = 0;
     // Groups that are often zero, so that all shapes of "::" appear.
-    for (int group = 0; group < 8; ++group) value = value << 16 | (random() % 2 ? random() & 0xffff : 0);
+    for (int group = 0; group < 8; ++group)
+      value = value << 16 | (random() % 2 ? random() & 0xffff : 0);
     if (value >> 32 == 0xffff) continue;  // mapped: prints, but parses as IPv4
     const IpAddress a = IpAddress::V6(value);
     ASSERT_EQ(*IpAddress::Parse(a.ToString()), a) << a.ToString();
     const IpAddress v4 = IpAddress::V4(static_cast<uint32_t>(random()));
     ASSERT_EQ(*IpAddress::Parse(v4.ToString()), v4);
-    // glibc prints the same but for IPv4-compatible addresses (::a.b.c.d), which RFC 4291 deprecates.
+    // glibc prints the same but for IPv4-compatible addresses (::a.b.c.d), which RFC 4291
+    // deprecates.
     if (value >> 32 != 0) {
       char expected[INET6_ADDRSTRLEN];
       inet_ntop(AF_INET6, a.ToBytes().data(), expected, sizeof(expected));

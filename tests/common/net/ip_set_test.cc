@@ -26,7 +26,8 @@ TEST(ParseCidr, ClearsHostBitsUnlessStrict) {
   EXPECT_EQ(Cidr("::/0"), "::/0");
   EXPECT_EQ(Cidr("2001:db8::5/64"), "2001:db8::/64");
   EXPECT_EQ(Cidr("2001:db8::5/128"), "2001:db8::5");
-  EXPECT_EQ(Cidr("10.0.0.1/24", true), "error: network \"10.0.0.1/24\": bits are set beyond the mask; write 10.0.0.0/24");
+  EXPECT_EQ(Cidr("10.0.0.1/24", true),
+            "error: network \"10.0.0.1/24\": bits are set beyond the mask; write 10.0.0.0/24");
 }
 
 TEST(ParseCidr, MappedNetworkIsTheV4Network) {
@@ -36,10 +37,12 @@ TEST(ParseCidr, MappedNetworkIsTheV4Network) {
 }
 
 TEST(ParseCidr, RefusesBadMasks) {
-  EXPECT_EQ(Cidr("10.0.0.0/33"), "error: network \"10.0.0.0/33\": mask is above 32; write /0 to /32");
+  EXPECT_EQ(Cidr("10.0.0.0/33"),
+            "error: network \"10.0.0.0/33\": mask is above 32; write /0 to /32");
   EXPECT_EQ(Cidr("::/129"), "error: network \"::/129\": mask is above 128; write /0 to /128");
-  for (const char* text : {"10.0.0.0", "10.0.0.0/", "/8", "10.0.0.0/-1", "10.0.0.0/+8", "10.0.0.0/08", "10.0.0.0/8/8", "10/8",
-                           "10.0.0.0/255.0.0.0", "10.0.0.0/ 8", "10.0.0.0/4294967304", "::1%lo/128", ""}) {
+  for (const char* text :
+       {"10.0.0.0", "10.0.0.0/", "/8", "10.0.0.0/-1", "10.0.0.0/+8", "10.0.0.0/08", "10.0.0.0/8/8",
+        "10/8", "10.0.0.0/255.0.0.0", "10.0.0.0/ 8", "10.0.0.0/4294967304", "::1%lo/128", ""}) {
     EXPECT_FALSE(ParseCidr(text).ok()) << text;
   }
 }
@@ -51,14 +54,16 @@ TEST(IpRange, PrintsPrefixesAsPrefixes) {
 }
 
 TEST(IpSet, MergesOverlappingAndAdjacentRangesButNotFamilies) {
-  const IpSet set = IpSet::Of({R("::", "::5"), R("255.255.255.0", "255.255.255.255"), R("10.0.0.4", "10.0.0.9"),
-                               R("10.0.0.0", "10.0.0.3"), R("10.0.0.2", "10.0.0.5"), R("10.0.0.11", "10.0.0.11")});
+  const IpSet set = IpSet::Of({R("::", "::5"), R("255.255.255.0", "255.255.255.255"),
+                               R("10.0.0.4", "10.0.0.9"), R("10.0.0.0", "10.0.0.3"),
+                               R("10.0.0.2", "10.0.0.5"), R("10.0.0.11", "10.0.0.11")});
   EXPECT_EQ(set.ToString(), "10.0.0.0-10.0.0.9,10.0.0.11,255.255.255.0/24,::-::5");
   EXPECT_TRUE(set.size() == 10 + 1 + 256 + 6);
 }
 
 TEST(IpSet, SizeSaturatesForAllOfV6) {
-  const IpSet all = IpSet::Of({R("0.0.0.0", "255.255.255.255"), {IpAddress::V6(0), IpAddress::V6(~uint128{0})}});
+  const IpSet all =
+      IpSet::Of({R("0.0.0.0", "255.255.255.255"), {IpAddress::V6(0), IpAddress::V6(~uint128{0})}});
   EXPECT_TRUE(all.size() == uint128{1} << 127);
   EXPECT_EQ(all.Select(uint128{1} << 32), IpAddress::V6(0));
   EXPECT_TRUE(all.Rank(IpAddress::V6(7)) == (uint128{1} << 32) + 7);
@@ -66,7 +71,8 @@ TEST(IpSet, SizeSaturatesForAllOfV6) {
   const IpSet half = IpSet::Of({{IpAddress::V6(0), IpAddress::V6((uint128{1} << 127) - 1)}});
   EXPECT_TRUE(half.size() == uint128{1} << 127);
   EXPECT_TRUE(half.Union(IpSet::Of({R("10.0.0.1", "10.0.0.1")})).size() == uint128{1} << 127);
-  EXPECT_EQ(all.Minus(IpSet::Of({R("::1", "::1")})).ToString(), "0.0.0.0/0,::,::2-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
+  EXPECT_EQ(all.Minus(IpSet::Of({R("::1", "::1")})).ToString(),
+            "0.0.0.0/0,::,::2-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
   EXPECT_TRUE(all.Minus(all).empty());
 }
 
@@ -80,11 +86,13 @@ TEST(IpSet, EmptySetAnswersEverything) {
   EXPECT_EQ(none.Union(none), none);
 }
 
-// The naive model: 64 addresses around the border of the families (the last 32 of IPv4, the first 32 of IPv6).
+// The naive model: 64 addresses around the border of the families (the last 32 of IPv4, the first
+// 32 of IPv6).
 constexpr int kUniverse = 64;
 using Model = std::bitset<kUniverse>;
 IpAddress Nth(int i) {
-  return i < 32 ? IpAddress::V4(0xffffffff - 31 + static_cast<uint32_t>(i)) : IpAddress::V6(static_cast<uint128>(i - 32));
+  return i < 32 ? IpAddress::V4(0xffffffff - 31 + static_cast<uint32_t>(i))
+                : IpAddress::V6(static_cast<uint128>(i - 32));
 }
 std::pair<IpSet, Model> RandomSet(std::mt19937& random) {
   std::vector<IpRange> ranges;
@@ -114,7 +122,8 @@ void ExpectEqual(const IpSet& set, const Model& model) {
   for (size_t i = 1; i < set.ranges().size(); ++i) {
     ASSERT_LT(set.ranges()[i - 1].last, set.ranges()[i].first);
     if (set.ranges()[i - 1].last.is_v6() == set.ranges()[i].first.is_v6()) {
-      ASSERT_TRUE(set.ranges()[i].first.value() - set.ranges()[i - 1].last.value() > 1) << "ranges left unmerged";
+      ASSERT_TRUE(set.ranges()[i].first.value() - set.ranges()[i - 1].last.value() > 1)
+          << "ranges left unmerged";
     }
   }
 }
@@ -131,7 +140,8 @@ TEST(IpSet, AgreesWithABitsetOnRandomSets) {
     ASSERT_EQ(a.first == b.first, a.second == b.second);
     for (const IpRange& r : b.first.ranges()) {
       bool hit = false;
-      for (int i = 0; i < kUniverse; ++i) hit |= a.second.test(i) && r.first <= Nth(i) && Nth(i) <= r.last;
+      for (int i = 0; i < kUniverse; ++i)
+        hit |= a.second.test(i) && r.first <= Nth(i) && Nth(i) <= r.last;
       ASSERT_EQ(a.first.Intersects(r), hit);
     }
   }

@@ -57,7 +57,8 @@ TEST(ParsePorts, ErrorsNameTheItemAndTheRemedy) {
   EXPECT_EQ(Ports("22,80-70,x"), "error: port range \"80-70\": first port is above last");
   EXPECT_EQ(Ports("65536"), "error: port \"65536\": ports end at 65535");
   EXPECT_EQ(Ports("1-65536"), "error: port range \"1-65536\": ports end at 65535");
-  EXPECT_EQ(Ports("99999999999999999999"), "error: port \"99999999999999999999\": ports end at 65535");
+  EXPECT_EQ(Ports("99999999999999999999"),
+            "error: port \"99999999999999999999\": ports end at 65535");
   EXPECT_EQ(Ports(""), "error: ports \"\": empty; write such as 22,80,8000-8100");
   EXPECT_EQ(Ports(" "), "error: ports \" \": empty; write such as 22,80,8000-8100");
   EXPECT_EQ(Ports("22,,80"), "error: ports \"22,,80\": an item is empty; remove the extra comma");
@@ -66,12 +67,30 @@ TEST(ParsePorts, ErrorsNameTheItemAndTheRemedy) {
   EXPECT_EQ(Ports("22 80"), "error: ports \"22 80\": separate ports by commas");
   EXPECT_EQ(Ports("1-2-3"), "error: port range \"1-2-3\": more than one dash; write FIRST-LAST");
   EXPECT_EQ(Ports("--"), "error: port range \"--\": more than one dash; write FIRST-LAST");
-  EXPECT_EQ(Ports("shh"), "error: port \"shh\": no service of the catalogue has that name; write its port number; did you mean ssh?");
-  EXPECT_EQ(Ports("qqqqqqqq"), "error: port \"qqqqqqqq\": no service of the catalogue has that name; write its port number");
-  EXPECT_EQ(Ports("zz*"), "error: port \"zz*\": no service of the catalogue matches; write a port number or another pattern");
-  EXPECT_EQ(Ports("T:80"), "error: port \"T:80\": protocol prefixes are not understood, all ports are TCP; write the port alone");
-  EXPECT_EQ(Ports("+80"), "error: port \"+80\": no service of the catalogue has that name; write its port number");
-  EXPECT_EQ(Ports("80;81"), "error: port \"80;81\": not a port, a range or a service name; write such as 22,80,8000-8100,http*");
+  EXPECT_EQ(Ports("shh"),
+            "error: port \"shh\": no service of the catalogue has that name; write its port "
+            "number; did you mean ssh?");
+  EXPECT_EQ(
+      Ports("qqqqqqqq"),
+      "error: port \"qqqqqqqq\": no service of the catalogue has that name; write its port number");
+  EXPECT_EQ(Ports("zz*"),
+            "error: port \"zz*\": no service of the catalogue matches; write a port number or "
+            "another pattern");
+  EXPECT_EQ(Ports("T:80"),
+            "error: port \"T:80\": protocol prefixes are not understood, all ports are TCP; write "
+            "the port alone");
+  EXPECT_EQ(
+      Ports("+80"),
+      "error: port \"+80\": no service of the catalogue has that name; write its port number");
+  EXPECT_EQ(Ports("80;81"),
+            "error: port \"80;81\": not a port, a range or a service name; write such as "
+            "22,80,8000-8100,http*");
+}
+
+TEST(ParsePorts, CommonNamesWorkBesideTheOfficialOnes) {
+  EXPECT_EQ(Ports("rdp"), "3389");
+  EXPECT_EQ(Ports("RDP,smb,dns"), "53,445,3389");
+  EXPECT_TRUE(ParsePorts("mssql,postgres,mongo,k8s,kubernetes,winrm,smtps,rpcbind").ok());
 }
 
 TEST(ParsePorts, HintsFindNamesCutShort) {
@@ -85,7 +104,8 @@ TEST(ParsePorts, TopPortsAreTheBestRanked) {
     const auto top = TopPorts(n);
     ASSERT_TRUE(top.ok());
     EXPECT_EQ(top->size(), static_cast<uint32_t>(n));
-    for (const Service& s : ServiceCatalogue()) EXPECT_EQ(top->Contains(s.port), s.rank <= n) << s.port;
+    for (const Service& s : ServiceCatalogue())
+      EXPECT_EQ(top->Contains(s.port), s.rank <= n) << s.port;
   }
   EXPECT_FALSE(TopPorts(0).ok());
   EXPECT_FALSE(TopPorts(-1).ok());
@@ -101,8 +121,10 @@ TEST(ParsePorts, HostileInputEndsQuicklyAndPrintsSafely) {
   EXPECT_FALSE(ParsePorts(std::string(1'000'000, '-')).ok());
   EXPECT_FALSE(ParsePorts(std::string(1'000'000, ',')).ok());
   std::string stars = "*";
-  for (int i = 0; i < 20'000; ++i) stars += ",*";
+  for (int i = 0; i < 200; ++i) stars += ",*";
   EXPECT_EQ(ParsePorts(stars)->size(), ServiceCatalogue().size());
+  for (int i = 0; i < 200'000; ++i) stars += ",*";
+  EXPECT_FALSE(ParsePorts(stars).ok());
   const auto escape = ParsePorts("\x1b[2J\xff\n22");
   EXPECT_FALSE(escape.ok());
   EXPECT_EQ(Message(escape.status()).find('\x1b'), std::string_view::npos);

@@ -9,7 +9,8 @@ namespace portolan {
 namespace {
 
 TEST(PortSet, MergesAndPrints) {
-  EXPECT_EQ(PortSet::Of({{8000, 8100}, {22, 22}, {81, 90}, {80, 80}, {85, 100}}).ToString(), "22,80-100,8000-8100");
+  EXPECT_EQ(PortSet::Of({{8000, 8100}, {22, 22}, {81, 90}, {80, 80}, {85, 100}}).ToString(),
+            "22,80-100,8000-8100");
   EXPECT_EQ(PortSet::Of({{0, 65535}}).size(), 65536u);
   EXPECT_EQ(PortSet::Of({{65535, 65535}, {0, 0}}).ToString(), "0,65535");
   EXPECT_EQ(PortSet().ToString(), "");

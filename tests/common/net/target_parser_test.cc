@@ -25,7 +25,8 @@ struct FakeNames {
     return [this](const std::string& name) -> absl::StatusOr<std::vector<IpAddress>> {
       ++calls;
       if (name == "down.example") return Unavailable("no name server answers");
-      if (name == "mapped.example") return std::vector<IpAddress>{IpAddress::V6(uint128{0xffff0a000001})};
+      if (name == "mapped.example")
+        return std::vector<IpAddress>{IpAddress::V6(uint128{0xffff0a000001})};
       const auto it = table.find(name);
       if (it == table.end()) return NotFound("name \"{}\" does not resolve", name);
       std::vector<IpAddress> addresses;
@@ -38,7 +39,8 @@ struct FakeNames {
 std::string Show(const absl::StatusOr<TargetList>& list) {
   if (!list.ok()) return "error: " + std::string(Message(list.status()));
   std::string out = list->addresses.ToString();
-  for (const auto& e : list->endpoints) out += (out.empty() ? "" : " ") + FormatEndpoint(e.address, e.port);
+  for (const auto& e : list->endpoints)
+    out += (out.empty() ? "" : " ") + FormatEndpoint(e.address, e.port);
   return out;
 }
 std::string Parse(const Strings& expressions) {
@@ -75,13 +77,15 @@ TEST(ParseTargets, PortsFollowAddressesAndNames) {
   EXPECT_EQ(Parse("[2001:db8::1]:443"), "[2001:db8::1]:443");
   EXPECT_EQ(Parse("[::ffff:10.0.0.1]:443"), "10.0.0.1:443");
   EXPECT_EQ(Parse("two.example:22"), "198.18.0.2:22 [2001:db8::2]:22");
-  EXPECT_EQ(Parse("10.0.0.1 10.0.0.2:80 10.0.0.1:81 10.0.0.2:80 10.0.0.1:80"), "10.0.0.1 10.0.0.1:80 10.0.0.1:81 10.0.0.2:80");
+  EXPECT_EQ(Parse("10.0.0.1 10.0.0.2:80 10.0.0.1:81 10.0.0.2:80 10.0.0.1:80"),
+            "10.0.0.1 10.0.0.1:80 10.0.0.1:81 10.0.0.2:80");
   EXPECT_EQ(Parse("10.0.0.1:0"), "10.0.0.1:0");
 }
 
 TEST(ParseTargets, BlanksAndCommentsAreIgnored) {
-  EXPECT_EQ(Parse({"", "   ", "# nothing", "10.0.0.1 10.0.0.2\t10.0.0.3 # rest", "10.0.0.9#x", "\r\n"}),
-            "10.0.0.1-10.0.0.3,10.0.0.9");
+  EXPECT_EQ(
+      Parse({"", "   ", "# nothing", "10.0.0.1 10.0.0.2\t10.0.0.3 # rest", "10.0.0.9#x", "\r\n"}),
+      "10.0.0.1-10.0.0.3,10.0.0.9");
   EXPECT_EQ(Parse("# a\n10.0.0.1 # b\r\n10.0.0.2\n"), "10.0.0.1-10.0.0.2");
   EXPECT_EQ(Parse(Strings{}), "");
 }
@@ -90,42 +94,70 @@ TEST(ParseTargets, ErrorsNameValuePositionAndRemedy) {
   EXPECT_EQ(Parse({"10.0.0.1 10.0.0.2", "# x", "10.0.0.0/33"}),
             "error: target \"10.0.0.0/33\" (3rd): mask is above 32; write /0 to /32");
   EXPECT_EQ(Parse("10.0.0.256"), "error: target \"10.0.0.256\" (1st): octet 256 is above 255");
-  EXPECT_EQ(Parse("10.0.0"), "error: target \"10.0.0\" (1st): 3 octets; write four, such as 10.0.0-5.1,3-4");
-  EXPECT_EQ(Parse("10.0.0.9-3"), "error: target \"10.0.0.9-3\" (1st): octet range 9-3: first is above last; write 3-9");
+  EXPECT_EQ(Parse("10.0.0"),
+            "error: target \"10.0.0\" (1st): 3 octets; write four, such as 10.0.0-5.1,3-4");
+  EXPECT_EQ(Parse("10.0.0.9-3"),
+            "error: target \"10.0.0.9-3\" (1st): octet range 9-3: first is above last; write 3-9");
   EXPECT_EQ(Parse("10.0.0.9-10.0.0.3"),
-            "error: target \"10.0.0.9-10.0.0.3\" (1st): first address is above last; write 10.0.0.3-10.0.0.9");
+            "error: target \"10.0.0.9-10.0.0.3\" (1st): first address is above last; write "
+            "10.0.0.3-10.0.0.9");
   EXPECT_EQ(Parse("10.0.0.0/30:22"),
-            "error: target \"10.0.0.0/30:22\" (1st): a port can follow one address or name only; use -p for networks and ranges");
+            "error: target \"10.0.0.0/30:22\" (1st): a port can follow one address or name only; "
+            "use -p for networks and ranges");
   EXPECT_EQ(Parse("10.0.0.1-5:22"),
-            "error: target \"10.0.0.1-5:22\" (1st): a port can follow one address or name only; use -p for networks and ranges");
+            "error: target \"10.0.0.1-5:22\" (1st): a port can follow one address or name only; "
+            "use -p for networks and ranges");
   EXPECT_EQ(Parse("10.0.0.1-10.0.0.5:22"),
-            "error: target \"10.0.0.1-10.0.0.5:22\" (1st): a port can follow one address or name only; use -p for networks and ranges");
+            "error: target \"10.0.0.1-10.0.0.5:22\" (1st): a port can follow one address or name "
+            "only; use -p for networks and ranges");
   EXPECT_EQ(Parse("[2001:db8::]:22/64"),
-            "error: target \"[2001:db8::]:22/64\" (1st): a port can follow one address or name only; use -p for networks and ranges");
-  EXPECT_EQ(Parse("10.0.0.1:80,443"), "error: target \"10.0.0.1:80,443\" (1st): one port a target; write it once for each port, or use -p");
-  EXPECT_EQ(Parse("10.0.0.1:65536"), "error: target \"10.0.0.1:65536\" (1st): port 65536 is above 65535");
-  EXPECT_EQ(Parse("10.0.0.1:"), "error: target \"10.0.0.1:\" (1st): the port is missing after the colon; write such as 10.0.0.1:80");
-  EXPECT_EQ(Parse(":80"), "error: target \":80\" (1st): the address is missing before the colon; write such as 10.0.0.1:80");
+            "error: target \"[2001:db8::]:22/64\" (1st): a port can follow one address or name "
+            "only; use -p for networks and ranges");
+  EXPECT_EQ(Parse("10.0.0.1:80,443"),
+            "error: target \"10.0.0.1:80,443\" (1st): one port a target; write it once for each "
+            "port, or use -p");
+  EXPECT_EQ(Parse("10.0.0.1:65536"),
+            "error: target \"10.0.0.1:65536\" (1st): port 65536 is above 65535");
+  EXPECT_EQ(Parse("10.0.0.1:"),
+            "error: target \"10.0.0.1:\" (1st): the port is missing after the colon; write such as "
+            "10.0.0.1:80");
+  EXPECT_EQ(Parse(":80"),
+            "error: target \":80\" (1st): the address is missing before the colon; write such as "
+            "10.0.0.1:80");
   EXPECT_EQ(Parse("http://one.example/"),
-            "error: target \"http://one.example/\" (1st): a URL is not a target; write only its host, and its port after a colon");
+            "error: target \"http://one.example/\" (1st): a URL is not a target; write only its "
+            "host, and its port after a colon");
   EXPECT_EQ(Parse("one.example/24"),
-            "error: target \"one.example/24\" (1st): a mask follows an address, not a name; write such as 10.0.0.0/24");
-  EXPECT_EQ(Parse("10.0.0.1,10.0.0.2"), "error: target \"10.0.0.1,10.0.0.2\" (1st): separate targets by blanks, not by commas");
-  EXPECT_EQ(Parse("one.example,two.example"),
-            "error: target \"one.example,two.example\" (1st): separate targets by blanks, not by commas");
+            "error: target \"one.example/24\" (1st): a mask follows an address, not a name; write "
+            "such as 10.0.0.0/24");
+  EXPECT_EQ(Parse("10.0.0.1,10.0.0.2"),
+            "error: target \"10.0.0.1,10.0.0.2\" (1st): separate targets by blanks, not by commas");
+  EXPECT_EQ(
+      Parse("one.example,two.example"),
+      "error: target \"one.example,two.example\" (1st): separate targets by blanks, not by commas");
   EXPECT_EQ(Parse("fe80::1%eth0"),
-            "error: target \"fe80::1%eth0\" (1st): zone ids mean nothing on another machine and are not supported; write fe80::1 "
+            "error: target \"fe80::1%eth0\" (1st): zone ids mean nothing on another machine and "
+            "are not supported; write fe80::1 "
             "without the % part");
   EXPECT_EQ(Parse("1:2:3:4:5:6:7:8:443"),
-            "error: target \"1:2:3:4:5:6:7:8:443\" (1st): not an IPv6 address; write one such as 2001:db8::1; with a port write "
+            "error: target \"1:2:3:4:5:6:7:8:443\" (1st): not an IPv6 address; write one such as "
+            "2001:db8::1; with a port write "
             "[2001:db8::1]:443");
   EXPECT_EQ(Parse("under_score.example"),
-            "error: target \"under_score.example\" (1st): character '_' is not allowed in a host name; write its address instead");
+            "error: target \"under_score.example\" (1st): character '_' is not allowed in a host "
+            "name; write its address instead");
 }
 
 TEST(ParseTargets, OrdinalsReadWell) {
-  for (const auto& [n, word] : std::map<int, std::string>{{2, "2nd"}, {4, "4th"}, {11, "11th"}, {12, "12th"}, {13, "13th"},
-                                                          {21, "21st"}, {22, "22nd"}, {103, "103rd"}, {112, "112th"}}) {
+  for (const auto& [n, word] : std::map<int, std::string>{{2, "2nd"},
+                                                          {4, "4th"},
+                                                          {11, "11th"},
+                                                          {12, "12th"},
+                                                          {13, "13th"},
+                                                          {21, "21st"},
+                                                          {22, "22nd"},
+                                                          {103, "103rd"},
+                                                          {112, "112th"}}) {
     Strings expressions(n - 1, "10.0.0.1");
     expressions.push_back("!");
     EXPECT_NE(Parse(expressions).find("(" + word + ")"), std::string::npos) << Parse(expressions);
@@ -133,17 +165,53 @@ TEST(ParseTargets, OrdinalsReadWell) {
 }
 
 TEST(ParseTargets, WhatLooksLikeAnAddressIsNeverLookedUp) {
-  for (const char* text : {"10.0.0.256", "127.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "10.0.0.1.", "1.2.3.4.5", "host.1", "a.0x1",
-                           "10.0.0.1/8/8", "10.0..1", "1-2", "-", "*", "10.0.0.1;", "10.0.0.010", "10.0.0.0/", "::1::", "[::1]80",
-                           "[::1]:", "[::1]/64:80", "[one.example]:22", "[10.0.0.1]:22", "a b_c", "-x", "x-", "a..b", ".", "..", "$(id)",
-                           "one.example:ssh", "one.example:-1", "one.example:80:90", "%", "@one.example", "one.example\\x", "1.2.3.4:0x50"}) {
+  for (const char* text : {"10.0.0.256",
+                           "127.1",
+                           "2130706433",
+                           "0x7f000001",
+                           "0x7f.0.0.1",
+                           "10.0.0.1.",
+                           "1.2.3.4.5",
+                           "host.1",
+                           "a.0x1",
+                           "10.0.0.1/8/8",
+                           "10.0..1",
+                           "1-2",
+                           "-",
+                           "*",
+                           "10.0.0.1;",
+                           "10.0.0.010",
+                           "10.0.0.0/",
+                           "::1::",
+                           "[::1]80",
+                           "[::1]:",
+                           "[::1]/64:80",
+                           "[one.example]:22",
+                           "[10.0.0.1]:22",
+                           "a b_c",
+                           "-x",
+                           "x-",
+                           "a..b",
+                           ".",
+                           "..",
+                           "$(id)",
+                           "one.example:ssh",
+                           "one.example:-1",
+                           "one.example:80:90",
+                           "%",
+                           "@one.example",
+                           "one.example\\x",
+                           "1.2.3.4:0x50"}) {
     FakeNames names;
     const auto list = ParseTargets({text}, names.resolver());
     EXPECT_FALSE(list.ok()) << text;
     EXPECT_EQ(names.calls, 0) << text;
     EXPECT_TRUE(absl::IsInvalidArgument(list.status())) << text;
   }
-  EXPECT_NE(Parse("b\xc3\xbc" "cher.example").find("xn-- form"), std::string::npos);
+  EXPECT_NE(Parse("b\xc3\xbc"
+                  "cher.example")
+                .find("xn-- form"),
+            std::string::npos);
   EXPECT_FALSE(ParseTargets({std::string(64, 'a') + ".example"}, FakeNames().resolver()).ok());
   std::string longest;
   for (int i = 0; i < 130; ++i) longest += "a.";
@@ -153,7 +221,8 @@ TEST(ParseTargets, WhatLooksLikeAnAddressIsNeverLookedUp) {
 
 TEST(ParseTargets, NamesAreResolvedOnceAndRecorded) {
   FakeNames names;
-  const auto list = ParseTargets({"one.example two.example:80", "ONE.example one.example. one.example:81"}, names.resolver());
+  const auto list = ParseTargets(
+      {"one.example two.example:80", "ONE.example one.example. one.example:81"}, names.resolver());
   ASSERT_TRUE(list.ok()) << list.status();
   EXPECT_EQ(names.calls, 2);
   EXPECT_EQ(Show(list), "198.18.0.1 198.18.0.1:81 198.18.0.2:80 [2001:db8::2]:80");
@@ -170,19 +239,26 @@ TEST(ParseTargets, TypingErrorsAreFoundBeforeAnyLookup) {
 
 TEST(ParseTargets, NamesThatDoNotResolveAreErrors) {
   EXPECT_EQ(Parse({"10.0.0.1", "typo.example"}),
-            "error: target \"typo.example\" (2nd): name \"typo.example\" does not resolve; correct the name or write the address");
-  EXPECT_EQ(Parse("none.example"), "error: target \"none.example\" (1st): the name has no address; correct the name or write the address");
+            "error: target \"typo.example\" (2nd): name \"typo.example\" does not resolve; correct "
+            "the name or write the address");
+  EXPECT_EQ(Parse("none.example"),
+            "error: target \"none.example\" (1st): the name has no address; correct the name or "
+            "write the address");
   FakeNames names;
   EXPECT_TRUE(absl::IsInvalidArgument(ParseTargets({"typo.example"}, names.resolver()).status()));
   const auto down = ParseTargets({"down.example"}, names.resolver());
   EXPECT_TRUE(absl::IsUnavailable(down.status()));
-  EXPECT_EQ(Message(down.status()), "target \"down.example\" (1st): no name server answers; try again or write the address");
+  EXPECT_EQ(
+      Message(down.status()),
+      "target \"down.example\" (1st): no name server answers; try again or write the address");
   EXPECT_FALSE(ParseTargets({"one.example"}, nullptr).ok());
   EXPECT_TRUE(ParseTargets({"10.0.0.1"}, nullptr).ok());
 }
 
 TEST(ParseTargets, RangesAreCountedBeforeTheyAreMade) {
-  const auto parse = [](const Strings& texts, size_t max) { return ParseTargets(texts, FakeNames().resolver(), max); };
+  const auto parse = [](const Strings& texts, size_t max) {
+    return ParseTargets(texts, FakeNames().resolver(), max);
+  };
   EXPECT_TRUE(absl::IsResourceExhausted(parse({"*.*.*.1"}, 4'000'000).status()));
   EXPECT_TRUE(absl::IsResourceExhausted(parse({"*.*.*.0,2,4"}, 4'000'000).status()));
   EXPECT_TRUE(parse({"*.*.*.*"}, 1).ok());
@@ -197,7 +273,8 @@ TEST(ParseTargets, RangesAreCountedBeforeTheyAreMade) {
   EXPECT_TRUE(absl::IsInvalidArgument(parse({commas}, 4'000'000).status()));
 }
 
-// The naive model of octet expressions: all 2^12 addresses whose octets have the values 0, 1, 254, 255 and few others.
+// The naive model of octet expressions: all 2^12 addresses whose octets have the values 0, 1, 254,
+// 255 and few others.
 TEST(ParseTargets, OctetExpressionsAgreeWithANaiveReading) {
   std::mt19937 random(11);
   const std::vector<int> values = {0, 1, 2, 100, 127, 128, 254, 255};
@@ -217,7 +294,8 @@ TEST(ParseTargets, OctetExpressionsAgreeWithANaiveReading) {
         } else if (first == last) {
           text += std::to_string(first);
         } else {
-          text += (first == 0 ? "" : std::to_string(first)) + "-" + (last == 255 ? "" : std::to_string(last));
+          text += (first == 0 ? "" : std::to_string(first)) + "-" +
+                  (last == 255 ? "" : std::to_string(last));
         }
         for (int v = first; v <= last; ++v) model[octet].insert(v);
         if (items > 1) text += ',';
@@ -232,7 +310,8 @@ TEST(ParseTargets, OctetExpressionsAgreeWithANaiveReading) {
       for (const int b : values) {
         for (const int c : values) {
           for (const int d : values) {
-            const bool in = model[0].count(a) && model[1].count(b) && model[2].count(c) && model[3].count(d);
+            const bool in =
+                model[0].count(a) && model[1].count(b) && model[2].count(c) && model[3].count(d);
             const auto v4 = static_cast<uint32_t>(a << 24 | b << 16 | c << 8 | d);
             ASSERT_EQ(list->addresses.Contains(IpAddress::V4(v4)), in) << text << " " << v4;
           }
@@ -248,9 +327,12 @@ TEST(ParseTargets, PrintedSetParsesBackToItself) {
     std::vector<IpRange> ranges;
     for (int n = 1 + static_cast<int>(random() % 6); n > 0; --n) {
       const bool v6 = random() % 2;
-      const uint128 base = v6 ? uint128{0x20010db8} << 96 | random() : static_cast<uint32_t>(random());
+      const uint128 base =
+          v6 ? uint128{0x20010db8} << 96 | random() : static_cast<uint32_t>(random());
       const uint128 span = random() % 3 == 0 ? 0 : random() % 2 ? 255 : random() % 100'000;
-      const auto make = [v6](uint128 v) { return v6 ? IpAddress::V6(v) : IpAddress::V4(static_cast<uint32_t>(v)); };
+      const auto make = [v6](uint128 v) {
+        return v6 ? IpAddress::V6(v) : IpAddress::V4(static_cast<uint32_t>(v));
+      };
       const uint128 last = v6 ? base + span : std::min<uint128>(base + span, 0xffffffff);
       ranges.push_back({make(base), make(last)});
     }
@@ -266,7 +348,8 @@ TEST(ParseTargets, PrintedSetParsesBackToItself) {
 TEST(SystemResolver, KnowsLocalhost) {
   const auto addresses = SystemResolver()("localhost");
   ASSERT_TRUE(addresses.ok()) << addresses.status();
-  for (const IpAddress& a : *addresses) EXPECT_TRUE(a == IpAddress::V4(0x7f000001) || a == IpAddress::V6(1)) << a.ToString();
+  for (const IpAddress& a : *addresses)
+    EXPECT_TRUE(a == IpAddress::V4(0x7f000001) || a == IpAddress::V6(1)) << a.ToString();
   EXPECT_TRUE(std::is_sorted(addresses->begin(), addresses->end()));
 }
 

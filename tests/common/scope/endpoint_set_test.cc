@@ -9,7 +9,8 @@
 namespace portolan {
 namespace {
 
-// The naive model: 32 addresses around the border of the families and at both ends of the number space, by 8 ports.
+// The naive model: 32 addresses around the border of the families and at both ends of the number
+// space, by 8 ports.
 constexpr int kAddresses = 32;
 constexpr int kPorts = 8;
 constexpr std::array<uint16_t, kPorts> kPortOf = {0, 1, 2, 80, 81, 1000, 65534, 65535};
@@ -67,7 +68,8 @@ Made RandomItems(std::mt19937& random) {
 void ExpectEqual(const EndpointSet& set, const Model& model) {
   for (int i = 0; i < kAddresses; ++i) {
     for (int p = 0; p < kPorts; ++p) {
-      ASSERT_EQ(set.Contains(Nth(i), kPortOf[p]), model[i].test(p)) << Nth(i).ToString() << " " << kPortOf[p];
+      ASSERT_EQ(set.Contains(Nth(i), kPortOf[p]), model[i].test(p))
+          << Nth(i).ToString() << " " << kPortOf[p];
       ASSERT_EQ(set.PortsOf(Nth(i)).Contains(kPortOf[p]), model[i].test(p));
     }
     // Not the other way round: ports between those of the model may be left.
@@ -107,7 +109,8 @@ TEST(EndpointSet, AgreesWithANaiveTableOnRandomSets) {
     const auto found = set_a.FirstMissing(addresses, ports);
     ASSERT_EQ(found.has_value(), expected.has_value());
     if (found) {
-      ASSERT_EQ(FormatEndpoint(found->address, found->port), FormatEndpoint(expected->address, expected->port));
+      ASSERT_EQ(FormatEndpoint(found->address, found->port),
+                FormatEndpoint(expected->address, expected->port));
     }
   }
 }

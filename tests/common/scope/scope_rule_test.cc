@@ -35,17 +35,26 @@ TEST(ParseScopeRule, UnderstandsEveryForm) {
 }
 
 TEST(ParseScopeRule, ErrorsNameTheRuleAndTheRemedy) {
-  EXPECT_EQ(Rule("10.0.0.1/8"), "error: scope rule \"10.0.0.1/8\": bits are set beyond the mask; write 10.0.0.0/8");
-  EXPECT_EQ(Rule("10.0.0.0/33"), "error: scope rule \"10.0.0.0/33\": mask is above 32; write /0 to /32");
-  EXPECT_EQ(Rule(" # x"), "error: scope rule \"\": empty; write such as 10.0.0.0/8 or 10.0.0.0/8 80,443");
-  EXPECT_EQ(Rule("10.0.0.1:22"), "error: scope rule \"10.0.0.1:22\": write ports after a blank: 10.0.0.1 80,443");
-  EXPECT_EQ(Rule("[::1]:22"), "error: scope rule \"[::1]:22\": write ports after a blank: 10.0.0.1 80,443");
+  EXPECT_EQ(Rule("10.0.0.1/8"),
+            "error: scope rule \"10.0.0.1/8\": bits are set beyond the mask; write 10.0.0.0/8");
+  EXPECT_EQ(Rule("10.0.0.0/33"),
+            "error: scope rule \"10.0.0.0/33\": mask is above 32; write /0 to /32");
+  EXPECT_EQ(Rule(" # x"),
+            "error: scope rule \"\": empty; write such as 10.0.0.0/8 or 10.0.0.0/8 80,443");
+  EXPECT_EQ(Rule("10.0.0.1:22"),
+            "error: scope rule \"10.0.0.1:22\": write ports after a blank: 10.0.0.1 80,443");
+  EXPECT_EQ(Rule("[::1]:22"),
+            "error: scope rule \"[::1]:22\": write ports after a blank: 10.0.0.1 80,443");
   EXPECT_EQ(Rule("localhost"),
-            "error: scope rule \"localhost\": a rule holds an address, a network or a range, not a name; write such as 10.0.0.0/8");
-  EXPECT_EQ(Rule("10.0.0.0/8 90-80"), "error: scope rule \"10.0.0.0/8 90-80\": port range \"90-80\": first port is above last");
+            "error: scope rule \"localhost\": a rule holds an address, a network or a range, not a "
+            "name; write such as 10.0.0.0/8");
+  EXPECT_EQ(
+      Rule("10.0.0.0/8 90-80"),
+      "error: scope rule \"10.0.0.0/8 90-80\": port range \"90-80\": first port is above last");
   EXPECT_EQ(Rule("10.0.0.0/8 10.0.0.0/9").substr(0, 5), "error");
-  for (const char* text : {"*.*.*.1", "none 22", "NONE", "10.0.0.0/8,10.0.0.1", "10.0.0.1,10.0.0.2", "10.0.0", "fe80::1%lo", "::/129", "-",
-                           "10.0.0.9-10.0.0.1", "10.0.0.1-::1", "10.0.0.0/8 ,", "!10.0.0.0/8", ":", "a:b:c"}) {
+  for (const char* text : {"*.*.*.1", "none 22", "NONE", "10.0.0.0/8,10.0.0.1", "10.0.0.1,10.0.0.2",
+                           "10.0.0", "fe80::1%lo", "::/129", "-", "10.0.0.9-10.0.0.1",
+                           "10.0.0.1-::1", "10.0.0.0/8 ,", "!10.0.0.0/8", ":", "a:b:c"}) {
     EXPECT_FALSE(ParseScopeRule(text).ok()) << text;
   }
   EXPECT_FALSE(ParseScopeRule(std::string_view("10.0.0.0/8\0 22", 14)).ok());
@@ -53,7 +62,9 @@ TEST(ParseScopeRule, ErrorsNameTheRuleAndTheRemedy) {
 
 TEST(ReadScopeFile, ReadsRulesAndNamesTheLineOfAnError) {
   const std::string path = ::testing::TempDir() + "/portolan_scope_" + std::to_string(getpid());
-  const auto write = [&path](std::string_view content) { std::ofstream(path, std::ios::binary) << content; };
+  const auto write = [&path](std::string_view content) {
+    std::ofstream(path, std::ios::binary) << content;
+  };
 
   write("# site\r\n10.0.0.0/8\r\n\n  192.168.0.1 22 # ssh\nnone");
   const auto rules = ReadScopeFile(path);
@@ -64,7 +75,8 @@ TEST(ReadScopeFile, ReadsRulesAndNamesTheLineOfAnError) {
 
   write("10.0.0.0/8\n\n10.0.0.0/40\n");
   EXPECT_EQ(Message(ReadScopeFile(path).status()),
-            "scope file \"" + path + "\" line 3: scope rule \"10.0.0.0/40\": mask is above 32; write /0 to /32");
+            "scope file \"" + path +
+                "\" line 3: scope rule \"10.0.0.0/40\": mask is above 32; write /0 to /32");
 
   write("");
   EXPECT_TRUE(ReadScopeFile(path)->empty());
