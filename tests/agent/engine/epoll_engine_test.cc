@@ -1,0 +1,195 @@
+// What only the real engine over real sockets can get wrong, on loopback.
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <map>
+#include <random>
+
+#include "tests/agent/engine/probing.h"
+
+namespace portolan {
+namespace {
+
+TEST(EpollEngine, ProbesIpv6) {
+  const TestSocket open = TestSocket::Listening(kLoopback6);
+  if (!open.ok()) GTEST_SKIP() << "no IPv6 on this machine";
+  const TestSocket refused = TestSocket::Bound(kLoopback6);
+  SilentPort silent(kLoopback6);
+  auto engine = MakeEngine(8);
+  const ProbeOutcome outcome = ProbeOnce(*engine, kLoopback6, open.port());
+  EXPECT_EQ(SymbolOf(outcome), kOpen);
+  EXPECT_EQ(outcome.source, kLoopback6);
+  EXPECT_EQ(SymbolOf(ProbeOnce(*engine, kLoopback6, refused.port())), kRefused);
+  EXPECT_EQ(SymbolOf(ProbeOnce(*engine, kLoopback6, silent.port(), milliseconds(30))), kSilent);
+}
+
+TEST(EpollEngine, FamiliesShareTheWindow) {
+  const TestSocket open6 = TestSocket::Listening(kLoopback6);
+  if (!open6.ok()) GTEST_SKIP() << "no IPv6 on this machine";
+  const TestSocket open4 = TestSocket::Listening(kLoopback);
+  const int before = OpenDescriptorCount();
+  auto engine = MakeEngine(3);
+  for (int round = 0; round < 20; ++round) {
+    for (const auto& [address, port] : {std::pair(kLoopback, open4.port()), std::pair(kLoopback6, open6.port())}) {
+      for (uint64_t i = 0; i < 3; ++i) ASSERT_TRUE(engine->Start(address, port, seconds(5), i, kNever));
+      ASSERT_FALSE(engine->Start(address, port, seconds(5), 9, kNever));
+      for (const ProbeOutcome& outcome : Collect(*engine, 3)) ASSERT_EQ(SymbolOf(outcome), kOpen);
+      ASSERT_LE(OpenDescriptorCount(), before + 3 + 2);  // its own epoll and eventfd
+    }
+  }
+}
+
+// One socket goes through every change from one answer to another: nothing of an earlier answer may show in a later one.
+TEST(EpollEngine, SocketUsedAgainRemembersNothing) {
+  const TestSocket open = TestSocket::Listening(kLoopback, 4096);
+  const TestSocket refused = TestSocket::Bound(kLoopback);
+  SilentPort silent(kLoopback);
+  auto engine = MakeEngine(1);
+  std::mt19937 random(1);
+  for (int i = 0; i < 600; ++i) {
+    switch (random() % 3) {
+      case 0:
+        ASSERT_EQ(SymbolOf(ProbeOnce(*engine, kLoopback, open.port())), kOpen) << i;
+        break;
+      case 1:
+        ASSERT_EQ(SymbolOf(ProbeOnce(*engine, kLoopback, refused.port())), kRefused) << i;
+        break;
+      default:
+        ASSERT_EQ(SymbolOf(ProbeOnce(*engine, kLoopback, silent.port(), milliseconds(2))), kSilent) << i;
+    }
+  }
+}
+
+TEST(EpollEngine, TenThousandProbesToOneRefusingPort) {
+  const TestSocket refused = TestSocket::Bound(kLoopback);
+  auto engine = MakeEngine(512);
+  std::vector<ProbeOutcome> out;
+  uint64_t started = 0;
+  const Time until = SystemClock().Now() + seconds(60);
+  while (out.size() < 10'000 && SystemClock().Now() < until) {
+    while (started < 10'000 && engine->Start(kLoopback, refused.port(), seconds(5), started, kNever)) ++started;
+    engine->Poll(seconds(1), out);
+  }
+  ASSERT_EQ(out.size(), 10'000u);
+  for (const ProbeOutcome& outcome : out) ASSERT_EQ(SymbolOf(outcome), kRefused) << outcome.local_errno;
+}
+
+TEST(EpollEngine, LeavesNoDescriptorBehind) {
+  const TestSocket open = TestSocket::Listening(kLoopback, 4096);
+  const TestSocket refused = TestSocket::Bound(kLoopback);
+  const int before = OpenDescriptorCount();
+  {
+    auto engine = MakeEngine(100);
+    std::vector<ProbeOutcome> out;
+    uint64_t started = 0;
+    const Time until = SystemClock().Now() + seconds(60);
+    while (out.size() < 20'000 && SystemClock().Now() < until) {
+      while (started < 20'000 &&
+             engine->Start(kLoopback, started % 20 == 0 ? open.port() : refused.port(), seconds(5), started, kNever)) {
+        ++started;
+      }
+      engine->Poll(seconds(1), out);
+    }
+    ASSERT_EQ(out.size(), 20'000u);
+    EXPECT_LE(OpenDescriptorCount(), before + 100 + 2);
+    // Some in flight at the end.
+    for (uint64_t i = 0; i < 50; ++i) ASSERT_TRUE(engine->Start(kLoopback, refused.port(), seconds(5), i, kNever));
+  }
+  EXPECT_EQ(OpenDescriptorCount(), before);
+}
+
+TEST(EpollEngine, ServerThatResetsAtOnceIsOpen) {
+  const TestSocket listener = TestSocket::Listening(kLoopback);
+  auto engine = MakeEngine(4);
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(engine->Start(kLoopback, listener.port(), seconds(5), 1, kNever));
+    {
+      const TestSocket accepted(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      const linger reset{1, 0};
+      setsockopt(accepted.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    }  // its RST is there before the engine looks
+    const ProbeOutcome outcome = Collect(*engine, 1).front();
+    ASSERT_EQ(SymbolOf(outcome), (Symbol{State::kOpen, Reason::kResetAfterAccept}));
+    ASSERT_EQ(outcome.source, kLoopback);
+  }
+}
+
+TEST(EpollEngine, ServerThatClosesAtOnceIsOpen) {
+  const TestSocket listener = TestSocket::Listening(kLoopback);
+  auto engine = MakeEngine(4);
+  ASSERT_TRUE(engine->Start(kLoopback, listener.port(), seconds(5), 1, kNever));
+  { const TestSocket accepted(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
+  EXPECT_EQ(SymbolOf(Collect(*engine, 1).front()), kOpen);
+}
+
+TEST(EpollEngine, OpenConnectionIsClosedWithReset) {
+  const TestSocket listener = TestSocket::Listening(kLoopback);
+  auto engine = MakeEngine(4);
+  EXPECT_EQ(SymbolOf(ProbeOnce(*engine, kLoopback, listener.port())), kOpen);
+  const TestSocket accepted(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  char byte;
+  EXPECT_EQ(recv(accepted.get(), &byte, 1, 0), -1);
+  EXPECT_EQ(errno, ECONNRESET);
+}
+
+TEST(EpollEngine, LeavesFromTheSourcesInTurn) {
+  const TestSocket listener = TestSocket::Listening(kLoopback);
+  auto engine = MakeEngine(16, {IpAddress::V4(0x7f000002), IpAddress::V4(0x7f000003)});
+  std::map<IpAddress, int> sources;
+  for (int i = 0; i < 20; ++i) {
+    const ProbeOutcome outcome = ProbeOnce(*engine, kLoopback, listener.port());
+    ASSERT_EQ(SymbolOf(outcome), kOpen);
+    ++sources[outcome.source];
+  }
+  EXPECT_EQ(sources, (std::map<IpAddress, int>{{IpAddress::V4(0x7f000002), 10}, {IpAddress::V4(0x7f000003), 10}}));
+}
+
+TEST(EpollEngine, SourceOfAnotherMachineIsRefusedAtOnce) {
+  const auto engine = MakeEpollEngine({4, {IpAddress::V4(0xc6120001)}}, SystemClock());
+  EXPECT_EQ(engine.status().code(), absl::StatusCode::kInvalidArgument) << engine.status();
+}
+
+TEST(EpollEngine, RunningOutOfDescriptorsIsNeverAState) {
+  const TestSocket refused = TestSocket::Bound(kLoopback);
+  EXPECT_EQ(InChild([&] {
+              auto engine = MakeEngine(64);
+              rlimit limit{static_cast<rlim_t>(dup(0)) + 10, 0};
+              limit.rlim_max = limit.rlim_cur;
+              if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;
+              std::map<State, int> states;
+              for (uint64_t i = 0; i < 64; ++i) {
+                if (!engine->Start(kLoopback, refused.port(), seconds(5), i, kNever)) return 2;
+              }
+              for (const ProbeOutcome& outcome : Collect(*engine, 64)) {
+                ++states[outcome.state];
+                if (outcome.state == State::kOwed && (SymbolOf(outcome) != kFailed || outcome.local_errno != EMFILE)) return 3;
+              }
+              if (states[State::kClosed] == 0 || states[State::kOwed] < 50 || states.size() != 2) return 4;
+              if (engine->counters().local[0] != static_cast<uint64_t>(states[State::kOwed])) return 5;
+              // With the descriptors that it has it goes on.
+              return SymbolOf(ProbeOnce(*engine, kLoopback, refused.port())) == kRefused ? 0 : 6;
+            }),
+            0);
+}
+
+TEST(EpollEngine, WindowFollowsTheFileLimitAndSaysSo) {
+  EXPECT_EQ(InChild([] {
+              rlimit limit{150, 200};
+              if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;
+              auto engine = MakeEngine(0);
+              if (engine->window() > 200 - 64 || engine->window() < 100) return 2;
+              if (engine->limited_by().find("file limit 200") == std::string::npos) return 3;
+              auto small = MakeEngine(10);
+              return small->window() == 10 && small->limited_by().empty() ? 0 : 4;
+            }),
+            0);
+  EXPECT_EQ(InChild([] {
+              rlimit limit{60, 60};
+              if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;
+              return MakeEpollEngine({}, SystemClock()).status().code() == absl::StatusCode::kFailedPrecondition ? 0 : 2;
+            }),
+            0);
+}
+
+}  // namespace
+}  // namespace portolan
