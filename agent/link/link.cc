@@ -59,15 +59,16 @@ void Link::Run() {
     Look();
     CarryOutOrders();
     const Time now = clock_.Now();
-    if (!gone_) {
-      const Control::Step step = control_.Next(now);
-      if (step == Control::Step::kCall) Call();
-      if (step == Control::Step::kCancel) {
-        cancelled_ = true;
-        client_.CancelSynchronize();
-      }
-    }
+    const Control::Step step = gone_ ? Control::Step::kWait : control_.Next(now);
+    std::optional<Control::Ask> ask;
+    if (step == Control::Step::kCall) ask = control_.BeginCall(now);
+    // First: whoever sees the call also sees what led to it.
     Publish();
+    if (ask.has_value()) Call(*ask);
+    if (step == Control::Step::kCancel) {
+      cancelled_ = true;
+      client_.CancelSynchronize();
+    }
     const Duration wait = gone_ ? std::chrono::milliseconds(500) : control_.WakeAt(now) - now;
     MutexLock lock(mu_);
     if (!stop_ && !answer_.has_value() && fenced_.empty() && drain_ == draining_) {
@@ -126,7 +127,7 @@ void Link::HandleAnswer(const Answer& answer) {
   const absl::Status fatal = control_.OnFailure(status, now);
   const int n = control_.failures();
   // The first one, then ever more rarely.
-  if (connected_ || n == 1 || (n >= 8 && (n & (n - 1)) == 0)) {
+  if (fatal.ok() && (connected_ || n == 1 || (n >= 8 && (n & (n - 1)) == 0))) {
     Log(LogLevel::kWarning, connected_ ? "coordinator lost; probing goes on until the leases end" : "coordinator does not answer",
         {{"coordinator", coordinator}, {"error", std::string(Message(status))}, {"tries", std::to_string(n)}});
   }
@@ -157,8 +158,7 @@ void Link::Look() {
   control_.Observe(snapshots_, {spool_.HasRoom(), spool_.empty(), [this](Token token) { return spool_.Holds(token); }});
 }
 
-void Link::Call() {
-  const Control::Ask ask = control_.BeginCall(clock_.Now());
+void Link::Call(const Control::Ask& ask) {
   const v1::SynchronizeRequest request = MakeRequest(ask);
   {
     MutexLock lock(mu_);
@@ -231,8 +231,8 @@ void Link::Publish() {
   out.calls_answered = answered_;
   out.calls_failed = failed_;
   out.calls_cancelled = cancels_;
-  out.threads = std::exchange(snapshots_, {});
-  for (ProbeThread::Snapshot& s : out.threads) s.leases.clear();
+  for (ProbeThread::Snapshot& s : snapshots_) s.leases.clear();  // the control has them
+  out.threads = snapshots_;
   MutexLock lock(mu_);
   status_ = std::move(out);
   drained_ = control_.drained();

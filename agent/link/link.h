@@ -77,7 +77,7 @@ class Link {
   void HandleAnswer(const Answer& answer);
   void CarryOutOrders();
   void Look();
-  void Call();
+  void Call(const Control::Ask& ask);
   v1::SynchronizeRequest MakeRequest(const Control::Ask& ask) const;
   void Publish();
   void GiveUp(const absl::Status& why);
