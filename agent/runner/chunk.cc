@@ -17,10 +17,10 @@ ChunkLimits ChunkLimits::For(const ProbeTiming& timing) {
   constexpr Duration kEnd = std::chrono::seconds(10);
   constexpr Duration kSpare = std::chrono::seconds(1);
   const Duration work = timing.timeout * (timing.retries + 1) + timing.retry_delay * timing.retries;
+  const Duration longest = work + timing.timeout * timing.retries;
   ChunkLimits limits;
-  limits.close_after = std::max(kEnd, work + kSpare);
-  const Duration spare = limits.close_after - work;
-  limits.seal_after = std::max(spare - timing.timeout * timing.retries, spare / 2);
+  limits.close_after = std::max(kEnd, longest + kSpare);
+  limits.seal_after = limits.close_after - longest;
   return limits;
 }
 

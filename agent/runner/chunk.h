@@ -7,9 +7,9 @@
 
 namespace portolan {
 
-// When a chunk stops taking in positions and when it ends, counted from its first probe. Follows from how long a position may take: all tries time out, with the
-// delays between them (`work`). It ends after 10 s, or after work + 1 s where work is over 9 s; it takes in positions only so long that `work`, and one more
-// timeout of waiting for a free place in the window before each retry, fit before the end.
+// When a chunk stops taking in positions and when it ends, counted from its first probe. Follows from how long a position may take at the longest: all tries
+// time out, with the delays between them, and each retry waits one timeout for a free place in the window. A chunk ends after 10 s, or after that longest time
+// and 1 s where this is more; it takes in positions only so long that the longest time still fits. So nothing is owed by design.
 struct ChunkLimits {
   static constexpr uint32_t kMinPositions = 64;
   static constexpr uint32_t kMaxPositions = 65'536;

@@ -34,8 +34,8 @@ struct RunnerCounters {
 // Walks leases into probes and chunks. Per scan the leases are walked in the order of their tokens; scans take turns. A position is probed once, then again
 // after silence as often as the scan says (each time later, not back to back); then it has a verdict. Positions of one interval and one group are
 // collected in a chunk, which takes in new ones for at most 2 s of probing (but for at least 64 of them), at most 65,536, and is given to the sink when all
-// have a verdict, or 10 s after its first probe: what is then still due is `owed`. A chunk stops taking in new ones early enough that with a free
-// window nothing is owed. Where timeout x (retries + 1) + delays is over 9 s, the limit is that plus 1 s instead of 10 s.
+// have a verdict, or 10 s after its first probe: what is then still due is `owed`. A chunk stops taking in new ones early enough that every try
+// fits before; where the tries need longer than 10 s, it is open for longer (agent/runner/chunk.h).
 //
 // Never starts: at or after the lease's deadline; beyond the window of the engine, the share of the scan, the agent's limit (attempts count, and the kernel's
 // retransmissions, as far as they are known); while the sink has no room; what the overlay or the agent's own scope refuses, checked before each attempt.
