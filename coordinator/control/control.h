@@ -1,0 +1,329 @@
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+#include "common/base/task_runner.h"
+#include "common/base/thread_pool.h"
+#include "common/ops/log.h"
+#include "coordinator/control/fleet.h"
+#include "coordinator/control/rate_meter.h"
+#include "coordinator/control/scan_request.h"
+#include "coordinator/control/scan_status.h"
+#include "coordinator/ingest/compactor.h"
+#include "coordinator/ingest/ingest.h"
+#include "coordinator/results/result_reader.h"
+#include "coordinator/scheduler/scheduler.h"
+#include "coordinator/store/store.h"
+
+namespace portolan {
+
+struct ControlOptions {
+  Scope scope = Scope::Default();
+  Duration retention = std::chrono::hours(24 * 30);
+  SchedulerOptions scheduler;
+  Resolver resolver = SystemResolver();
+  size_t max_backlog_bytes = 128u << 20;  // of reported results not committed yet; beyond, nothing more is read or granted
+  size_t max_watchers = 1000;
+  size_t max_queue = 20'000;              // calls that wait for the control thread
+  int read_threads = 4;
+  size_t read_queue = 1024;
+  int plan_threads = 2;                   // these resolve host names, which may take long
+  size_t plan_queue = 64;
+  // Where the life of scans and agents is told; Log of common/ops in the program. May be called on any thread.
+  std::function<void(LogLevel, std::string_view, std::initializer_list<LogField>)> log;
+};
+
+// The coordinator without its network: the one control thread that owns scheduler, ingest and the fleet's directory; threads that plan scans and
+// read results; and the rule that nothing is told to anybody before it is committed.
+//
+// Thread-safe; nothing blocks the caller. Every callback is called exactly once, on one of this object's threads or (refusals) the caller's, and must
+// not block. Errors: RESOURCE_EXHAUSTED when a queue is full, UNAVAILABLE when stopping.
+class Control {
+ public:
+  template <typename T>
+  using Done = std::function<void(absl::StatusOr<T>)>;
+
+  // Loads and restores what was running. Borrows the clock.
+  static absl::StatusOr<std::unique_ptr<Control>> Start(ControlOptions options, std::unique_ptr<Store> store, const Clock& clock);
+  ~Control();  // BeginShutdown, then Stop
+
+  // ---- scans. `ref`: an id, a unique prefix of one, or "last" ----
+  // `key`: makes it idempotent, may be empty; `digest` tells whether a second request of a key is the same.
+  void CreateScan(ScanRequest request, std::string key, std::string digest, Done<ScanStatus> done);
+  void GetScan(const std::string& ref, Done<ScanStatus> done);
+  struct ScanList {
+    std::vector<ScanStatus> scans;
+    std::string next;
+  };
+  void ListScans(size_t limit, const std::string& after, Done<ScanList> done);
+  enum class Verb { kPause, kResume, kCancel };
+  void ChangeScan(const std::string& ref, Verb verb, Done<ScanStatus> done);
+  void Exclude(const std::string& ref, std::vector<ScopeRule> rules, Done<ScanStatus> done);
+  void DeleteScan(const std::string& ref, Done<ScanId> done);
+
+  // `update` is called with the scan now, then after changes (at most 4 times a second, at least every 10 s), with `last` after it has finished or
+  // on an error. Unwatch makes sure that no further call begins, but one may be under way.
+  using WatchUpdate = std::function<void(absl::StatusOr<std::shared_ptr<const ScanStatus>> status, bool last)>;
+  uint64_t Watch(const std::string& ref, WatchUpdate update);
+  void Unwatch(uint64_t id);
+
+  // ---- results ----
+  struct ResultRequest {
+    std::vector<State> states;
+    std::vector<std::string> targets;  // expressions without names, or names that the scan resolved
+    std::string ports;
+    std::vector<std::string> vantages;
+    size_t limit = 500;
+  };
+  struct ResultSource {
+    ScanId scan;
+    ResultQuery query;
+  };
+  void OpenResults(const std::string& ref, ResultRequest request, Done<ResultSource> done);
+  void ReadPage(std::shared_ptr<const ResultSource> source, const std::string& page_token, Done<ResultPage> done);
+  // Any blocking work on the threads that read. False: the queue is full.
+  bool PostRead(std::function<void()> task) { return readers_.TryPost(std::move(task)); }
+
+  // ---- the fleet, for operators ----
+  void ListAgents(Done<std::vector<AgentStatus>> done);
+  void DrainAgent(const std::string& name, bool undo, Done<AgentStatus> done);
+  struct LeaseStatus {
+    Scheduler::LeaseView lease;
+    double expires_in_s = 0;
+  };
+  void ListLeases(const std::string& ref, const std::string& agent, Done<std::vector<LeaseStatus>> done);
+  uint64_t epoch() const { return epoch_; }
+  WallTime started() const { return started_; }
+  const Scope& scope() const { return options_.scope; }
+
+  // ---- the fleet, for agents ----
+  // Answers when there is news for the agent, at the latest after a third of the lease term. Aborted: superseded by another incarnation.
+  // `id` comes from NextCallId; CancelSynchronize ends the call with Cancelled if it has not ended.
+  uint64_t NextCallId() { return next_call_.fetch_add(1); }
+  void Synchronize(uint64_t id, AgentCall call, Done<SyncAnswer> done);
+  void CancelSynchronize(const std::string& agent, uint64_t id);
+
+  // A stream of results. `peer` is called on the control thread until CloseReport or its End. The stream begins with Accepted, which may be some
+  // time after a restart: the agent must have registered.
+  uint64_t OpenReport(std::string agent, std::string incarnation, std::shared_ptr<ReportPeer> peer);
+  // `bytes`: about what the batch holds in memory.
+  void Report(uint64_t stream, uint64_t seq, ParsedBatch batch, size_t bytes);
+  // The batch `seq` was malformed: what came before is acknowledged, then the stream ends with `why`.
+  void RejectReport(uint64_t stream, uint64_t seq, absl::Status why);
+  void CloseReport(uint64_t stream);
+  // False: too much waits for the disk. ReportPeer::Resume tells when to try again.
+  bool MayRead() const;
+
+  // ---- health and metrics ----
+  absl::Status Ready() const;  // why no work can be taken now
+  absl::Status Live() const;   // why the process is stuck
+  struct Snapshot {
+    Scheduler::Counters scheduler;
+    Ingest::Counters ingest;
+    Store::Stats store;
+    Compactor::Counters compactor;
+    size_t store_backlog = 0, ingest_bytes = 0, control_queue = 0, read_queue = 0, plan_queue = 0;
+    size_t parked = 0, watchers = 0, report_streams = 0, leases = 0;
+    std::vector<AgentStatus> agents;
+    std::map<ScanState, size_t> scans;
+    struct Progress {
+      ScanId id;
+      double done = 0, rate = 0;
+    };
+    std::vector<Progress> progress;  // at most 100 scans
+  };
+  // Blocks until the control thread has taken it. nullopt when stopping.
+  std::optional<Snapshot> TakeSnapshot();
+
+  // Ends everything that waits: parked calls, report streams, watchers, answers that wait for a commit. New calls are refused from then on.
+  void BeginShutdown();
+  // Stops all threads and closes the store, committing what is queued. Nobody may call anything any more.
+  void Stop();
+
+ private:
+  Control(ControlOptions options, std::unique_ptr<Store> store, const Clock& clock);
+  absl::Status Load();
+
+  static absl::Status Stopping();
+  static absl::Status Busy();
+  static bool IsWholeId(const std::string& ref);
+  absl::StatusOr<ScanId> FindScan(const std::string& ref);  // blocks
+
+  // Threads.
+  template <typename T>
+  void OnControl(Done<T> done, std::function<void(Done<T>)> task);
+  template <typename T>
+  void OnReader(Done<T> done, std::function<void(Done<T>)> task);
+  template <typename T>
+  void WithScan(const std::string& ref, Done<T> done, std::function<void(const ScanId&, Done<T>)> task);
+
+  // control.cc, on the control thread: what happened in the scheduler goes to the store, to agents and to watchers. Call it after each call of the
+  // scheduler. `committed` runs after the commit of `batch` and all changes, or with an error when stopping.
+  using Committed = std::function<void(absl::Status)>;
+  void Settle(WriteBatch batch = {}, Committed committed = nullptr);
+  void OnCommit();
+  void Tick();
+  void ScheduleTick();
+  bool Throttled() const;       // nothing may be granted now
+  std::string StoreTrouble() const;
+  void Sample();
+
+  // control_scans.cc
+  struct Creation {
+    std::string digest;
+    std::vector<Done<ScanStatus>> waiting;
+  };
+  void PlanAndCreate(ScanRequest request, const std::string& key, const std::string& digest, const std::vector<std::string>& live, uint64_t seed,
+                     Done<ScanStatus> finish);
+  void SubmitPlanned(std::shared_ptr<const ScanSpec> spec, const std::string& key, const std::string& digest, Done<ScanStatus> finish);
+  absl::StatusOr<ScanStatus> LiveStatus(const ScanId& id);  // NotFound: the scheduler does not have it
+  void StoredStatus(const ScanId& id, Done<ScanStatus> done);  // any thread
+  void AnswerWithScan(const ScanId& id, absl::Status status, Done<ScanStatus> done);
+  void Retire(const ScanId& id);
+  void SweepRetention();
+  void WatchTick();
+  void PushUpdates(const ScanId& id, bool last);
+  ScanId NewScanId();
+
+  // control_fleet.cc
+  struct SyncCall {
+    uint64_t id = 0;
+    Done<SyncAnswer> done;
+    TaskRunner::TimerId timer = 0;      // when parked
+    std::optional<SyncAnswer> answer;   // decided, but waits for the commit of `needs`
+    Token needs;
+  };
+  struct AgentEntry {
+    AgentReport report;  // the last one
+    AgentDetails details;
+    WallTime last_seen;
+    std::optional<SyncCall> call;
+    uint64_t report_stream = 0;
+  };
+  struct ReportStream {
+    std::string agent, incarnation;
+    std::shared_ptr<ReportPeer> peer;
+    bool accepted = false;
+    uint64_t next_seq = 1, acked = 0;
+    std::set<Token> fenced;
+    absl::Status failed;  // ends with this once all before is acknowledged
+  };
+  void DoSynchronize(uint64_t id, AgentCall call, Done<SyncAnswer> done);
+  void Resynchronize(const std::string& name, bool answer_anyhow);
+  void Deliver(AgentEntry& entry, SyncDecision decision, bool answer_anyhow);
+  void EndCall(AgentEntry& entry, absl::StatusOr<SyncAnswer> answer);
+  void ReleaseCommitted();
+  void TryAccept(uint64_t stream);
+  void DoReport(uint64_t stream, uint64_t seq, ParsedBatch batch, size_t bytes);
+  void EndReport(uint64_t stream, absl::Status why);
+  void OnReportCommitted(uint64_t stream, uint64_t seq, const std::vector<Token>& fenced);
+  AgentStatus StatusOfAgent(const Scheduler::AgentView& view) const;
+  void ForgetAgents();
+  void ResumeReports();
+  void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {}) const {
+    if (options_.log) options_.log(level, event, fields);
+  }
+
+  // Constant after Start.
+  const ControlOptions options_;
+  const Clock& clock_;
+  std::unique_ptr<Store> store_;  // until Stop
+  uint64_t epoch_ = 0;
+  WallTime started_;
+
+  // Own synchronisation.
+  std::atomic<uint64_t> next_call_{1};
+  std::atomic<size_t> ingest_bytes_{0};
+  std::atomic<bool> stopping_{false};
+  std::atomic<int64_t> heartbeat_ns_{0};
+  std::unique_ptr<Compactor> compactor_;
+  std::unique_ptr<ResultReader> results_;
+
+  // The control thread's.
+  std::unique_ptr<Scheduler> scheduler_;
+  std::unique_ptr<Ingest> ingest_;
+  uint64_t next_lane_ = 1;
+  uint64_t malformed_ = 0;  // batches refused before Ingest saw them
+  Token written_next_token_, committed_next_token_;
+  struct PendingCommit {
+    Token next_token;
+    std::vector<Committed> committed;
+    std::vector<ScanId> finished;
+  };
+  std::deque<PendingCommit> pending_commits_;
+  std::unordered_map<std::string, AgentEntry> agents_;
+  std::set<std::string> waiting_for_commit_;  // agents whose answer does
+  std::unordered_map<uint64_t, ReportStream> streams_;
+  std::unordered_map<std::string, Creation> creations_;  // by key
+  struct Watcher {
+    uint64_t id;
+    WatchUpdate update;
+  };
+  struct WatchedScan {
+    std::vector<Watcher> watchers;
+    bool dirty = true;
+    Time last_push{};
+    uint64_t last_done = 0;
+  };
+  std::map<ScanId, WatchedScan> watched_;
+  std::unordered_map<uint64_t, ScanId> watch_ids_;
+  std::atomic<size_t> watcher_count_{0};
+  bool watch_ticking_ = false;
+  std::map<ScanId, RateMeter> meters_;
+  Time next_sample_{}, next_retention_{}, tick_at_ = kNever;
+  TaskRunner::TimerId tick_timer_ = 0;
+  bool was_throttled_ = false, stopped_ = false;
+  std::mt19937_64 random_;
+
+  // Threads last, so that they end before what they use.
+  ThreadPool readers_;
+  ThreadPool planners_;
+  TaskRunner runner_;
+};
+
+// A call of many may be refused; `done` must be called even so.
+template <typename T>
+void Control::OnControl(Done<T> done, std::function<void(Done<T>)> task) {
+  auto shared = std::make_shared<Done<T>>(std::move(done));  // needed on both ways
+  if (!stopping_ && runner_.TryPost([shared, task = std::move(task)] { task(std::move(*shared)); })) return;
+  (*shared)(stopping_ ? Stopping() : Busy());
+}
+
+template <typename T>
+void Control::OnReader(Done<T> done, std::function<void(Done<T>)> task) {
+  auto shared = std::make_shared<Done<T>>(std::move(done));
+  if (!stopping_ && readers_.TryPost([shared, task = std::move(task)] { task(std::move(*shared)); })) return;
+  (*shared)(stopping_ ? Stopping() : Busy());
+}
+
+// Finds the one scan that `ref` means, then runs `task` on whichever thread found it.
+template <typename T>
+void Control::WithScan(const std::string& ref, Done<T> done, std::function<void(const ScanId&, Done<T>)> task) {
+  if (IsWholeId(ref)) {
+    task(ref, std::move(done));
+    return;
+  }
+  OnReader<T>(std::move(done), [this, ref, task = std::move(task)](Done<T> d) {
+    absl::StatusOr<ScanId> id = FindScan(ref);
+    if (!id.ok()) {
+      d(id.status());
+    } else {
+      task(*id, std::move(d));
+    }
+  });
+}
+
+}  // namespace portolan

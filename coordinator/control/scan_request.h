@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/net/target_parser.h"
+#include "common/scan/scan_spec.h"
+#include "common/scope/scope.h"
+
+namespace portolan {
+
+// What an operator asks to be scanned, as written. Zero of a number: the default.
+struct ScanRequest {
+  std::string name;
+  std::vector<std::string> targets;
+  std::string ports;
+  std::vector<std::string> exclude;
+  std::string exclude_ports;
+  ScanMode mode = ScanMode::kSplit;
+  std::vector<std::string> vantages;
+  Priority priority = Priority::kNormal;
+  double max_rate = 0;
+  ProbeTiming timing;
+  uint32_t max_attempts = 0;
+  uint32_t lane_timeout_s = 0;
+  uint64_t retention_s = 0;
+  uint64_t seed = 0;
+};
+
+// What planning needs to know beyond the request.
+struct PlanContext {
+  const Scope* scope = nullptr;             // never null
+  Resolver resolver;
+  std::vector<std::string> live_vantages;   // for each-vantage scans that name none
+  Duration retention = std::chrono::hours(24 * 30);
+  uint64_t random_seed = 1;                 // when the request has none
+};
+
+// Validates, resolves, subtracts the exclusions, checks the scope. Blocks while names are resolved.
+// InvalidArgument naming field, value and remedy; PermissionDenied naming target and rule; FailedPrecondition: each-vantage without a vantage;
+// ResourceExhausted: too many separate ranges to send to an agent.
+absl::StatusOr<std::shared_ptr<const ScanSpec>> PlanScan(const ScanRequest& request, const PlanContext& context);
+
+// 1 to `max` characters of [A-Za-z0-9._-]: names of agents and vantages. InvalidArgument naming `field`.
+absl::Status CheckName(std::string_view field, std::string_view name, size_t max);
+inline constexpr size_t kMaxAgentName = 100;
+inline constexpr size_t kMaxVantageName = 60;
+
+}  // namespace portolan
