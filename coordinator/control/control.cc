@@ -163,6 +163,10 @@ void Control::Tick() {
       for (const std::string& name : names) Resynchronize(name, false);
     }
   }
+  if (const bool ready = Ready().ok(); was_ready_ != ready) {
+    was_ready_ = ready;
+    if (options_.on_ready) options_.on_ready(ready);
+  }
   if (now >= next_retention_) {
     next_retention_ = now + kRetentionEvery;
     if (!readers_.TryPost([this] { SweepRetention(); })) next_retention_ = now + std::chrono::minutes(1);

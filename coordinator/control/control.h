@@ -42,6 +42,8 @@ struct ControlOptions {
   size_t read_queue = 1024;
   int plan_threads = 2;                   // these resolve host names, which may take long
   size_t plan_queue = 64;
+  // Called on the control thread when Ready() changes, and once at start.
+  std::function<void(bool ready)> on_ready;
   // Where the life of scans and agents is told; Log of common/ops in the program. May be called on any thread.
   std::function<void(LogLevel, std::string_view, std::initializer_list<LogField>)> log;
 };
@@ -286,6 +288,7 @@ class Control {
   Time next_sample_{}, next_retention_{}, tick_at_ = kNever;
   TaskRunner::TimerId tick_timer_ = 0;
   bool was_throttled_ = false, stopped_ = false;
+  std::optional<bool> was_ready_;
   std::mt19937_64 random_;
 
   // Threads last, so that they end before what they use.

@@ -1,0 +1,198 @@
+#include "coordinator/server/coordinator.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "common/base/mutex.h"
+#include "common/base/status.h"
+#include "common/ops/http_endpoint.h"
+#include "common/ops/log.h"
+#include "common/ops/signals.h"
+#include "coordinator/control/control.h"
+#include "coordinator/server/coordinator_metrics.h"
+#include "coordinator/service/fleet_service.h"
+#include "coordinator/service/scan_service.h"
+#include "coordinator/store/store.h"
+
+namespace portolan {
+namespace {
+
+// gRPC does not say why it could not listen; the kernel does, asked once more.
+std::string WhyNot(const HostPort& address) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  addrinfo* found = nullptr;
+  if (const int e = getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found); e != 0) return gai_strerror(e);
+  std::string why = "unknown error";
+  const int fd = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, found->ai_protocol);
+  if (fd >= 0) {
+    const int yes = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    if (bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 1) != 0) why = std::strerror(errno);
+    close(fd);
+  } else {
+    why = std::strerror(errno);
+  }
+  freeaddrinfo(found);
+  return why;
+}
+
+class CoordinatorImpl final : public Coordinator {
+ public:
+  explicit CoordinatorImpl(CoordinatorOptions options) : options_(std::move(options)) {}
+  ~CoordinatorImpl() override { Shutdown(std::chrono::seconds(5)); }
+
+  absl::Status Start() {
+    // What the user got wrong is said before anything is opened or written.
+    PORTOLAN_RETURN_IF_ERROR(CheckOptions());
+    PORTOLAN_RETURN_IF_ERROR(CheckTlsFiles(options_.tls));
+    SqliteOptions sqlite;
+    sqlite.directory = options_.data_directory;
+    sqlite.sync_full = options_.sync_full;
+    PORTOLAN_ASSIGN_OR_RETURN(std::unique_ptr<Store> store, OpenSqliteStore(sqlite));
+
+    ControlOptions control;
+    control.scope = options_.scope;
+    control.retention = options_.retention;
+    control.scheduler = options_.scheduler;
+    control.log = &Log;
+    control.on_ready = [this](bool ready) { SetServing(ready); };
+    PORTOLAN_ASSIGN_OR_RETURN(control_, Control::Start(std::move(control), std::move(store), SystemClock()));
+    PORTOLAN_RETURN_IF_ERROR(StartGrpc());
+    PORTOLAN_RETURN_IF_ERROR(StartHttp());
+    Log(LogLevel::kInfo, "listening",
+        {{"grpc", options_.listen.empty() ? "none" : FormatHostPort(grpc_.host, grpc_port_)},
+         {"http", options_.http.empty() ? "none" : FormatHostPort(http_address_.host, http_->port())},
+         {"tls", options_.tls.enabled() ? "on" : "off"},
+         {"data", options_.data_directory},
+         {"epoch", std::to_string(control_->epoch())},
+         {"version", Version()}});
+    return absl::OkStatus();
+  }
+
+  std::shared_ptr<grpc::Channel> InProcessChannel() override {
+    grpc::ChannelArguments args;
+    args.SetMaxReceiveMessageSize(64 << 20);
+    args.SetMaxSendMessageSize(64 << 20);
+    return server_->InProcessChannel(args);
+  }
+  int grpc_port() const override { return grpc_port_; }
+  int http_port() const override { return http_ == nullptr ? 0 : http_->port(); }
+
+  void Shutdown(Duration grace) override {
+    MutexLock lock(shutdown_mu_);  // a second caller waits for the first
+    if (std::exchange(shut_down_, true)) return;
+    if (control_ != nullptr) control_->BeginShutdown();
+    if (server_ != nullptr) {
+      {
+        MutexLock serving(serving_mu_);
+        serving_ = nullptr;
+      }
+      // What has not ended by then is cancelled; every call of ours ends on cancellation.
+      server_->Shutdown(std::chrono::system_clock::now() + std::chrono::duration_cast<std::chrono::system_clock::duration>(grace));
+      server_->Wait();
+    }
+    http_.reset();  // its threads look at the control
+    if (control_ != nullptr) control_->Stop();
+    Log(LogLevel::kInfo, "stopped");
+  }
+
+ private:
+  absl::Status CheckOptions() {
+    if (options_.data_directory.empty()) return InvalidArgument("--data: empty; name a directory");
+    if (!options_.http.empty()) {
+      absl::StatusOr<HostPort> address = ParseHostPort(options_.http);
+      if (!address.ok()) return Annotate(address.status(), "--http");
+      http_address_ = *std::move(address);
+    }
+    if (options_.listen.empty()) return absl::OkStatus();
+    absl::StatusOr<HostPort> address = ParseHostPort(options_.listen);
+    if (!address.ok()) return Annotate(address.status(), "--listen");
+    grpc_ = *std::move(address);
+    if (options_.tls.enabled() || grpc_.loopback) return absl::OkStatus();
+    if (!options_.insecure) {
+      return InvalidArgument(
+          "--listen {}: beyond loopback everybody who can connect could scan from your agents; give --tls-cert, --tls-key and --tls-ca, or listen on "
+          "127.0.0.1, or accept the risk with --insecure",
+          options_.listen);
+    }
+    Log(LogLevel::kWarning, "listening without TLS: whoever can connect can scan from the agents, and pretend to be one", {{"listen", options_.listen}});
+    return absl::OkStatus();
+  }
+
+  absl::Status StartGrpc() {
+    fleet_ = std::make_unique<FleetService>(*control_);
+    scans_ = std::make_unique<ScanService>(*control_, Version());
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::ServerBuilder builder;
+    ConfigureServer(builder);
+    PORTOLAN_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ServerCredentials> credentials, MakeServerCredentials(options_.tls));
+    if (!options_.listen.empty()) builder.AddListeningPort(FormatHostPort(grpc_.host, grpc_.port), credentials, &grpc_port_);
+    builder.RegisterService(fleet_.get());
+    builder.RegisterService(scans_.get());
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || (!options_.listen.empty() && grpc_port_ == 0)) {
+      return Unavailable("--listen {}: cannot listen: {}; give another address or port", options_.listen, WhyNot(grpc_));
+    }
+    MutexLock lock(serving_mu_);
+    serving_ = server_->GetHealthCheckService();
+    if (serving_ != nullptr) Serve(ready_);
+    return absl::OkStatus();
+  }
+
+  absl::Status StartHttp() {
+    if (options_.http.empty()) return absl::OkStatus();
+    HttpEndpointOptions http;
+    http.listen = options_.http;
+    http.ready = [this] { return control_->Ready(); };
+    http.live = [this] { return control_->Live(); };
+    PORTOLAN_ASSIGN_OR_RETURN(http_, HttpEndpoint::Start(std::move(http), {ProcessMetrics("portolan-coordinator"), CoordinatorMetrics(*control_)}));
+    return absl::OkStatus();
+  }
+
+  // On the control thread.
+  void SetServing(bool ready) {
+    MutexLock lock(serving_mu_);
+    ready_ = ready;
+    if (serving_ != nullptr) Serve(ready);
+  }
+  void Serve(bool ready) REQUIRES(serving_mu_) {
+    serving_->SetServingStatus(ready);
+    for (const char* service : {v1::ScanService::service_full_name(), v1::FleetService::service_full_name()}) {
+      serving_->SetServingStatus(service, ready);
+    }
+  }
+
+  const CoordinatorOptions options_;
+  HostPort grpc_, http_address_;
+  int grpc_port_ = 0;
+  std::unique_ptr<Control> control_;
+  std::unique_ptr<FleetService> fleet_;
+  std::unique_ptr<ScanService> scans_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<HttpEndpoint> http_;
+  Mutex serving_mu_;
+  grpc::HealthCheckServiceInterface* serving_ GUARDED_BY(serving_mu_) = nullptr;  // the server's
+  bool ready_ GUARDED_BY(serving_mu_) = false;
+  Mutex shutdown_mu_;
+  bool shut_down_ GUARDED_BY(shutdown_mu_) = false;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Start(CoordinatorOptions options) {
+  auto coordinator = std::make_unique<CoordinatorImpl>(std::move(options));
+  PORTOLAN_RETURN_IF_ERROR(coordinator->Start());
+  return std::unique_ptr<Coordinator>(std::move(coordinator));
+}
+
+}  // namespace portolan
