@@ -1,0 +1,145 @@
+#include "coordinator/control/scan_request.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+namespace portolan {
+namespace {
+
+using ::testing::HasSubstr;
+
+absl::StatusOr<std::vector<IpAddress>> FakeResolve(const std::string& name) {
+  if (name == "inside.example") return std::vector<IpAddress>{*IpAddress::Parse("10.0.0.1"), *IpAddress::Parse("2001:db8::1")};
+  if (name == "outside.example") return std::vector<IpAddress>{*IpAddress::Parse("10.0.0.2"), *IpAddress::Parse("8.8.8.8")};
+  return absl::NotFoundError("no such name");
+}
+
+class PlanTest : public ::testing::Test {
+ protected:
+  PlanTest() {
+    context_.scope = &scope_;
+    context_.resolver = FakeResolve;
+    request_.targets = {"10.0.0.0/24"};
+    request_.ports = "80,443";
+  }
+  std::string Refused(absl::StatusCode code = absl::StatusCode::kInvalidArgument) {
+    const auto spec = PlanScan(request_, context_);
+    EXPECT_EQ(spec.status().code(), code) << spec.status();
+    return std::string(spec.status().message());
+  }
+  Scope scope_ = Scope::Default();
+  PlanContext context_;
+  ScanRequest request_;
+};
+
+TEST_F(PlanTest, FillsInDefaults) {
+  context_.random_seed = 77;
+  context_.retention = std::chrono::hours(5);
+  const auto spec = PlanScan(request_, context_);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ((*spec)->space->size(), 512u);
+  EXPECT_EQ((*spec)->space->seed(), 77u);
+  EXPECT_EQ((*spec)->max_attempts, 5u);
+  EXPECT_EQ((*spec)->lane_timeout, std::chrono::minutes(10));
+  EXPECT_EQ((*spec)->retention, std::chrono::hours(5));
+  EXPECT_EQ((*spec)->target_texts, request_.targets);
+}
+
+TEST_F(PlanTest, KeepsWhatIsGiven) {
+  request_.seed = 5;
+  request_.retention_s = 60;
+  request_.max_attempts = 2;
+  request_.lane_timeout_s = 30;
+  request_.vantages = {"dmz", "lab"};
+  request_.mode = ScanMode::kEachVantage;
+  const auto spec = PlanScan(request_, context_);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ((*spec)->space->seed(), 5u);
+  EXPECT_EQ((*spec)->retention, std::chrono::seconds(60));
+  EXPECT_EQ((*spec)->vantages, (std::vector<std::string>{"dmz", "lab"}));
+}
+
+TEST_F(PlanTest, ExclusionsWin) {
+  request_.exclude = {"10.0.0.128/25", "10.0.0.1:80", "inside.example"};
+  request_.exclude_ports = "443";
+  request_.targets.push_back("inside.example:22");
+  const auto spec = PlanScan(request_, context_);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ((*spec)->space->size(), 127u);  // .0 to .127 on port 80, without .1
+  EXPECT_FALSE((*spec)->space->IndexOf(*IpAddress::Parse("10.0.0.1"), 22).has_value());
+  EXPECT_FALSE((*spec)->space->IndexOf(*IpAddress::Parse("10.0.0.2"), 443).has_value());
+}
+
+TEST_F(PlanTest, AnExcludedAddressNeedNotBeInScope) {
+  request_.targets = {"outside.example"};
+  request_.exclude = {"8.8.8.8"};
+  EXPECT_TRUE(PlanScan(request_, context_).ok());
+}
+
+TEST_F(PlanTest, ATargetOutOfScopeIsNamedWithItsRule) {
+  request_.targets = {"8.8.8.8"};
+  EXPECT_THAT(Refused(absl::StatusCode::kPermissionDenied), HasSubstr("8.8.8.8"));
+  request_.targets = {"10.0.0.0/24", "outside.example"};
+  const std::string message = Refused(absl::StatusCode::kPermissionDenied);
+  EXPECT_THAT(message, HasSubstr("outside.example"));
+  EXPECT_THAT(message, HasSubstr("8.8.8.8"));
+}
+
+TEST_F(PlanTest, EachVantageWithoutVantagesTakesTheLiveOnes) {
+  request_.mode = ScanMode::kEachVantage;
+  EXPECT_THAT(Refused(absl::StatusCode::kFailedPrecondition), HasSubstr("no agent is connected"));
+  context_.live_vantages = {"a", "b"};
+  const auto spec = PlanScan(request_, context_);
+  ASSERT_TRUE(spec.ok());
+  EXPECT_EQ((*spec)->vantages, context_.live_vantages);
+}
+
+TEST_F(PlanTest, RefusesWhatIsOutOfRange) {
+  const ScanRequest good = request_;
+  const auto with = [&](auto change) {
+    request_ = good;
+    change(request_);
+    return Refused();
+  };
+  EXPECT_THAT(with([](ScanRequest& r) { r.name = std::string(201, 'x'); }), HasSubstr("spec.name"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.targets.clear(); }), HasSubstr("spec.targets"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.targets = {"# nothing"}; }), ::testing::Not(::testing::IsEmpty()));
+  EXPECT_THAT(with([](ScanRequest& r) { r.targets = {"10.0.0.0/33"}; }), HasSubstr("10.0.0.0/33"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.targets = {"unknown.example"}; }), HasSubstr("unknown.example"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.targets = {std::string((32u << 20) + 1, ' ')}; }), HasSubstr("spec.targets"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.ports = "90-80"; }), HasSubstr("90-80"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.ports = ""; }), ::testing::Not(::testing::IsEmpty()));
+  EXPECT_THAT(with([](ScanRequest& r) { r.exclude_ports = "x!"; }), HasSubstr("spec.exclude_ports"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.exclude = {"10.0.0.0/99"}; }), HasSubstr("spec.exclude"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.exclude = {"10.0.0.0/8"}; }), ::testing::Not(::testing::IsEmpty()));
+  for (const double rate : {-1.0, 1e9, 0.001, std::nan(""), std::numeric_limits<double>::infinity()}) {
+    EXPECT_THAT(with([rate](ScanRequest& r) { r.max_rate = rate; }), HasSubstr("spec.max_rate"));
+  }
+  EXPECT_THAT(with([](ScanRequest& r) { r.max_attempts = 101; }), HasSubstr("spec.max_attempts"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.lane_timeout_s = 604'801; }), HasSubstr("spec.lane_timeout_s"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.retention_s = UINT64_MAX; }), HasSubstr("spec.retention_s"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.vantages = {"a b"}; }), HasSubstr("a b"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.vantages = {""}; }), HasSubstr("spec.vantages"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.vantages = {"a", "b", "a"}; }), HasSubstr("twice"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.vantages = {std::string(61, 'a')}; }), HasSubstr("spec.vantages"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.vantages.assign(1001, "a"); }), HasSubstr("spec.vantages"));
+}
+
+TEST_F(PlanTest, KeepsOnlyTheBeginningOfLongTargetLists) {
+  request_.targets.clear();
+  for (int i = 0; i < 250; ++i) request_.targets.push_back("10.0.0." + std::to_string(i));
+  std::string long_one;
+  for (int i = 0; i < 200; ++i) long_one += "10.1.0." + std::to_string(i) + " ";
+  request_.targets.insert(request_.targets.begin(), long_one);
+  const auto spec = PlanScan(request_, context_);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ((*spec)->target_texts.size(), 100u);
+  EXPECT_LE((*spec)->target_texts[0].size(), 1003u);
+  EXPECT_EQ((*spec)->space->address_count(), 450u);
+}
+
+}  // namespace
+}  // namespace portolan
