@@ -5,7 +5,7 @@
 #include <memory>
 #include <thread>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "common/base/mutex.h"
 #include "coordinator/ingest/ingest.h"
 #include "coordinator/store/store.h"
@@ -41,6 +41,7 @@ class Compactor {
   void Run();
   void DoSweep(const Job& job);
   void DoGroup(const Job& job);
+  bool WaitForStore();  // false: stopping
 
   Store& store_;
   const Options options_;

@@ -10,6 +10,7 @@ namespace portolan {
 namespace {
 
 constexpr size_t kMaxCachedOrigins = 100'000;
+constexpr size_t kMaxSegmentBytes = 64u << 20;  // of one group
 
 }  // namespace
 
@@ -152,7 +153,8 @@ absl::StatusOr<Store::GroupOutcomes> SqliteReader::ReadGroup(LaneId lane, IndexR
     g.lane = lane;
     g.range = group;
     PORTOLAN_ASSIGN_OR_RETURN(g.outcomes, DecompressFromStorage(whole.Bytes(2), MaxEncodedSize(group.size())));
-    PORTOLAN_ASSIGN_OR_RETURN(g.segments, DecodeSegments(whole.Bytes(1)));
+    PORTOLAN_ASSIGN_OR_RETURN(const std::string segments, DecompressFromStorage(whole.Bytes(1), kMaxSegmentBytes));
+    PORTOLAN_ASSIGN_OR_RETURN(g.segments, DecodeSegments(segments));
     return out;
   }
   PORTOLAN_RETURN_IF_ERROR(whole.status());

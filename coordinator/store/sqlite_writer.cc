@@ -35,12 +35,13 @@ absl::Status SqliteWriter::Apply(const WriteBatch& batch) {
                                  .Bind(r.key, Blob{r.digest}, r.scan)
                                  .Run());
   }
+  // Rows before changes: a batch can hold a row and the gap that its position became after it.
+  PORTOLAN_RETURN_IF_ERROR(PutRows(batch.rows));
   for (const Change& change : batch.changes) {
     PORTOLAN_RETURN_IF_ERROR(std::visit([this](const auto& c) { return Put(c); }, change));
   }
   for (const StoredChunk& chunk : batch.chunks) PORTOLAN_RETURN_IF_ERROR(PutChunk(chunk));
   for (const auto& [lane, counts] : batch.counts) PORTOLAN_RETURN_IF_ERROR(AddToLedger(lane, counts));
-  PORTOLAN_RETURN_IF_ERROR(PutRows(batch.rows));
   for (const WriteBatch::SupersededRows& old : batch.superseded) {
     PORTOLAN_RETURN_IF_ERROR(db_.Sql("DELETE FROM open_ports WHERE lane = ?1 AND position >= ?2 AND position < ?3 AND token < ?4")
                                  .Bind(old.lane.value, old.range.begin, old.range.end, old.newer.value)
@@ -203,7 +204,7 @@ absl::Status SqliteWriter::Apply(const CompactedGroup& group) {
   const bool still_right = check.Int(0) == 1 && check.U64(1) == group.chunks && group.chunks > 0;
   check.Reset();
   if (!still_right) return absl::OkStatus();
-  const std::string segments = EncodeSegments(group.segments);
+  const std::string segments = CompressForStorage(EncodeSegments(group.segments));
   const std::string packed = CompressForStorage(group.outcomes);
   PORTOLAN_RETURN_IF_ERROR(db_.Sql("DELETE FROM chunks WHERE lane = ?1 AND begin_pos >= ?2 AND begin_pos < ?3")
                                .Bind(lane, group.range.begin, group.range.end)

@@ -43,7 +43,8 @@ struct WriteBatch {
   // Idempotency key of a request, what tells whether a second one is the same, and the scan that it created.
   struct Request { std::string key, digest; ScanId scan; };
   std::vector<Request> requests;
-  // PutGaps also adds to the lane's ledger, and removes rows of those positions: the ledger says that they were not probed.
+  // PutGaps also adds to the lane's ledger, and removes rows of those positions, those of this batch too: the ledger says that they were
+  // not probed.
   std::vector<Change> changes;
   std::vector<StoredChunk> chunks;    // disjoint from what is stored in the lane as done
   std::vector<std::pair<LaneId, Ledger>> counts;  // added to the lanes' ledgers

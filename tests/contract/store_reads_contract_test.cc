@@ -43,7 +43,8 @@ TEST_P(StoreReadsTest, NewerTokenReplacesARowAndOlderDoesNot) {
   Commit(std::move(batch));
   EXPECT_EQ(tokens(), (std::map<uint64_t, uint64_t>{{5, 11}, {7, 11}}));
   WriteBatch gap;  // never probed, says the ledger
-  gap.changes = {PutGaps{LaneId{1}, {{{7, 8}, Reason::kCancelled}}}};
+  gap.changes = {PutGaps{LaneId{1}, {{{7, 9}, Reason::kCancelled}}}};
+  gap.rows = {MakeRow(1, 8, 11, *spec->space)};
   Commit(std::move(gap));
   EXPECT_EQ(tokens(), (std::map<uint64_t, uint64_t>{{5, 11}}));
 }
