@@ -210,13 +210,16 @@ TEST_F(IngestTest, MalformedBatchIsRefusedWhole) {
 
 TEST_F(IngestTest, TellsWhichGroupsAreFinished) {
   std::vector<IndexRange> finished;
+  IntervalSet done;
   for (int round = 0; round < 100 && s->GetScan("s")->state == ScanState::kRunning; ++round) {
     Sync(x);
-    for (auto& [token, lease] : x.held) {
-      for (IndexRange range : lease.ranges.ToVector()) {
+    for (const auto& [token, lease] : x.held) {
+      IntervalSet left = lease.ranges;
+      left.Remove(done);
+      for (IndexRange range : left.ToVector()) {
         range.end = std::min({range.end, range.begin + 500, space->GroupOf(range.begin).range.end});
         AddChunk(token, range.begin, std::vector<Symbol>(range.size(), kClosed));
-        lease.ranges.Remove(range);
+        done.Add(range);
       }
     }
     const auto result = Apply(x);
