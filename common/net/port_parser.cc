@@ -89,13 +89,15 @@ std::string Hint(std::string_view name) {
     std::string_view name;
   };
   std::vector<Candidate> close;
+  const size_t limit = std::max<size_t>(1, name.size() / 4);
   for (const Service& s : ServiceCatalogue()) {
-    size_t distance = Distance(name, s.name);
+    size_t distance = limit + 1;
+    const size_t longer = std::max(name.size(), s.name.size());
+    if (longer - std::min(name.size(), s.name.size()) <= limit) distance = Distance(name, s.name);
     // What somebody cut short or wrote out ("postgres") is as good as one wrong letter.
-    if (name.size() >= 3 && (s.name.starts_with(name) || name.starts_with(s.name)))
-      distance = std::min<size_t>(distance, 1);
-    if (distance <= std::max<size_t>(1, name.size() / 4))
-      close.push_back({distance, s.rank, s.name});
+    const bool prefix = s.name.starts_with(name) || name.starts_with(s.name);
+    if (name.size() >= 3 && prefix) distance = std::min<size_t>(distance, 1);
+    if (distance <= limit) close.push_back({distance, s.rank, s.name});
   }
   std::sort(close.begin(), close.end(), [](const Candidate& a, const Candidate& b) {
     return std::tie(a.distance, a.rank) < std::tie(b.distance, b.rank);
