@@ -116,7 +116,9 @@ TEST_F(ControlScans, IdsMayBeShortened) {
   while (a->id[common] == b->id[common]) ++common;
   EXPECT_EQ(Get(a->id.substr(0, common + 1))->id, a->id);
   EXPECT_EQ(Get(b->id.substr(0, common + 1))->id, b->id);
-  if (common > 0) EXPECT_EQ(Get(a->id.substr(0, common)).status().code(), absl::StatusCode::kInvalidArgument);
+  if (common > 0) {
+    EXPECT_EQ(Get(a->id.substr(0, common)).status().code(), absl::StatusCode::kInvalidArgument);
+  }
   EXPECT_EQ(Get("nosuchscan").status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(Get("A1!").status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(Get("").status().code(), absl::StatusCode::kInvalidArgument);
