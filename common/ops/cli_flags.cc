@@ -72,8 +72,8 @@ void AddTlsFlags(CLI::App& app, TlsFiles* tls) {
 void ScopeFlags::AddTo(CLI::App& app) {
   const std::string group = "Scope";
   AddRepeated(app, "--allow", &allow_,
-              "Probe these addresses only: ADDRESS, CIDR or FIRST-LAST, and ports after a blank (\"10.0.0.0/8 80,443\"). "
-              "May be given several times. Default: loopback and private networks")
+              "Addresses that may be probed besides loopback and private networks: ADDRESS, CIDR or FIRST-LAST, and ports after a blank "
+              "(\"192.0.2.0/24 80,443\"). May be given several times. \"none\" takes the default away, so that only the other rules count")
       ->envname("PORTOLAN_ALLOW")->type_name("RULE")->group(group);
   AddRepeated(app, "--deny", &deny_, "Never probe these; wins over --allow. Cloud metadata, link-local, multicast and broadcast addresses are denied always")
       ->envname("PORTOLAN_DENY")->type_name("RULE")->group(group);
@@ -91,10 +91,6 @@ absl::StatusOr<Scope> ScopeFlags::Build() const {
   PORTOLAN_RETURN_IF_ERROR(AddRules("--deny", deny_, &deny));
   PORTOLAN_RETURN_IF_ERROR(AddFiles("--allow-file", allow_files_, &allow));
   PORTOLAN_RETURN_IF_ERROR(AddFiles("--deny-file", deny_files_, &deny));
-  // An allow file without a rule must not mean "the default".
-  if (allow.empty() && (!allow_.empty() || !allow_files_.empty())) {
-    return InvalidArgument("--allow-file: holds no rule; name what may be probed, or leave the flag out for loopback and private networks");
-  }
   return Scope::Create(std::move(allow), std::move(deny));
 }
 

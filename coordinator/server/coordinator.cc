@@ -101,7 +101,8 @@ class CoordinatorImpl final : public Coordinator {
       server_->Wait();
     }
     http_.reset();  // its threads look at the control
-    if (control_ != nullptr) control_->Stop();
+    if (control_ == nullptr) return;  // never started
+    control_->Stop();
     Log(LogLevel::kInfo, "stopped");
   }
 

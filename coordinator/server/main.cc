@@ -1,3 +1,4 @@
+#include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -29,9 +30,9 @@ const char* const kFooter =
     portolan-agent --coordinator 127.0.0.1:7411 --vantage here
     portolan scan 127.0.0.1 -p- --coordinator 127.0.0.1:7411
 
-  For a network, with mutual TLS, allowed to scan 203.0.113.0/24 besides nothing else:
+  For a network, with mutual TLS, allowed to scan 10.20.0.0/16 and nothing else:
     portolan-coordinator --listen 0.0.0.0:7411 --tls-cert coordinator.pem --tls-key coordinator.key --tls-ca ca.pem \
-        --allow 203.0.113.0/24
+        --allow none --allow 10.20.0.0/16
 
   Every flag that names an environment variable (Env:...) can be given by it.
 

@@ -1,0 +1,147 @@
+#include "coordinator/service/fleet_convert.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "common/scan/chunk_codec.h"
+
+namespace portolan {
+namespace {
+
+using ::testing::HasSubstr;
+
+v1::ReportBatch GoodBatch() {
+  v1::ReportBatch batch;
+  batch.set_seq(1);
+  v1::Chunk* chunk = batch.add_chunks();
+  chunk->set_token(5);
+  chunk->set_begin(100);
+  chunk->set_count(3);
+  chunk->set_start_unix_us(1'700'000'000'000'000);
+  chunk->set_outcomes(EncodeOutcomes(std::vector<Symbol>{
+      {State::kOpen, Reason::kSynAck}, {State::kOwed, Reason::kChunkClosed}, {State::kFiltered, Reason::kNoResponse}}));
+  v1::OpenPorts* open = batch.add_open_ports();
+  open->set_token(5);
+  open->set_source(IpAddress::Parse("2001:db8::1")->ToBytes());
+  open->set_base_unix_us(1'700'000'000'000'000);
+  for (int i = 0; i < 3; ++i) {
+    open->add_index_delta(i == 0 ? 100 : 2);
+    open->add_rtt_us(10);
+    open->add_time_delta_ms(static_cast<uint32_t>(i));
+  }
+  return batch;
+}
+
+TEST(FleetConvert, ABatchIsReadWhole) {
+  v1::ReportBatch batch = GoodBatch();
+  auto parsed = ParseBatch(batch);
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  ASSERT_EQ(parsed->chunks.size(), 1u);
+  EXPECT_EQ(parsed->chunks[0].range, (IndexRange{100, 103}));
+  EXPECT_EQ(parsed->chunks[0].counts.open, 1u);
+  EXPECT_EQ(parsed->chunks[0].owed, (IntervalSet{{101, 102}}));
+  ASSERT_EQ(parsed->opens.size(), 3u);
+  EXPECT_EQ(parsed->opens[2].row.index, 104u);
+  EXPECT_EQ(parsed->opens[2].row.when, FromUnixMicros(1'700'000'000'002'000));
+  EXPECT_EQ(parsed->opens[1].row.source.ToString(), "2001:db8::1");
+  EXPECT_GT(MemoryOf(*parsed), 100u);
+}
+
+TEST(FleetConvert, MalformedBatchesAreRefused) {
+  const auto refused = [](const std::function<void(v1::ReportBatch&)>& change) {
+    v1::ReportBatch batch = GoodBatch();
+    change(batch);
+    const auto parsed = ParseBatch(batch);
+    EXPECT_EQ(parsed.status().code(), absl::StatusCode::kInvalidArgument);
+    return std::string(parsed.status().message());
+  };
+  EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_count(4); }), HasSubstr("chunks"));
+  EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_count(0); }), HasSubstr("chunks"));
+  EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_begin(UINT64_MAX - 1); }), HasSubstr("chunks"));
+  EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_start_unix_us(INT64_MAX); }), HasSubstr("start_unix_us"));
+  EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_start_unix_us(-1); }), HasSubstr("start_unix_us"));
+  EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_outcomes(""); }), HasSubstr("chunks"));
+  EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->add_rtt_us(1); }), HasSubstr("columns"));
+  EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->add_reason(1); }), HasSubstr("columns"));
+  EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->set_source("abc"); }), HasSubstr("source"));
+  EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->set_base_unix_us(INT64_MIN); }), HasSubstr("base_unix_us"));
+  EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->set_index_delta(1, 0); }), HasSubstr("index_delta"));
+  EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->set_index_delta(1, UINT64_MAX); }), HasSubstr("index_delta"));
+  EXPECT_THAT(refused([](auto& b) {
+                for (int i = 0; i < 3; ++i) b.mutable_open_ports(0)->add_reason(10);
+              }),
+              HasSubstr("reason"));
+  EXPECT_THAT(refused([](auto& b) {
+                b.mutable_open_ports(0)->clear_index_delta();
+              }),
+              HasSubstr("columns"));
+  EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_outcomes(std::string(kMaxReportBytes, 'x')); }), HasSubstr("bytes"));
+  EXPECT_THAT(refused([](auto& b) {
+                for (size_t i = 0; i <= kMaxBatchChunks; ++i) b.add_chunks();
+              }),
+              HasSubstr("chunks"));
+}
+
+TEST(FleetConvert, RandomBytesNeverCrash) {
+  std::mt19937 random(11);
+  const std::string good = GoodBatch().SerializeAsString();
+  for (int i = 0; i < 20'000; ++i) {
+    std::string bytes = good;
+    for (int k = 0; k < 4; ++k) bytes[random() % bytes.size()] = static_cast<char>(random());
+    v1::ReportBatch batch;
+    if (batch.ParseFromString(bytes)) (void)ParseBatch(batch);
+    v1::SynchronizeRequest request;
+    if (request.ParseFromString(bytes)) (void)FromProto(request, "peer");
+  }
+}
+
+TEST(FleetConvert, SynchronizeIsRead) {
+  v1::SynchronizeRequest r;
+  r.mutable_agent()->set_name("a1");
+  r.mutable_agent()->set_vantage("lab");
+  r.mutable_agent()->set_incarnation(std::string(16, 'x'));
+  r.mutable_agent()->set_permutation_version(1);
+  r.set_epoch_seen(3);
+  r.set_revision_seen(9);
+  r.set_room(77);
+  auto* lease = r.add_leases();
+  lease->set_token(4);
+  lease->set_unprobed(5);
+  auto* range = lease->add_ranges();
+  range->set_begin(10);
+  range->set_end(20);
+  auto* share = r.add_shares();
+  share->set_scan_id("abc");
+  share->set_rate(-1);
+  auto* known = r.add_scans();
+  known->set_scan_id("abc");
+  known->set_overlay_version(2);
+  auto call = FromProto(r, "ipv4:127.0.0.1:1");
+  ASSERT_TRUE(call.ok()) << call.status();
+  EXPECT_EQ(call->epoch_seen, 3u);
+  EXPECT_EQ(call->report.revision_seen, 9u);
+  EXPECT_EQ(call->report.room, 77u);
+  ASSERT_EQ(call->report.leases.size(), 1u);
+  EXPECT_EQ(call->report.leases[0].ranges, (IntervalSet{{10, 20}}));
+  EXPECT_EQ(call->report.shares.at("abc"), -1);
+  EXPECT_EQ(call->report.known_scans.at("abc"), 2u);
+  EXPECT_EQ(call->details.peer, "ipv4:127.0.0.1:1");
+  auto twice = r;
+  *twice.add_leases() = *lease;
+  EXPECT_FALSE(FromProto(twice, "").ok());
+  twice = r;
+  *twice.add_shares() = *share;
+  EXPECT_FALSE(FromProto(twice, "").ok());
+  twice = r;
+  twice.mutable_shares(0)->set_rate(std::nan(""));
+  EXPECT_FALSE(FromProto(twice, "").ok());
+  twice = r;
+  twice.mutable_leases(0)->set_token(0);
+  EXPECT_FALSE(FromProto(twice, "").ok());
+}
+
+}  // namespace
+}  // namespace portolan
