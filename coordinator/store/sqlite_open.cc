@@ -71,6 +71,10 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const SqliteOptions& opti
   FileLock lock;
   PORTOLAN_RETURN_IF_ERROR(lock.Take(options.directory + "/portolan.lock"));
   const std::string path = options.directory + "/portolan.db";
+  // Made here, so that nobody else may read it even where the directory lets them; SQLite gives its log the same mode.
+  const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (file < 0) return FileError(path, "cannot open the database", errno);
+  close(file);
   Connection::Options connection;
   connection.sync_full = options.sync_full;
   connection.cache_kib = 64 * 1024;
@@ -80,7 +84,7 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const SqliteOptions& opti
     PORTOLAN_RETURN_IF_ERROR(writer->Execute(fmt::format("PRAGMA max_page_count = {}", std::max<uint64_t>(1, options.max_bytes / 4096))));
   }
   connection.read_only = true;
-  connection.cache_kib = 16 * 1024;
+  connection.cache_kib = 8 * 1024;
   std::vector<std::unique_ptr<SqliteReader>> readers;
   for (size_t i = 0; i < std::max<size_t>(1, options.readers); ++i) {
     PORTOLAN_ASSIGN_OR_RETURN(std::unique_ptr<Connection> db, Connection::Open(path, connection));

@@ -15,7 +15,8 @@
 namespace portolan {
 namespace {
 
-constexpr size_t kMaxCommitBytes = 16u << 20;  // bounds how long one commit takes, and thereby the wait for an acknowledgement
+constexpr size_t kMaxCommitCost = 16u << 20;  // bounds how long one commit takes, and thereby the wait for an acknowledgement
+constexpr size_t kRowCost = 1000;             // a row costs as much as so many bytes of outcomes: about 10 us
 constexpr size_t kMaxCommitItems = 1024;
 constexpr Duration kFirstRetry = std::chrono::milliseconds(100);
 constexpr Duration kLastRetry = std::chrono::seconds(2);
@@ -86,13 +87,14 @@ absl::StatusOr<Store::StartState> SqliteStore::Load() {
 
 void SqliteStore::Write(WriteBatch batch, std::function<void()> done) {
   const size_t bytes = batch.bytes();
-  Push({std::move(batch), std::move(done), bytes});
+  const size_t cost = bytes + kRowCost * (batch.rows.size() + batch.superseded.size() / 4);
+  Push({std::move(batch), std::move(done), bytes, cost});
 }
 
 void SqliteStore::Compact(CompactedGroup group, std::function<void()> done) {
   size_t bytes = sizeof(group) + group.outcomes.size();
   for (const CompactedGroup::Segment& s : group.segments) bytes += sizeof(s) + s.positions.size() * sizeof(IndexRange);
-  Push({std::move(group), std::move(done), bytes});
+  Push({std::move(group), std::move(done), bytes, bytes});
 }
 
 void SqliteStore::Push(Item item) {
@@ -129,11 +131,11 @@ void SqliteStore::Run() {
 
 std::vector<SqliteStore::Item> SqliteStore::TakeItems(bool wait) {
   std::vector<Item> items;
-  size_t bytes = 0;
+  size_t cost = 0;
   MutexLock lock(mutex_);
   while (wait && queue_.empty() && !stop_) wake_.Wait(mutex_);
-  while (!queue_.empty() && items.size() < kMaxCommitItems && (items.empty() || bytes + queue_.front().bytes <= kMaxCommitBytes)) {
-    bytes += queue_.front().bytes;
+  while (!queue_.empty() && items.size() < kMaxCommitItems && (items.empty() || cost + queue_.front().cost <= kMaxCommitCost)) {
+    cost += queue_.front().cost;
     items.push_back(std::move(queue_.front()));
     queue_.pop_front();
   }

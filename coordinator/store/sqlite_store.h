@@ -50,6 +50,7 @@ class SqliteStore final : public Store {
     std::variant<WriteBatch, CompactedGroup> what;
     std::function<void()> done;
     size_t bytes = 0;
+    size_t cost = 0;  // how long it takes to commit, as if each byte took the same
   };
   class Lease;  // a reader out of the pool
 
