@@ -29,7 +29,7 @@ class Collector final : public prometheus::Collectable {
     const LinkStatus s = status_();
     MetricBuilder out;
     Probes(s, out);
-    Control(s, out);
+    AgentControl(s, out);
     Spool(s, out);
     Conntrack(out);
     return out.Take();
@@ -90,7 +90,7 @@ class Collector final : public prometheus::Collectable {
               {{"engine", facts_.engine}}, 1);
   }
 
-  void Control(const LinkStatus& s, MetricBuilder& out) const {
+  void AgentControl(const LinkStatus& s, MetricBuilder& out) const {
     out.Gauge("portolan_agent_connected", "1 while the coordinator answers.", {}, s.connected ? 1 : 0);
     out.Gauge("portolan_agent_draining", "1 while the agent takes no new work.", {}, s.draining ? 1 : 0);
     if (s.last_answer.has_value()) {

@@ -39,14 +39,14 @@ SocketAddress ToSocketAddress(const IpAddress& address, uint16_t port) {
   return out;
 }
 
-std::optional<HostPort> FromSocketAddress(const sockaddr_storage& storage) {
+std::optional<SocketName> FromSocketAddress(const sockaddr_storage& storage) {
   if (storage.ss_family == AF_INET) {
     const auto& in4 = reinterpret_cast<const sockaddr_in&>(storage);
-    return HostPort{IpAddress::V4(ntohl(in4.sin_addr.s_addr)), ntohs(in4.sin_port)};
+    return SocketName{IpAddress::V4(ntohl(in4.sin_addr.s_addr)), ntohs(in4.sin_port)};
   }
   if (storage.ss_family == AF_INET6) {
     const auto& in6 = reinterpret_cast<const sockaddr_in6&>(storage);
-    return HostPort{IpAddress::V6(ReadV6(in6.sin6_addr)), ntohs(in6.sin6_port)};
+    return SocketName{IpAddress::V6(ReadV6(in6.sin6_addr)), ntohs(in6.sin6_port)};
   }
   return std::nullopt;
 }
@@ -144,7 +144,7 @@ size_t LocalFailureIndex(int error) {
   }
 }
 
-std::optional<IcmpError> ReadErrorQueue(int fd, const HostPort& target) {
+std::optional<IcmpError> ReadErrorQueue(int fd, const SocketName& target) {
   std::optional<IcmpError> found;
   for (int i = 0; i < 16; ++i) {
     sockaddr_storage name;
@@ -172,14 +172,14 @@ std::optional<IcmpError> ReadErrorQueue(int fd, const HostPort& target) {
   return found;
 }
 
-std::optional<HostPort> PeerOf(int fd) {
+std::optional<SocketName> PeerOf(int fd) {
   sockaddr_storage storage;
   socklen_t length = sizeof storage;
   if (getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return std::nullopt;
   return FromSocketAddress(storage);
 }
 
-std::optional<HostPort> LocalNameOf(int fd) {
+std::optional<SocketName> LocalNameOf(int fd) {
   sockaddr_storage storage;
   socklen_t length = sizeof storage;
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return std::nullopt;

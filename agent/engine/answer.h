@@ -17,13 +17,13 @@ struct SocketAddress {
 };
 SocketAddress ToSocketAddress(const IpAddress& address, uint16_t port);
 
-struct HostPort {
+struct SocketName {
   IpAddress address;
   uint16_t port = 0;
-  friend bool operator==(const HostPort&, const HostPort&) = default;
+  friend bool operator==(const SocketName&, const SocketName&) = default;
 };
 // Nullopt for another family than IPv4 and IPv6.
-std::optional<HostPort> FromSocketAddress(const sockaddr_storage& storage);
+std::optional<SocketName> FromSocketAddress(const sockaddr_storage& storage);
 
 // An ICMP or ICMPv6 error about our SYN.
 struct IcmpError {
@@ -41,10 +41,10 @@ size_t LocalFailureIndex(int error);
 
 // Reads the error queue of a socket (IP_RECVERR) until it is empty, at most 16 entries; the first ICMP error about a packet to `target`, if any. Entries about
 // another target are of an earlier use of the socket and dropped.
-std::optional<IcmpError> ReadErrorQueue(int fd, const HostPort& target);
+std::optional<IcmpError> ReadErrorQueue(int fd, const SocketName& target);
 
 // getpeername and getsockname; nullopt when the socket is not connected / has no name.
-std::optional<HostPort> PeerOf(int fd);
-std::optional<HostPort> LocalNameOf(int fd);
+std::optional<SocketName> PeerOf(int fd);
+std::optional<SocketName> LocalNameOf(int fd);
 
 }  // namespace portolan

@@ -189,7 +189,7 @@ void EpollEngine::Look(uint32_t index, uint32_t events, Time now) {
     LookAtError(index, error, /*at_once=*/false, now);
     return;
   }
-  if (const std::optional<HostPort> peer = PeerOf(slot.fd)) {
+  if (const std::optional<SocketName> peer = PeerOf(slot.fd)) {
     LookAtConnected(index, *peer, now);
     return;
   }
@@ -218,16 +218,16 @@ void EpollEngine::LookAtError(uint32_t index, int error, bool at_once, Time now)
   if (symbol.state == State::kOpen && !WasEstablished(slot.fd)) symbol = {State::kOwed, Reason::kLocalFailure};
   ProbeOutcome outcome = OutcomeOf(slot, symbol, now);
   if (symbol.state == State::kOpen) {
-    if (const std::optional<HostPort> local = LocalNameOf(slot.fd)) outcome.source = local->address;
+    if (const std::optional<SocketName> local = LocalNameOf(slot.fd)) outcome.source = local->address;
   }
   if (symbol.reason == Reason::kLocalFailure) outcome.local_errno = error;
   if (symbol.reason == Reason::kNoResponse) outcome.rtt = Duration::zero();
   End(index, std::move(outcome), symbol.reason == Reason::kConnRefused ? After::kReuse : After::kClose);
 }
 
-void EpollEngine::LookAtConnected(uint32_t index, const HostPort& peer, Time now) {
+void EpollEngine::LookAtConnected(uint32_t index, const SocketName& peer, Time now) {
   Slot& slot = slots_[index];
-  const std::optional<HostPort> local = LocalNameOf(slot.fd);
+  const std::optional<SocketName> local = LocalNameOf(slot.fd);
   if (local && *local == peer) {
     // The kernel chose the port that it was connecting to, and SYN met SYN: nobody listens there.
     ++counters_.self_connects;

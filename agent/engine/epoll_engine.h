@@ -58,7 +58,7 @@ class EpollEngine final : public ProbeEngine {
     bool watched = false;     // in the epoll set
     uint8_t syn_count = 0;    // TCP_SYNCNT in force; 0: the system's
     uint16_t pool = 0;
-    HostPort target;
+    SocketName target;
     Time started{};
     uint64_t cookie = 0;
   };
@@ -70,7 +70,7 @@ class EpollEngine final : public ProbeEngine {
   // Looks at a busy socket; gives its outcome when it has one.
   void Look(uint32_t index, uint32_t events, Time now);
   void LookAtError(uint32_t index, int error, bool at_once, Time now);
-  void LookAtConnected(uint32_t index, const HostPort& peer, Time now);
+  void LookAtConnected(uint32_t index, const SocketName& peer, Time now);
   void TimeOut(uint32_t index);
   void End(uint32_t index, ProbeOutcome outcome, After after);
   ProbeOutcome OutcomeOf(const Slot& slot, Symbol symbol, Time now) const;

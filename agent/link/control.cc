@@ -26,12 +26,12 @@ bool Less(double a, double b) {  // of shares: negative is no limit
 
 }  // namespace
 
-Control::Control(const ControlOptions& options)
+AgentControl::AgentControl(const AgentControlOptions& options)
     : options_(options), policy_(options.coordinators, options.seed), told_shares_(options.threads), told_rates_(options.threads, 0) {
   DivideRates();
 }
 
-void Control::Forget(Token token) {
+void AgentControl::Forget(Token token) {
   if (const auto it = thread_of_.find(token); it != thread_of_.end()) {
     Send(it->second, order::Revoke{token});
     thread_of_.erase(it);
@@ -40,7 +40,7 @@ void Control::Forget(Token token) {
   state_.leases.erase(token);
 }
 
-void Control::Observe(const std::vector<ProbeThread::Snapshot>& threads, const SpoolView& spool) {
+void AgentControl::Observe(const std::vector<ProbeThread::Snapshot>& threads, const SpoolView& spool) {
   measured_rate_ = 0;
   progress_.clear();
   for (size_t i = 0; i < threads.size(); ++i) {
@@ -65,7 +65,7 @@ void Control::Observe(const std::vector<ProbeThread::Snapshot>& threads, const S
   DivideRates();
 }
 
-std::vector<ThreadLoad> Control::Loads() const {
+std::vector<ThreadLoad> AgentControl::Loads() const {
   std::vector<ThreadLoad> loads(options_.threads);
   for (const auto& [token, thread] : thread_of_) {
     const auto lease = state_.leases.find(token);
@@ -79,21 +79,21 @@ std::vector<ThreadLoad> Control::Loads() const {
   return loads;
 }
 
-uint64_t Control::unprobed() const {
+uint64_t AgentControl::unprobed() const {
   uint64_t sum = 0;
   for (const ThreadLoad& load : Loads()) sum += load.unprobed;
   return sum;
 }
 
-uint64_t Control::Room() const {
+uint64_t AgentControl::Room() const {
   if (Blocked()) return 0;
   const uint64_t all = std::max(kLeastRoom * options_.threads, static_cast<uint64_t>(measured_rate_ * kRoomSeconds));
   return all - std::min(all, unprobed());
 }
 
-bool Control::Blocked() const { return draining_ || state_.drain || !spool_has_room_; }
+bool AgentControl::Blocked() const { return draining_ || state_.drain || !spool_has_room_; }
 
-bool Control::WantsWork() const {
+bool AgentControl::WantsWork() const {
   if (Blocked()) return false;
   if (said_blocked_) return true;
   const uint64_t left = unprobed();
@@ -102,7 +102,7 @@ bool Control::WantsWork() const {
          static_cast<double>(left) < measured_rate_ * kLowSeconds;
 }
 
-Control::Step Control::Next(Time now) {
+AgentControl::Step AgentControl::Next(Time now) {
   const bool gone = draining_ && state_.leases.empty() && quiet_;
   // Nobody to say good-bye to.
   if (gone && !calling_ && (!last_answer_.has_value() || policy_.failures() > 0)) goodbye_ = true;
@@ -121,14 +121,14 @@ Control::Step Control::Next(Time now) {
   return Step::kCancel;
 }
 
-Time Control::WakeAt(Time now) const {
+Time AgentControl::WakeAt(Time now) const {
   // While leases are walked, and while draining, somebody looks often; else only the next call matters.
   const Duration look = state_.leases.empty() && !draining_ ? std::chrono::milliseconds(500) : std::chrono::milliseconds(50);
   if (calling_ || goodbye_) return now + look;
   return std::min(now + look, std::max(policy_.NextCallAt(now), now));
 }
 
-Control::Ask Control::BeginCall(Time now) {
+AgentControl::Ask AgentControl::BeginCall(Time now) {
   for (const std::string& scan : state_.DropUnusedContexts(now, kKeepContexts)) {
     SendAll(order::DropContext{scan});
     for (auto& told : told_shares_) told.erase(scan);
@@ -145,7 +145,7 @@ Control::Ask Control::BeginCall(Time now) {
   return said_;
 }
 
-void Control::OnAnswer(const DesiredState& desired, Time now) {
+void AgentControl::OnAnswer(const DesiredState& desired, Time now) {
   calling_ = cancelling_ = false;
   if (goodbye_) return;
   const Actions actions = Reconcile(state_, asked_, desired, sent_);
@@ -162,7 +162,7 @@ void Control::OnAnswer(const DesiredState& desired, Time now) {
   Carry(actions);
 }
 
-void Control::Carry(const Actions& actions) {
+void AgentControl::Carry(const Actions& actions) {
   for (const Token token : actions.revoke) Forget(token);
   for (const auto& [token, ranges] : actions.shrink) {
     if (const auto it = thread_of_.find(token); it != thread_of_.end()) Send(it->second, order::Shrink{token, ranges});
@@ -184,14 +184,14 @@ void Control::Carry(const Actions& actions) {
   }
 }
 
-void Control::SetDraining() {
+void AgentControl::SetDraining() {
   const bool want = draining_ || state_.drain;
   if (want == told_draining_) return;
   told_draining_ = want;
   SendAll(order::SetDraining{want});
 }
 
-void Control::DivideRates() {
+void AgentControl::DivideRates() {
   const std::vector<ThreadLoad> loads = Loads();
   const auto shares = DivideShares(state_.shares, loads);
   for (const auto& [scan, share] : state_.shares) {
@@ -229,9 +229,9 @@ void Control::DivideRates() {
   }
 }
 
-void Control::OnCancelled(Time) { calling_ = cancelling_ = false; }
+void AgentControl::OnCancelled(Time) { calling_ = cancelling_ = false; }
 
-absl::Status Control::OnFailure(const absl::Status& error, Time now) {
+absl::Status AgentControl::OnFailure(const absl::Status& error, Time now) {
   calling_ = cancelling_ = false;
   if (goodbye_) return absl::OkStatus();
   const absl::Status fatal = policy_.OnFailure(error, now);
@@ -241,7 +241,7 @@ absl::Status Control::OnFailure(const absl::Status& error, Time now) {
   return fatal;
 }
 
-void Control::OnFenced(const std::vector<Token>& tokens) {
+void AgentControl::OnFenced(const std::vector<Token>& tokens) {
   for (const Token token : tokens) Forget(token);
 }
 

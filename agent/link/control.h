@@ -17,7 +17,7 @@
 
 namespace portolan {
 
-struct ControlOptions {
+struct AgentControlOptions {
   size_t threads = 1;
   size_t coordinators = 1;
   double max_rate = 0;  // probes/s over all threads; 0: no limit
@@ -29,7 +29,7 @@ struct ControlOptions {
 //
 // A round: Observe, carry out TakeOrders, then do as Next says; OnAnswer, OnFailure or OnCancelled once for each BeginCall. Orders of an answer must have
 // been carried out before the snapshots of the next Observe are taken, so that a request tells only what is in force.
-class Control {
+class AgentControl {
  public:
   struct SpoolView {
     bool has_room = true;
@@ -45,7 +45,7 @@ class Control {
     uint64_t room = 0;
   };
 
-  explicit Control(const ControlOptions& options);
+  explicit AgentControl(const AgentControlOptions& options);
 
   void Observe(const std::vector<ProbeThread::Snapshot>& threads, const SpoolView& spool);
   std::vector<Order> TakeOrders() { return std::exchange(orders_, {}); }
@@ -97,7 +97,7 @@ class Control {
   bool Blocked() const;
   bool WantsWork() const;
 
-  const ControlOptions options_;
+  const AgentControlOptions options_;
   CallPolicy policy_;
   LinkState state_;
   std::map<Token, size_t> thread_of_;

@@ -12,8 +12,8 @@
 namespace portolan {
 namespace {
 
-ControlOptions ControlOptionsOf(const LinkOptions& options, size_t threads, size_t coordinators) {
-  ControlOptions out;
+AgentControlOptions ControlOptionsOf(const LinkOptions& options, size_t threads, size_t coordinators) {
+  AgentControlOptions out;
   out.threads = threads;
   out.coordinators = coordinators;
   out.max_rate = options.max_rate;
@@ -59,13 +59,13 @@ void Link::Run() {
     Look();
     CarryOutOrders();
     const Time now = clock_.Now();
-    const Control::Step step = gone_ ? Control::Step::kWait : control_.Next(now);
-    std::optional<Control::Ask> ask;
-    if (step == Control::Step::kCall) ask = control_.BeginCall(now);
+    const AgentControl::Step step = gone_ ? AgentControl::Step::kWait : control_.Next(now);
+    std::optional<AgentControl::Ask> ask;
+    if (step == AgentControl::Step::kCall) ask = control_.BeginCall(now);
     // First: whoever sees the call also sees what led to it.
     Publish();
     if (ask.has_value()) Call(*ask);
-    if (step == Control::Step::kCancel) {
+    if (step == AgentControl::Step::kCancel) {
       cancelled_ = true;
       client_.CancelSynchronize();
     }
@@ -158,7 +158,7 @@ void Link::Look() {
   control_.Observe(snapshots_, {spool_.HasRoom(), spool_.empty(), [this](Token token) { return spool_.Holds(token); }});
 }
 
-void Link::Call(const Control::Ask& ask) {
+void Link::Call(const AgentControl::Ask& ask) {
   const v1::SynchronizeRequest request = MakeRequest(ask);
   {
     MutexLock lock(mu_);
@@ -173,7 +173,7 @@ void Link::Call(const Control::Ask& ask) {
                       });
 }
 
-v1::SynchronizeRequest Link::MakeRequest(const Control::Ask& ask) const {
+v1::SynchronizeRequest Link::MakeRequest(const AgentControl::Ask& ask) const {
   v1::SynchronizeRequest request;
   v1::AgentInfo* agent = request.mutable_agent();
   agent->set_name(options_.name);

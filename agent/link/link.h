@@ -77,8 +77,8 @@ class Link {
   void HandleAnswer(const Answer& answer);
   void CarryOutOrders();
   void Look();
-  void Call(const Control::Ask& ask);
-  v1::SynchronizeRequest MakeRequest(const Control::Ask& ask) const;
+  void Call(const AgentControl::Ask& ask);
+  v1::SynchronizeRequest MakeRequest(const AgentControl::Ask& ask) const;
   void Publish();
   void GiveUp(const absl::Status& why);
 
@@ -89,7 +89,7 @@ class Link {
   const Clock& clock_;
 
   // Of the control thread.
-  Control control_;
+  AgentControl control_;
   std::vector<ProbeThread::Snapshot> snapshots_;
   bool cancelled_ = false;  // the call under way, by us
   bool connected_ = false;

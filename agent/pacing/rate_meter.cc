@@ -2,7 +2,7 @@
 
 namespace portolan {
 
-void RateMeter::Observe(Time now, uint64_t total, bool busy) {
+void ProbeRateMeter::Observe(Time now, uint64_t total, bool busy) {
   if (busy && last_ != Time::min() && now > last_) busy_ += now - last_;
   last_ = now;
   if (busy_ < std::chrono::seconds(1)) return;

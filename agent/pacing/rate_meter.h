@@ -8,7 +8,7 @@ namespace portolan {
 
 // How much is done a second while there is something to do: a mean that forgets, over about the last 2 s of busy time. Idle time does not count, so the
 // pauses between leases do not make an agent look slow. Pure; not thread-safe.
-class RateMeter {
+class ProbeRateMeter {
  public:
   // Says how much has been done in all so far, and whether there was something to do since the last call.
   void Observe(Time now, uint64_t total, bool busy);

@@ -136,7 +136,7 @@ class Runner::Impl {
   Time brake_until_ = Time::min();
   Duration brake_{};
 
-  RateMeter meter_;
+  ProbeRateMeter meter_;
   RunnerCounters counters_;
 };
 

@@ -34,7 +34,7 @@ class TestSocket {
   int get() const { return fd_; }
   bool ok() const { return fd_ >= 0; }
   uint16_t port() const {
-    const std::optional<HostPort> name = LocalNameOf(fd_);
+    const std::optional<SocketName> name = LocalNameOf(fd_);
     return name ? name->port : 0;
   }
 

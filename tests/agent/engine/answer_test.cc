@@ -10,7 +10,7 @@ namespace {
 TEST(Answer, SocketAddressesComeBackAsTheyWentIn) {
   for (const char* text : {"0.0.0.0", "127.0.0.1", "255.255.255.255", "::1", "2001:db8::ff:1", "fe80::1"}) {
     const IpAddress address = IpAddress::Parse(text).value();
-    const HostPort expected{address, 54321};
+    const SocketName expected{address, 54321};
     EXPECT_EQ(FromSocketAddress(ToSocketAddress(address, 54321).storage), expected) << text;
   }
   sockaddr_storage other{};

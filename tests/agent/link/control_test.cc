@@ -67,11 +67,11 @@ struct FakeThread {
 class ControlTest : public testing::Test {
  protected:
   void Make(size_t threads, double max_rate = 0) {
-    ControlOptions options;
+    AgentControlOptions options;
     options.threads = threads;
     options.max_rate = max_rate;
     threads_.resize(threads);
-    control_ = std::make_unique<Control>(options);
+    control_ = std::make_unique<AgentControl>(options);
     Obey();
   }
 
@@ -94,7 +94,7 @@ class ControlTest : public testing::Test {
     Obey();
   }
 
-  Control::Step Next() {
+  AgentControl::Step Next() {
     Observe();
     return control_->Next(now_);
   }
@@ -106,10 +106,10 @@ class ControlTest : public testing::Test {
   }
 
   // Calls, and is answered with these leases (token, positions) of scan "a" at once.
-  Control::Ask Exchange(const std::vector<std::pair<uint64_t, uint64_t>>& leases, double share = -1) {
+  AgentControl::Ask Exchange(const std::vector<std::pair<uint64_t, uint64_t>>& leases, double share = -1) {
     Observe();
-    EXPECT_EQ(control_->Next(now_), Control::Step::kCall);
-    const Control::Ask ask = control_->BeginCall(now_);
+    EXPECT_EQ(control_->Next(now_), AgentControl::Step::kCall);
+    const AgentControl::Ask ask = control_->BeginCall(now_);
     Answer(leases, share);
     return ask;
   }
@@ -140,7 +140,7 @@ class ControlTest : public testing::Test {
   }
 
   static constexpr double kNoShare = -77;
-  std::unique_ptr<Control> control_;
+  std::unique_ptr<AgentControl> control_;
   std::vector<FakeThread> threads_;
   std::set<Token> spooled_;
   Time now_ = Time(seconds(1000));
@@ -251,7 +251,7 @@ TEST_F(ControlTest, ThreadsTogetherNeverExceedTheShare) {
       }
       Observe();
       std::erase_if(given, [&](const auto& g) { return !control_->state().leases.contains(Token{g.first}); });
-      if (control_->Next(now_) != Control::Step::kCall) continue;
+      if (control_->Next(now_) != AgentControl::Step::kCall) continue;
       control_->BeginCall(now_);
       while (random() % 3 != 0 && given.size() < 10) given[next++] = 1 + random() % 1000;
       const double old = share;
@@ -284,20 +284,20 @@ TEST_F(ControlTest, ParkedCallIsCutShortWhenWorkRunsLow) {
   Make(1);
   rate_ = 1000;
   Exchange({{1, 4000}});
-  ASSERT_EQ(Next(), Control::Step::kCall);
+  ASSERT_EQ(Next(), AgentControl::Step::kCall);
   EXPECT_EQ(control_->BeginCall(now_).room, 65536u - 4000u);
-  EXPECT_EQ(Next(), Control::Step::kWait);
+  EXPECT_EQ(Next(), AgentControl::Step::kWait);
   now_ += seconds(1);
   Held(1).unprobed = 3000;
-  EXPECT_EQ(Next(), Control::Step::kWait);
+  EXPECT_EQ(Next(), AgentControl::Step::kWait);
   now_ += seconds(1);
   Held(1).unprobed = 1900;
-  EXPECT_EQ(Next(), Control::Step::kCancel);
-  EXPECT_EQ(Next(), Control::Step::kWait) << "it was cancelled already";
+  EXPECT_EQ(Next(), AgentControl::Step::kCancel);
+  EXPECT_EQ(Next(), AgentControl::Step::kWait) << "it was cancelled already";
   control_->OnCancelled(now_);
-  EXPECT_EQ(Next(), Control::Step::kCall);
+  EXPECT_EQ(Next(), AgentControl::Step::kCall);
   control_->BeginCall(now_);
-  EXPECT_EQ(Next(), Control::Step::kWait) << "nothing new to say";
+  EXPECT_EQ(Next(), AgentControl::Step::kWait) << "nothing new to say";
 }
 
 TEST_F(ControlTest, RunningOutOfWorkIsToldOnce) {
@@ -306,12 +306,12 @@ TEST_F(ControlTest, RunningOutOfWorkIsToldOnce) {
   control_->BeginCall(now_);
   Held(1).unprobed = 0;
   now_ += seconds(1);
-  EXPECT_EQ(Next(), Control::Step::kCancel);
+  EXPECT_EQ(Next(), AgentControl::Step::kCancel);
   control_->OnCancelled(now_);
-  ASSERT_EQ(Next(), Control::Step::kCall);
+  ASSERT_EQ(Next(), AgentControl::Step::kCall);
   control_->BeginCall(now_);
   now_ += seconds(2);
-  EXPECT_EQ(Next(), Control::Step::kWait);
+  EXPECT_EQ(Next(), AgentControl::Step::kWait);
 }
 
 TEST_F(ControlTest, CallsAreNotCutShortWhenRenewalsAreDue) {
@@ -321,19 +321,19 @@ TEST_F(ControlTest, CallsAreNotCutShortWhenRenewalsAreDue) {
   now_ += seconds(6);
   control_->BeginCall(now_);
   Held(1).unprobed = 0;
-  EXPECT_EQ(Next(), Control::Step::kWait);
+  EXPECT_EQ(Next(), AgentControl::Step::kWait);
 }
 
 TEST_F(ControlTest, RoomIsNoneWhileTheSpoolIsFullAndTheCallIsRepeatedWhenItIsNot) {
   Make(1);
   Exchange({});
   has_room_ = false;
-  ASSERT_EQ(Next(), Control::Step::kCall);
+  ASSERT_EQ(Next(), AgentControl::Step::kCall);
   EXPECT_EQ(control_->BeginCall(now_).room, 0u);
-  EXPECT_EQ(Next(), Control::Step::kWait);
+  EXPECT_EQ(Next(), AgentControl::Step::kWait);
   has_room_ = true;
   now_ += seconds(1);
-  EXPECT_EQ(Next(), Control::Step::kCancel);
+  EXPECT_EQ(Next(), AgentControl::Step::kCancel);
 }
 
 TEST_F(ControlTest, RoomFollowsTheMeasuredRate) {
@@ -365,43 +365,43 @@ TEST_F(ControlTest, DrainGivesBackFinishesTellsAndIsDone) {
   Held(1).unprobed = 40;  // 60 are begun
   idle_ = false;
   control_->StartDrain();
-  EXPECT_EQ(Next(), Control::Step::kCancel);
+  EXPECT_EQ(Next(), AgentControl::Step::kCancel);
   EXPECT_EQ(Held(1).ranges.size(), 60u);
   control_->OnCancelled(now_);
-  const Control::Ask ask = Exchange({{1, 60}});
+  const AgentControl::Ask ask = Exchange({{1, 60}});
   EXPECT_TRUE(ask.draining);
   EXPECT_EQ(ask.room, 0u);
   EXPECT_FALSE(control_->state().leases.contains(Token{2})) << "nothing of it was begun";
   now_ += seconds(1);
-  ASSERT_EQ(Next(), Control::Step::kCall);
+  ASSERT_EQ(Next(), AgentControl::Step::kCall);
   control_->BeginCall(now_);
-  EXPECT_EQ(Next(), Control::Step::kWait);
+  EXPECT_EQ(Next(), AgentControl::Step::kWait);
   Held(1).reported = true;
   idle_ = true;
   spooled_ = {Token{1}};
   now_ += milliseconds(500);
-  EXPECT_EQ(Next(), Control::Step::kWait);
+  EXPECT_EQ(Next(), AgentControl::Step::kWait);
   spooled_.clear();
-  EXPECT_EQ(Next(), Control::Step::kCancel);
+  EXPECT_EQ(Next(), AgentControl::Step::kCancel);
   EXPECT_FALSE(control_->drained());
   control_->OnCancelled(now_);
-  ASSERT_EQ(Next(), Control::Step::kCall);
+  ASSERT_EQ(Next(), AgentControl::Step::kCall);
   control_->BeginCall(now_);
   EXPECT_FALSE(control_->drained()) << "the good-bye is under way";
   Answer({});
   EXPECT_TRUE(control_->drained());
-  EXPECT_EQ(Next(), Control::Step::kWait);
+  EXPECT_EQ(Next(), AgentControl::Step::kWait);
 }
 
 TEST_F(ControlTest, GoodbyeThatIsParkedIsEnough) {
   Make(1);
   Exchange({});
   control_->StartDrain();
-  ASSERT_EQ(Next(), Control::Step::kCall);
+  ASSERT_EQ(Next(), AgentControl::Step::kCall);
   control_->BeginCall(now_);
-  EXPECT_EQ(Next(), Control::Step::kWait);
+  EXPECT_EQ(Next(), AgentControl::Step::kWait);
   now_ += seconds(1);
-  EXPECT_EQ(Next(), Control::Step::kCancel);
+  EXPECT_EQ(Next(), AgentControl::Step::kCancel);
   control_->OnCancelled(now_);
   EXPECT_TRUE(control_->drained());
 }
@@ -409,7 +409,7 @@ TEST_F(ControlTest, GoodbyeThatIsParkedIsEnough) {
 TEST_F(ControlTest, DrainWithoutACoordinatorIsDoneAtOnceWhenNothingIsHeld) {
   Make(1);
   control_->StartDrain();
-  EXPECT_EQ(Next(), Control::Step::kWait);
+  EXPECT_EQ(Next(), AgentControl::Step::kWait);
   EXPECT_TRUE(control_->drained());
 }
 
@@ -448,7 +448,7 @@ TEST_F(ControlTest, LeasesAreKeptThroughAnOutage) {
   Exchange({{1, 100}});
   for (int i = 0; i < 5; ++i) {
     now_ = std::max(now_, control_->WakeAt(now_));
-    while (Next() != Control::Step::kCall) now_ += milliseconds(100);
+    while (Next() != AgentControl::Step::kCall) now_ += milliseconds(100);
     control_->BeginCall(now_);
     EXPECT_TRUE(control_->OnFailure(Unavailable("away"), now_).ok());
   }

@@ -7,15 +7,15 @@ namespace {
 
 using std::chrono::milliseconds;
 
-TEST(RateMeter, KnowsNothingBeforeASecondOfWork) {
-  RateMeter meter;
+TEST(ProbeRateMeter, KnowsNothingBeforeASecondOfWork) {
+  ProbeRateMeter meter;
   Time now(std::chrono::seconds(1));
   for (int i = 0; i < 10; ++i) meter.Observe(now += milliseconds(90), static_cast<uint64_t>(i) * 90, true);
   EXPECT_EQ(meter.rate(), 0);
 }
 
-TEST(RateMeter, IdleTimeDoesNotCount) {
-  RateMeter meter;
+TEST(ProbeRateMeter, IdleTimeDoesNotCount) {
+  ProbeRateMeter meter;
   Time now(std::chrono::seconds(1));
   uint64_t done = 0;
   meter.Observe(now, 0, false);
@@ -26,8 +26,8 @@ TEST(RateMeter, IdleTimeDoesNotCount) {
   EXPECT_NEAR(meter.rate(), 10'000, 300);
 }
 
-TEST(RateMeter, FollowsAChangeWithinSeconds) {
-  RateMeter meter;
+TEST(ProbeRateMeter, FollowsAChangeWithinSeconds) {
+  ProbeRateMeter meter;
   Time now(std::chrono::seconds(1));
   uint64_t done = 0;
   for (int i = 0; i < 1000; ++i) meter.Observe(now += milliseconds(10), done += 1000, true);
