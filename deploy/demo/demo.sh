@@ -125,7 +125,8 @@ RULES
   ip netns exec "$target" nft -f "$work/rules.nft"
   # The services: anything that accepts will do.
   for v in 22 23 80 443 5432; do
-    start "$target" "service-$v" openssl s_server -quiet -accept "[::]:$v" -nocert -cipher 'aNULL:@SECLEVEL=0'
+    start "$target" "service4-$v" openssl s_server -quiet -4 -accept "0.0.0.0:$v" -nocert -cipher 'aNULL:@SECLEVEL=0'
+    start "$target" "service6-$v" openssl s_server -quiet -6 -accept "[::]:$v" -nocert -cipher 'aNULL:@SECLEVEL=0'
   done
 
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=demo-ca \
