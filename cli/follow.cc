@@ -1,0 +1,108 @@
+#include "cli/follow.h"
+
+#include <fmt/format.h>
+
+#include "cli/convert.h"
+#include "cli/exit_code.h"
+#include "common/base/status.h"
+
+namespace portolan {
+namespace {
+
+// What the user is told when the wait ends early.
+void SayHowToGoOn(Context& context, Session& session, const std::string& id) {
+  if (!session.is_local()) {
+    context.env.notes->Note(
+        fmt::format("interrupted; scan {} goes on without this program\n"
+                    "  to follow it:   portolan scans watch {}\n"
+                    "  to stop it:     portolan scans cancel {}\n"
+                    "  its results:    portolan results {}",
+                    id, id, id, id));
+    return;
+  }
+  context.env.notes->Note(
+      fmt::format("interrupted; pausing scan {} (once more Ctrl-C: stop at once)", id));
+}
+
+}  // namespace
+
+int ExitCodeOfScan(const v1::Scan& scan) {
+  return scan.state() == v1::SCAN_STATE_COMPLETE ? kExitComplete : kExitPartial;
+}
+
+absl::StatusOr<v1::Scan> FollowScan(Context& context, Session& session, const std::string& scan_id,
+                                    const std::function<absl::Status(const v1::Scan&)>& update) {
+  auto scan = session.client->Watch(scan_id, [&](const v1::Scan& now) -> absl::Status {
+    context.env.notes->ShowProgress(ToProgress(now));
+    if (session.is_local()) PORTOLAN_RETURN_IF_ERROR(session.local->AgentFatal());
+    return update ? update(now) : absl::OkStatus();
+  });
+  context.env.notes->ClearProgress();
+  if (scan.ok() || !context.env.interrupts->interrupted()) return scan;
+  SayHowToGoOn(context, session, scan_id);
+  if (session.is_local()) {
+    // The interrupt has ended calls of the session's client, so this one goes around it.
+    const auto stub = v1::ScanService::NewStub(session.local->channel());
+    grpc::ClientContext call;
+    SetTimeout(call, std::chrono::seconds(10));
+    v1::PauseScanRequest request;
+    request.set_scan_id(scan_id);
+    v1::Scan paused;
+    const grpc::Status status = stub->PauseScan(&call, request, &paused);
+    if (status.ok()) {
+      context.env.notes->Note(
+          fmt::format("scan {} is paused; nothing that was found is lost\n"
+                      "  to go on:       portolan scans resume {} --wait\n"
+                      "  its results:    portolan results {}",
+                      scan_id, scan_id, scan_id));
+    } else {
+      context.env.notes->Note(
+          fmt::format("scan {} could not be paused ({}); the next local scan will pause it",
+                      scan_id, status.error_message()));
+    }
+  }
+  return scan;
+}
+
+absl::StatusOr<int> FollowAndPrint(Context& context, Session& session, const std::string& scan_id,
+                                   const PrintFlags& flags) {
+  auto scan = FollowScan(context, session, scan_id);
+  if (scan.ok()) {
+    const absl::Status printed = PrintResults(context, session, *scan, flags, {});
+    if (!printed.ok() && context.env.interrupts->interrupted()) {
+      context.env.notes->Note(fmt::format(
+          "interrupted; the scan has finished, its results: portolan results {}", scan_id));
+    }
+    if (!printed.ok()) scan = printed;
+  }
+  StopLocal(session);
+  PORTOLAN_RETURN_IF_ERROR(scan.status());
+  return ExitCodeOfScan(*scan);
+}
+
+absl::Status StartLocalAgent(Context& context, Session& session, const std::string& keep) {
+  v1::ListScansRequest list;
+  list.set_page_size(1000);
+  do {
+    PORTOLAN_ASSIGN_OR_RETURN(const auto scans,
+                              session.client->Call(&ScanClient::Stub::ListScans, list));
+    for (const v1::Scan& scan : scans.scans()) {
+      if (scan.state() != v1::SCAN_STATE_RUNNING || scan.id() == keep) continue;
+      v1::PauseScanRequest pause;
+      pause.set_scan_id(scan.id());
+      PORTOLAN_RETURN_IF_ERROR(session.client->Call(&ScanClient::Stub::PauseScan, pause).status());
+      context.env.notes->Note(
+          fmt::format("scan {} was left unfinished by an earlier run and is paused now; to go on: "
+                      "portolan scans resume {} --wait",
+                      scan.id(), scan.id()));
+    }
+    list.set_page_token(scans.next_page_token());
+  } while (!list.page_token().empty());
+  return session.local->StartAgent();
+}
+
+void StopLocal(Session& session) {
+  if (session.is_local()) session.local->Stop(std::chrono::seconds(5));
+}
+
+}  // namespace portolan

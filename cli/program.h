@@ -1,0 +1,92 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/environment.h"
+#include "cli/scan_client.h"
+#include "common/ops/cli_flags.h"
+
+namespace portolan {
+
+// Flags that every verb has.
+struct GlobalFlags {
+  std::string coordinator;
+  bool local = false;
+  TlsFiles tls;
+  bool insecure = false;
+  std::string data;
+  std::string reconnect_timeout = "5m";
+  std::string log_level = "warning";
+  bool no_color = false;
+  bool version = false;
+};
+
+// Flags of verbs that may probe from inside this program.
+struct LocalFlags {
+  ScopeFlags scope;
+  int engine_threads = 0;
+  bool any() const { return scope.given() || engine_threads != 0; }
+};
+
+// A way to a coordinator, remote or inside this program.
+struct Session {
+  std::unique_ptr<LocalStack> local;  // null: remote
+  std::unique_ptr<ScanClient> client;
+  bool is_local() const { return local != nullptr; }
+};
+
+// One run of the program: what was parsed, and the world that it runs in.
+struct Context {
+  Environment& env;
+  GlobalFlags globals;
+  bool color = false;  // of stdout
+
+  // With --coordinator, a channel to it; else a coordinator inside this program. NotFound: local
+  // mode was never used and `create` is false.
+  absl::StatusOr<std::unique_ptr<Session>> Connect(const LocalFlags& local, bool create);
+  absl::Status Print(std::string_view text) { return env.out->Write(text); }
+};
+
+using VerbRun = std::function<absl::StatusOr<int>(Context&)>;
+
+struct VerbHelp {
+  std::string synopsis;  // what follows the verb in its usage line
+  std::string summary;   // one line
+  std::string text;
+  std::string examples;  // lines as they are
+};
+
+// The tree of verbs. Each verb's file adds its own.
+class Program {
+ public:
+  Program();
+  CLI::App* AddVerb(CLI::App* parent, const std::string& name, const VerbHelp& help, VerbRun run);
+  CLI::App& root() { return root_; }
+  GlobalFlags& globals() { return globals_; }
+  // The verb that was asked for, after parsing; null: none (help is to be shown).
+  const VerbRun* Chosen() const;
+
+ private:
+  void AddGlobalFlags(CLI::App* app);
+
+  GlobalFlags globals_;
+  CLI::App root_;
+  std::vector<std::pair<CLI::App*, VerbRun>> verbs_;
+};
+
+void AddLocalFlags(CLI::App* app, LocalFlags* flags);
+
+void AddScan(Program& program);
+void AddScans(Program& program);
+void AddResults(Program& program);
+void AddAgents(Program& program);
+void AddPorts(Program& program);
+void AddVersion(Program& program);
+
+}  // namespace portolan

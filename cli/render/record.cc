@@ -1,0 +1,106 @@
+#include "cli/render/record.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/render/text.h"
+
+namespace portolan {
+
+std::string_view TextPool::Intern(std::string_view text) {
+  if (text.empty()) return {};
+  if (text != last_) last_ = *texts_.emplace(text).first;
+  return last_;
+}
+
+std::string_view NotProbedCause(size_t i) {
+  static constexpr std::string_view kNames[kNotProbedCauses] = {
+      "excluded", "agent-scope", "no-agent", "attempts", "cancelled"};
+  return kNames[i];
+}
+
+std::string LedgerLine(const LedgerRecord& ledger) {
+  const Ledger& c = ledger.counts;
+  std::string causes;
+  for (size_t i = 0; i < kNotProbedCauses; ++i) {
+    if (c.not_probed[i] == 0) continue;
+    causes += fmt::format("{}{} {}", causes.empty() ? "" : ", ", NotProbedCause(i),
+                          Grouped(c.not_probed[i]));
+  }
+  std::string line =
+      fmt::format("planned {} = open {} + closed {} + filtered {} + unreachable {} + not probed {}",
+                  Grouped(ledger.planned), Grouped(c.open), Grouped(c.closed), Grouped(c.filtered),
+                  Grouped(c.unreachable), Grouped(c.NotProbed()));
+  if (!causes.empty()) line += " (" + causes + ")";
+  if (ledger.ToDo() > 0) line += " + to do " + Grouped(ledger.ToDo());
+  return line;
+}
+
+namespace {
+
+void AddLedger(const LedgerRecord& ledger, JsonObject& object) {
+  const Ledger& c = ledger.counts;
+  JsonObject causes;
+  for (size_t i = 0; i < kNotProbedCauses; ++i) {
+    if (c.not_probed[i] > 0) causes.Uint(NotProbedCause(i), c.not_probed[i]);
+  }
+  object.Uint("planned", ledger.planned)
+      .Uint("open", c.open)
+      .Uint("closed", c.closed)
+      .Uint("filtered", c.filtered)
+      .Uint("unreachable", c.unreachable)
+      .Raw("not_probed", causes.Done())
+      .Uint("to_do", ledger.ToDo())
+      .Uint("extra_probes", c.extra);
+}
+
+}  // namespace
+
+std::string LedgerJson(const LedgerRecord& ledger) {
+  JsonObject object;
+  AddLedger(ledger, object);
+  return object.Done();
+}
+
+std::string SummaryJson(const ScanRecordEnd& end) {
+  JsonObject object;
+  object.Text("type", "summary")
+      .Text("scan_id", end.scan_id)
+      .TextOrNull("name", end.name)
+      .Text("state", end.state);
+  if (!end.status_message.empty()) object.Text("status_message", end.status_message);
+  object.TimeOrNull("created", end.created)
+      .TimeOrNull("started", end.started)
+      .TimeOrNull("finished", end.finished_at);
+  AddLedger(end.total, object);
+  object.Raw("lanes", JsonArray(end.lanes, [](const LaneLedger& lane) {
+               JsonObject o;
+               o.TextOrNull("vantage", lane.vantage);
+               AddLedger(lane.ledger, o);
+               return o.Done();
+             }));
+  return object.Done();
+}
+
+std::string SummaryText(const ScanRecordEnd& end) {
+  std::string out = "scan " + Printable(end.scan_id);
+  if (!end.name.empty()) out += " \"" + Printable(end.name) + "\"";
+  out += ": " + end.state;
+  if (end.finished && end.started != WallTime()) {
+    out +=
+        " in " + HumanDuration(static_cast<double>((end.finished_at - end.started).count()) / 1e6);
+  }
+  out += "\n";
+  if (!end.status_message.empty()) out += "  " + Printable(end.status_message) + "\n";
+  if (end.lanes.size() < 2) return out + LedgerLine(end.total) + "\n";
+  size_t width = 5;
+  for (const LaneLedger& lane : end.lanes)
+    width = std::max(width, DisplayWidth(Printable(lane.vantage)));
+  for (const LaneLedger& lane : end.lanes) {
+    out += PadRight(Printable(lane.vantage), width) + "  " + LedgerLine(lane.ledger) + "\n";
+  }
+  return out + PadRight("total", width) + "  " + LedgerLine(end.total) + "\n";
+}
+
+}  // namespace portolan

@@ -1,0 +1,331 @@
+// portolan scan TARGET...
+#include <fmt/format.h>
+
+#include <charconv>
+#include <random>
+
+#include "cli/base/inputs.h"
+#include "cli/exit_code.h"
+#include "cli/follow.h"
+#include "cli/print_results.h"
+#include "cli/program.h"
+#include "cli/render/text.h"
+#include "common/base/status.h"
+#include "common/net/service_catalogue.h"
+
+namespace portolan {
+namespace {
+
+constexpr size_t kMaxTargetBytes = 32u << 20;  // of the API
+constexpr const char kDefaultPorts[] = "top-100";
+
+struct ScanFlags {
+  std::vector<std::string> targets, target_files;
+  std::string ports;
+  int top_ports = 0;
+  std::vector<std::string> exclude, exclude_files;
+  std::string exclude_ports;
+  std::vector<std::string> vantages;
+  bool each_vantage = false;
+  double max_rate = 0;
+  std::string timeout, retry_delay, lane_timeout, retention;
+  int retries = -1;
+  std::string priority = "normal";
+  int max_attempts = 0;
+  std::string name, seed, request_id;
+  bool wait = false, detach = false;
+  LocalFlags local;
+  PrintFlags print;
+};
+
+template <typename T>
+absl::StatusOr<T> InRange(double value, double low, double high, const char* flag,
+                          const char* unit) {
+  if (!(value >= low && value <= high))
+    return InvalidArgument("{}: {} is not between {} and {}{}", flag, value, low, high, unit);
+  return static_cast<T>(value);
+}
+
+absl::Status SetTiming(const ScanFlags& flags, v1::ScanRequestSpec* spec) {
+  if (!flags.timeout.empty()) {
+    PORTOLAN_ASSIGN_OR_RETURN(const Duration timeout, ParseDuration(flags.timeout));
+    PORTOLAN_ASSIGN_OR_RETURN(
+        const auto ms, InRange<uint32_t>(ToSeconds(timeout) * 1e3, 50, 60000, "--timeout", " ms"));
+    spec->mutable_timing()->set_timeout_ms(ms);
+  }
+  if (!flags.retry_delay.empty()) {
+    PORTOLAN_ASSIGN_OR_RETURN(const Duration delay, ParseDuration(flags.retry_delay));
+    PORTOLAN_ASSIGN_OR_RETURN(
+        const auto ms, InRange<uint32_t>(ToSeconds(delay) * 1e3, 0, 60000, "--retry-delay", " ms"));
+    spec->mutable_timing()->set_retry_delay_ms(ms);
+  }
+  if (flags.retries != -1) {
+    PORTOLAN_ASSIGN_OR_RETURN(const auto retries,
+                              InRange<uint32_t>(flags.retries, 0, 10, "--retries", ""));
+    spec->mutable_timing()->set_retries(retries);
+  }
+  if (!flags.lane_timeout.empty()) {
+    PORTOLAN_ASSIGN_OR_RETURN(const Duration timeout, ParseDuration(flags.lane_timeout));
+    PORTOLAN_ASSIGN_OR_RETURN(
+        const auto s, InRange<uint32_t>(ToSeconds(timeout), 1, 604800, "--lane-timeout", " s"));
+    spec->set_lane_timeout_s(s);
+  }
+  if (!flags.retention.empty()) {
+    PORTOLAN_ASSIGN_OR_RETURN(const Duration retention, ParseDuration(flags.retention));
+    PORTOLAN_ASSIGN_OR_RETURN(
+        const auto s, InRange<uint64_t>(ToSeconds(retention), 1, 3.2e9, "--retention", " s"));
+    spec->set_retention_s(s);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetTargets(const ScanFlags& flags, std::istream& in, Notes& notes,
+                        v1::ScanRequestSpec* spec) {
+  std::vector<TargetText> targets;
+  for (const std::string& t : flags.targets) {
+    for (std::string& one : SplitTargets(t)) targets.push_back({std::move(one), ""});
+  }
+  for (const std::string& file : flags.target_files)
+    PORTOLAN_RETURN_IF_ERROR(ReadTargetFile(file, in, kMaxTargetBytes, &targets));
+  if (targets.empty()) {
+    return InvalidArgument("no target: {}",
+                           flags.target_files.empty()
+                               ? "name addresses, networks or hosts, or read them with -iL FILE"
+                               : "the files of -iL name none");
+  }
+  std::vector<TargetText> excluded;
+  for (const std::string& list : flags.exclude) {
+    for (std::string& one : SplitTargets(list)) excluded.push_back({std::move(one), "--exclude"});
+  }
+  for (const std::string& file : flags.exclude_files)
+    PORTOLAN_RETURN_IF_ERROR(ReadTargetFile(file, in, kMaxTargetBytes, &excluded));
+
+  PORTOLAN_ASSIGN_OR_RETURN(const TargetShape shape, CheckTargets(targets));
+  PORTOLAN_RETURN_IF_ERROR(CheckTargets(excluded).status());
+  size_t bytes = 0;
+  for (const TargetText& t : targets) bytes += t.text.size();
+  if (bytes > kMaxTargetBytes)
+    return InvalidArgument("more than 32 MiB of targets: write ranges, or scan in parts");
+  for (TargetText& t : targets) spec->add_targets(std::move(t.text));
+  for (TargetText& t : excluded) spec->add_exclude(std::move(t.text));
+
+  if (!flags.ports.empty() && flags.top_ports != 0)
+    return InvalidArgument("-p and --top-ports exclude each other: write -p {},top-{}", flags.ports,
+                           flags.top_ports);
+  if (flags.top_ports != 0) {
+    PORTOLAN_RETURN_IF_ERROR(Annotate(TopPorts(flags.top_ports).status(), "--top-ports"));
+    spec->set_ports(fmt::format("top-{}", flags.top_ports));
+  } else if (!flags.ports.empty()) {
+    PORTOLAN_RETURN_IF_ERROR(Annotate(ParsePorts(flags.ports).status(), "-p"));
+    spec->set_ports(flags.ports);
+  } else if (shape.without_port) {
+    spec->set_ports(kDefaultPorts);
+    notes.Note("no -p: scanning the 100 ports most worth it (top-100); -p- is all of them");
+  }
+  if (!flags.exclude_ports.empty()) {
+    PORTOLAN_RETURN_IF_ERROR(Annotate(ParsePorts(flags.exclude_ports).status(), "--exclude-ports"));
+    spec->set_exclude_ports(flags.exclude_ports);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::CreateScanRequest> MakeRequest(const ScanFlags& flags, Environment& env) {
+  v1::CreateScanRequest request;
+  v1::ScanRequestSpec* spec = request.mutable_spec();
+  PORTOLAN_RETURN_IF_ERROR(SetTiming(flags, spec));
+  spec->set_name(flags.name);
+  spec->set_mode(flags.each_vantage ? v1::SCAN_MODE_EACH_VANTAGE : v1::SCAN_MODE_SPLIT);
+  for (const std::string& list : flags.vantages) {
+    PORTOLAN_ASSIGN_OR_RETURN(const auto names, SplitList(list));
+    for (const std::string& name : names) spec->add_vantages(name);
+  }
+  if (flags.priority == "low") {
+    spec->set_priority(v1::PRIORITY_LOW);
+  } else if (flags.priority == "high") {
+    spec->set_priority(v1::PRIORITY_HIGH);
+  } else if (flags.priority == "normal") {
+    spec->set_priority(v1::PRIORITY_NORMAL);
+  } else {
+    return InvalidArgument("--priority \"{}\": write low, normal or high", flags.priority);
+  }
+  if (flags.max_rate != 0) {
+    PORTOLAN_ASSIGN_OR_RETURN(
+        const auto rate, InRange<double>(flags.max_rate, 0.01, 1e8, "--max-rate", " probes/s"));
+    spec->set_max_rate(rate);
+  }
+  if (flags.max_attempts != 0) {
+    PORTOLAN_ASSIGN_OR_RETURN(const auto attempts,
+                              InRange<uint32_t>(flags.max_attempts, 1, 100, "--max-attempts", ""));
+    spec->set_max_attempts(attempts);
+  }
+  if (!flags.seed.empty()) {
+    uint64_t seed = 0;
+    const bool hex = flags.seed.starts_with("0x");
+    const char* end = flags.seed.data() + flags.seed.size();
+    const auto [at, error] =
+        std::from_chars(flags.seed.data() + (hex ? 2 : 0), end, seed, hex ? 16 : 10);
+    if (error != std::errc() || at != end || seed == 0) {
+      return InvalidArgument(
+          "--seed \"{}\": write a number from 1 to 18446744073709551615, or 0x and hexadecimal "
+          "digits",
+          flags.seed);
+    }
+    spec->set_seed(seed);
+  }
+  request.set_request_id(flags.request_id);
+  if (flags.request_id.empty()) {  // so that a call whose answer was lost can be repeated
+    std::random_device random;
+    for (int i = 0; i < 4; ++i)
+      request.mutable_request_id()->append(fmt::format("{:08x}", random()));
+  }
+  PORTOLAN_RETURN_IF_ERROR(SetTargets(flags, *env.in, *env.notes, spec));
+  return request;
+}
+
+absl::StatusOr<int> RunScan(const ScanFlags& flags, Context& context) {
+  if (flags.wait && flags.detach)
+    return InvalidArgument("--wait and --detach exclude each other: give one");
+  if (flags.detach && context.globals.coordinator.empty()) {
+    return InvalidArgument(
+        "--detach needs a coordinator (--coordinator HOST:PORT): in local mode the scan runs "
+        "inside this program");
+  }
+  PORTOLAN_RETURN_IF_ERROR(CheckPrintFlags(flags.print));
+  PORTOLAN_ASSIGN_OR_RETURN(const v1::CreateScanRequest request, MakeRequest(flags, context.env));
+  PORTOLAN_ASSIGN_OR_RETURN(const auto session, context.Connect(flags.local, true));
+  if (session->is_local()) PORTOLAN_RETURN_IF_ERROR(StartLocalAgent(context, *session, ""));
+  // Resolving many names takes a while.
+  PORTOLAN_ASSIGN_OR_RETURN(
+      const v1::Scan scan,
+      session->client->Call(&ScanClient::Stub::CreateScan, request, std::chrono::minutes(5)));
+  if (flags.detach) {
+    if (flags.print.json) {
+      JsonObject o;
+      o.Text("type", "created").Text("scan_id", scan.id()).Uint("planned", scan.ledger().planned());
+      PORTOLAN_RETURN_IF_ERROR(context.Print(o.Done() + "\n"));
+    } else {
+      PORTOLAN_RETURN_IF_ERROR(context.Print(scan.id() + "\n"));
+    }
+    return kExitComplete;
+  }
+  return FollowAndPrint(context, *session, scan.id(), flags.print);
+}
+
+constexpr const char kText[] =
+    "Probes every port of every target with a TCP connect, waits for the end, and prints what "
+    "answered.\n\n"
+    "Targets: 10.0.0.1, 10.0.0.0/24, 10.0.0.1-10.0.1.9, octet ranges (10.0.0-5.1,3-4, 10.0.*.1), "
+    "2001:db8::1, 2001:db8::/64, host names (resolved once, by "
+    "the coordinator; all their addresses are scanned), each also with a port of its own: "
+    "10.0.0.1:80, [2001:db8::1]:443, host:22.\n\n"
+    "Ports: 22, 22,80,8000-8100, - (all, 1-65535), 1-, -100, names and wildcards of the service "
+    "catalogue (ssh, http*), well-known, registered, dynamic, top-N; "
+    "portolan ports EXPR shows what an expression means.\n\n"
+    "States: open; closed: the host refused; filtered: silence, or a firewall said so; "
+    "unreachable: the network said so. What was not probed is counted with its "
+    "cause in the ledger, planned = open + closed + filtered + unreachable + not probed, that ends "
+    "every record.\n\n"
+    "The first Ctrl-C leaves the scan running on the coordinator, or pauses it in local mode, and "
+    "says how to go on; the second stops at once.";
+
+constexpr const char kExamples[] =
+    "  portolan scan 127.0.0.1 -p-\n"
+    "  portolan scan 10.0.0.0/16 --exclude 10.0.9.0/24,10.0.0.1 -p 22,80,443,8000-8100\n"
+    "  portolan scan -iL hosts.txt --top-ports 50 --json > results.jsonl\n"
+    "  portolan scan fd00::/120 db.example:5432 -p ssh,http* --show open,filtered\n"
+    "  portolan scan 10.1.0.0/16 -p- --each-vantage --vantage office,dmz --max-rate 5000\n"
+    "  portolan scan 10.1.0.0/16 -p- --name weekly --detach\n"
+    "  portolan scan 192.88.99.1 -p 443 --allow 192.88.99.1     a public address, in local mode";
+
+}  // namespace
+
+void AddScan(Program& program) {
+  auto flags = std::make_shared<ScanFlags>();
+  CLI::App* app = program.AddVerb(
+      &program.root(), "scan",
+      {"[OPTION]... TARGET...", "scan targets and print what is open", kText, kExamples},
+      [flags](Context& context) { return RunScan(*flags, context); });
+  // Every option takes one word; lists are repeated options or comma lists.
+  const auto text = [app](const char* group, const char* names, std::string& into,
+                          const char* value, const char* description) {
+    app->add_option(names, into, description)->option_text(value)->group(group);
+  };
+  const auto texts = [app](const char* group, const char* names, std::vector<std::string>& into,
+                           const char* value, const char* description) {
+    app->add_option(names, into, description)
+        ->option_text(value)
+        ->group(group)
+        ->allow_extra_args(false)
+        ->take_all();
+  };
+  const auto number = [app](const char* group, const char* names, auto& into, const char* value,
+                            const char* description) {
+    app->add_option(names, into, description)->option_text(value)->group(group);
+  };
+  const char* kWhat = "Targets and ports";
+  app->add_option("targets", flags->targets, "What to scan.")
+      ->option_text("TARGET...")
+      ->group(kWhat);
+  texts(kWhat, "--targets-from", flags->target_files, "FILE",
+        "Read targets from FILE, or from standard input when it is -; # begins a comment. Also "
+        "-iL. Repeatable.");
+  text(kWhat, "-p,--ports", flags->ports, "PORTS",
+       "Ports of the targets without a port of their own. Default: top-100, the 100 ports of the "
+       "service catalogue most worth scanning.");
+  number(kWhat, "--top-ports", flags->top_ports, "N", "The N ports most worth scanning.");
+  texts(kWhat, "--exclude", flags->exclude, "TARGETS",
+        "Never probe these; a target with a port excludes just that port. Comma list, repeatable.");
+  texts(kWhat, "--exclude-file", flags->exclude_files, "FILE", "The same from a file. Repeatable.");
+  text(kWhat, "--exclude-ports", flags->exclude_ports, "PORTS", "Never probe these ports.");
+  const char* kFrom = "Vantages";
+  texts(kFrom, "--vantage", flags->vantages, "NAMES",
+        "Scan from these vantages. Comma list, repeatable. Default: all.");
+  app->add_flag("--each-vantage", flags->each_vantage,
+                "Probe every port from every vantage and compare them; the table then has a column "
+                "for each. Without: split the work, each port is probed once.")
+      ->group(kFrom);
+  text(kFrom, "--lane-timeout", flags->lane_timeout, "TIME",
+       "Give a vantage up (PARTIAL) when it has had no agent for this long. Default: 10m.");
+  const char* kHow = "Pace";
+  number(kHow, "--max-rate", flags->max_rate, "N",
+         "At most N probes a second over all agents, every SYN counted. Default: as fast as "
+         "targets and agents bear.");
+  text(kHow, "--timeout", flags->timeout, "TIME",
+       "Wait this long for an answer, 50ms to 60s. Default: 1500ms.");
+  number(kHow, "--retries", flags->retries, "N",
+         "Try again N times after silence, 0 to 10. Default: 1.");
+  text(kHow, "--retry-delay", flags->retry_delay, "TIME",
+       "Wait before such a try, 0 to 60s. Default: 1s.");
+  text(kHow, "--priority", flags->priority, "LEVEL",
+       "low, normal or high: shares of 1, 4 and 16 while scans compete. Default: normal.");
+  number(kHow, "--max-attempts", flags->max_attempts, "N",
+         "Hand a port out at most N times when agents fail, 1 to 100. Default: 5.");
+  const char* kRecord = "Record";
+  text(kRecord, "--name", flags->name, "TEXT", "A name for people.");
+  text(kRecord, "--retention", flags->retention, "TIME",
+       "Keep the results this long after the end. Default: the coordinator's (30d).");
+  text(kRecord, "--seed", flags->seed, "N", "Fixes the order of probing. Default: random.");
+  text(kRecord, "--request-id", flags->request_id, "TEXT",
+       "Makes repeating safe: the same id with the same request returns the scan that was created "
+       "then.");
+  app->add_flag("--wait", flags->wait, "Wait for the end and print the results (the default).")
+      ->group(kRecord);
+  app->add_flag("--detach", flags->detach,
+                "Print the scan's id at once and leave it running; with --json as "
+                "{\"type\":\"created\",\"scan_id\":...}.")
+      ->group(kRecord);
+  AddPrintFlags(app, &flags->print);
+  AddLocalFlags(app, &flags->local);
+}
+
+void AddLocalFlags(CLI::App* app, LocalFlags* flags) {
+  flags->scope.AddTo(*app);
+  app->add_option(
+         "--engine-threads", flags->engine_threads,
+         "Threads that probe, in local mode. Default: one for each core but one, at most 4.")
+      ->option_text("N")
+      ->group("Scope")
+      ->check(CLI::Range(1, 64));
+}
+
+}  // namespace portolan

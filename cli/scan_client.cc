@@ -1,0 +1,154 @@
+#include "cli/scan_client.h"
+
+#include <grpc/support/time.h>
+
+#include <algorithm>
+
+#include "cli/render/text.h"
+#include "common/base/status.h"
+
+namespace portolan {
+namespace {
+
+constexpr Duration kFirstWait = std::chrono::milliseconds(250);
+constexpr Duration kLongestWait = std::chrono::seconds(5);
+
+bool IsFinished(v1::ScanState state) {
+  return state == v1::SCAN_STATE_COMPLETE || state == v1::SCAN_STATE_PARTIAL ||
+         state == v1::SCAN_STATE_CANCELLED;
+}
+
+}  // namespace
+
+void SetTimeout(grpc::ClientContext& context, Duration timeout) {
+  context.set_deadline(gpr_time_from_micros(
+      std::chrono::duration_cast<std::chrono::microseconds>(timeout).count(), GPR_TIMESPAN));
+}
+
+ScanClient::ScanClient(std::shared_ptr<grpc::Channel> channel, ScanClientOptions options,
+                       Interrupts& interrupts, Notes& notes, const Clock& clock)
+    : channel_(std::move(channel)),
+      stub_(v1::ScanService::NewStub(channel_)),
+      options_(std::move(options)),
+      interrupts_(interrupts),
+      notes_(notes),
+      clock_(clock) {}
+
+std::shared_ptr<grpc::ClientContext> ScanClient::NewContext(
+    std::optional<Duration> deadline) const {
+  auto context = std::make_shared<grpc::ClientContext>();
+  if (deadline) SetTimeout(*context, *deadline);
+  return context;
+}
+
+absl::Status ScanClient::Explain(const grpc::Status& grpc_status) const {
+  if (grpc_status.ok()) return absl::OkStatus();
+  if (interrupts_.interrupted()) return Aborted("interrupted");
+  const absl::Status status = FromGrpc(grpc_status);
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+      if (options_.coordinator.empty()) return status;
+      return Unavailable(
+          "coordinator {}: {}; is it running there, and does it expect TLS (--tls-cert, --tls-key, "
+          "--tls-ca)?",
+          options_.coordinator, Message(status));
+    case absl::StatusCode::kCancelled:  // a coordinator that is killed or stops ends its calls so
+    case absl::StatusCode::kUnknown:
+      return Unavailable("the call was broken off: {}", Message(status));
+    case absl::StatusCode::kDeadlineExceeded:
+      return DeadlineExceeded("the coordinator did not answer in time: {}", Message(status));
+    case absl::StatusCode::kUnimplemented:
+      return Unimplemented(
+          "the coordinator does not know this call: it is older than this program, or not a "
+          "portolan-coordinator ({})",
+          Message(status));
+    default:
+      return status;
+  }
+}
+
+void ScanClient::Patience::Good() {
+  if (since_ != kNever) client_.notes_.Note("the coordinator answers again");
+  since_ = kNever;
+}
+
+absl::Status ScanClient::Patience::Bad(const absl::Status& status) {
+  if (client_.interrupts_.interrupted()) return Aborted("interrupted");
+  if (status.code() != absl::StatusCode::kUnavailable &&
+      status.code() != absl::StatusCode::kDeadlineExceeded)
+    return status;
+  const Duration limit = client_.options_.reconnect_timeout;
+  const Time now = client_.clock_.Now();
+  if (since_ == kNever) {
+    since_ = now;
+    next_wait_ = kFirstWait;
+    if (limit > Duration::zero()) {
+      client_.notes_.Note(
+          fmt::format("{}\ntrying again for {} (--reconnect-timeout); the scan itself goes on "
+                      "without this program",
+                      Message(status), HumanDuration(ToSeconds(limit))));
+    }
+  }
+  if (now - since_ >= limit) {
+    return Annotate(status, fmt::format("gave up after {}", HumanDuration(ToSeconds(limit))));
+  }
+  if (client_.options_.wait(std::min(next_wait_, limit - (now - since_))))
+    return Aborted("interrupted");
+  next_wait_ = std::min(next_wait_ * 2, kLongestWait);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::Scan> ScanClient::Watch(
+    const std::string& scan_id, const std::function<absl::Status(const v1::Scan&)>& update) {
+  v1::WatchScanRequest request;
+  request.set_scan_id(scan_id);
+  Patience patience(*this);
+  while (true) {
+    const auto context = NewContext(std::nullopt);
+    Interrupts::Guard guard(interrupts_, [context] { context->TryCancel(); });
+    const auto reader = stub_->WatchScan(context.get(), request);
+    v1::Scan scan;
+    absl::Status updated;
+    while (updated.ok() && reader->Read(&scan)) {
+      patience.Good();
+      updated = update(scan);
+      if (updated.ok() && IsFinished(scan.state())) {
+        context->TryCancel();  // the stream ends here anyway
+        (void)reader->Finish();
+        return scan;
+      }
+    }
+    if (!updated.ok()) context->TryCancel();
+    const grpc::Status ended = reader->Finish();
+    PORTOLAN_RETURN_IF_ERROR(updated);
+    // A watch ends with a finished scan; one that just stops is a coordinator that stops.
+    PORTOLAN_RETURN_IF_ERROR(
+        patience.Bad(ended.ok() ? Unavailable("the coordinator ended the watch") : Explain(ended)));
+  }
+}
+
+absl::Status ScanClient::Observations(
+    v1::ListObservationsRequest request,
+    const std::function<absl::Status(const v1::ListObservationsResponse&)>& page) {
+  Patience patience(*this);
+  while (true) {
+    const auto context = NewContext(std::nullopt);
+    Interrupts::Guard guard(interrupts_, [context] { context->TryCancel(); });
+    const auto reader = stub_->StreamObservations(context.get(), request);
+    v1::ListObservationsResponse response;
+    absl::Status taken;
+    while (taken.ok() && reader->Read(&response)) {
+      patience.Good();
+      if (interrupts_.interrupted()) taken = Aborted("interrupted");
+      if (taken.ok()) taken = page(response);
+      request.set_page_token(response.next_page_token());
+    }
+    if (!taken.ok()) context->TryCancel();
+    const grpc::Status ended = reader->Finish();
+    PORTOLAN_RETURN_IF_ERROR(taken);
+    if (ended.ok()) return absl::OkStatus();
+    PORTOLAN_RETURN_IF_ERROR(patience.Bad(Explain(ended)));
+  }
+}
+
+}  // namespace portolan

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "cli/base/interrupts.h"
+#include "cli/base/notes.h"
+#include "common/base/clock.h"
+#include "common/base/status.h"
+#include "common/rpc/status.h"
+#include "portolan/v1/scan_service.grpc.pb.h"
+
+namespace portolan {
+
+// Gives a call at most `timeout` from when it is made, on gRPC's own clock.
+void SetTimeout(grpc::ClientContext& context, Duration timeout);
+
+struct ScanClientOptions {
+  std::string coordinator;  // as the user wrote it, for messages; empty: in process
+  // How long waiting calls ride out a coordinator that has gone, from its last sign of life.
+  Duration reconnect_timeout = std::chrono::minutes(5);
+  // Waits; true: interrupted. Tests move a fake clock here.
+  std::function<bool(Duration)> wait;
+};
+
+// Calls of ScanService from one thread. An interrupt ends the call that is under way with Aborted
+// ("interrupted"). No call ends with Cancelled: that is kept for an output whose reader has gone.
+class ScanClient {
+ public:
+  using Stub = v1::ScanService::Stub;
+
+  ScanClient(std::shared_ptr<grpc::Channel> channel, ScanClientOptions options,
+             Interrupts& interrupts, Notes& notes, const Clock& clock);
+
+  // One call, at most `deadline`. Unavailable names the coordinator and the remedy.
+  template <typename Request, typename Response>
+  absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                             Response*),
+                                const Request& request,
+                                Duration deadline = std::chrono::seconds(30)) {
+    const auto context = NewContext(deadline);
+    Interrupts::Guard guard(interrupts_, [context] { context->TryCancel(); });
+    Response response;
+    const absl::Status status = Explain(((*stub_).*method)(context.get(), request, &response));
+    if (!status.ok()) return status;
+    return response;
+  }
+  // The same, again while the coordinator is away. Only for calls that may be repeated.
+  template <typename Request, typename Response>
+  absl::StatusOr<Response> CallPatiently(grpc::Status (Stub::*method)(grpc::ClientContext*,
+                                                                      const Request&, Response*),
+                                         const Request& request) {
+    Patience patience(*this);
+    while (true) {
+      absl::StatusOr<Response> response = Call(method, request);
+      if (response.ok()) {
+        patience.Good();
+        return response;
+      }
+      PORTOLAN_RETURN_IF_ERROR(patience.Bad(response.status()));
+    }
+  }
+
+  // Follows a scan until it has finished, through restarts of the coordinator. `update` gets each
+  // state, the last one too; its error ends the watch. `scan_id` must be whole: "last" may become
+  // another one.
+  absl::StatusOr<v1::Scan> Watch(const std::string& scan_id,
+                                 const std::function<absl::Status(const v1::Scan&)>& update);
+
+  // All observations that `request` asks for, page by page, through restarts. No page comes twice.
+  absl::Status Observations(
+      v1::ListObservationsRequest request,
+      const std::function<absl::Status(const v1::ListObservationsResponse&)>& page);
+
+ private:
+  // Counts how long the coordinator has been away, and waits between tries.
+  class Patience {
+   public:
+    explicit Patience(ScanClient& client) : client_(client) {}
+    void Good();
+    // OK: try again now. Else the status to give up with.
+    absl::Status Bad(const absl::Status& status);
+
+   private:
+    ScanClient& client_;
+    Time since_ = kNever;  // of the first failure after the last success
+    Duration next_wait_{};
+  };
+
+  std::shared_ptr<grpc::ClientContext> NewContext(std::optional<Duration> deadline) const;
+  absl::Status Explain(const grpc::Status& status) const;
+
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::unique_ptr<Stub> stub_;
+  const ScanClientOptions options_;
+  Interrupts& interrupts_;
+  Notes& notes_;
+  const Clock& clock_;
+};
+
+}  // namespace portolan

@@ -1,0 +1,151 @@
+#include "tests/grpc/cli/harness.h"
+
+namespace portolan {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class UsageTest : public CliTest {};
+
+TEST_F(UsageTest, EveryVerbHasHelpWithAUsageLine) {
+  for (const auto& verb : std::vector<std::vector<std::string>>{{},
+                                                                {"scan"},
+                                                                {"results"},
+                                                                {"scans"},
+                                                                {"scans", "list"},
+                                                                {"scans", "show"},
+                                                                {"scans", "watch"},
+                                                                {"scans", "pause"},
+                                                                {"scans", "resume"},
+                                                                {"scans", "cancel"},
+                                                                {"scans", "exclude"},
+                                                                {"scans", "rm"},
+                                                                {"agents"},
+                                                                {"agents", "list"},
+                                                                {"agents", "drain"},
+                                                                {"ports"},
+                                                                {"version"}}) {
+    auto args = verb;
+    args.push_back("--help");
+    const Result result = Run(args);
+    std::string path = "portolan";
+    for (const std::string& word : verb) path += " " + word;
+    EXPECT_EQ(result.code, 0) << path;
+    EXPECT_THAT(result.out, HasSubstr("\nUsage: " + path + " ")) << path;
+    EXPECT_THAT(result.out, HasSubstr("Examples:\n")) << path;
+    EXPECT_EQ(result.err, "") << path;
+    std::istringstream lines(result.out);
+    for (std::string line; std::getline(lines, line);)
+      EXPECT_LE(line.size(), 110u) << path << ": " << line;
+  }
+}
+
+TEST_F(UsageTest, WithoutAVerbItPrintsHelpOnStderrAndFails) {
+  const Result result = Run({});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_EQ(result.out, "");
+  EXPECT_THAT(result.err, HasSubstr("Usage: portolan VERB"));
+}
+
+TEST_F(UsageTest, BadUsageIsExitCodeTwoAndPrintsNoResults) {
+  for (const auto& args : std::vector<std::vector<std::string>>{
+           {"scna"},
+           {"scan"},
+           {"scan", "127.0.0.1", "--bogus"},
+           {"scan", "-oX", "out.xml", "127.0.0.1"},
+           {"scan", "127.0.0.1", "-p", "90-80"},
+           {"scan", "127.0.0.999"},
+           {"scan", "127.0.0.1", "--retries", "11"},
+           {"scan", "127.0.0.1", "--retries", "x"},
+           {"scan", "127.0.0.1", "--timeout", "1 h"},
+           {"scan", "127.0.0.1", "--timeout", "2h"},
+           {"scan", "127.0.0.1", "--priority", "urgent"},
+           {"scan", "127.0.0.1", "--json", "--csv"},
+           {"scan", "127.0.0.1", "--show", "opne"},
+           {"scan", "127.0.0.1", "--wait", "--detach"},
+           {"scan", "127.0.0.1", "--detach"},
+           {"scan", "127.0.0.1", "--seed", "12x"},
+           {"scan", "127.0.0.1", "-p", "80", "--top-ports", "5"},
+           {"scan", "127.0.0.1", "-p", "80", "-p", "81"},
+           {"scan", "127.0.0.1", "--local", "--coordinator", "127.0.0.1:1"},
+           {"scans", "show"},
+           {"scans", "frobnicate", "x"},
+           {"agents", "list"},
+           {"ports", "nosuchservice"},
+           {"version", "--log-level", "loud"}}) {
+    std::string line;
+    for (const std::string& word : args) line += word + " ";
+    const Result result = Run(args);
+    EXPECT_EQ(result.code, 2) << line << result.err;
+    EXPECT_EQ(result.out, "") << line;
+    EXPECT_TRUE(result.err.starts_with("portolan: ")) << line << result.err;
+    EXPECT_TRUE(service.created.empty()) << line;
+  }
+}
+
+TEST_F(UsageTest, ARemoteCoordinatorNeedsTlsOrConsent) {
+  Result result = Run({"agents", "--coordinator", "scan.example:4460"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.err, HasSubstr("--insecure"));
+  EXPECT_EQ(dialled, "");
+  EXPECT_EQ(Run({"agents", "--coordinator", "scan.example:4460", "--insecure"}).code, 0);
+  EXPECT_EQ(dialled, "scan.example:4460");
+  EXPECT_EQ(Run({"agents", "--coordinator", "scan.example:4460", "--tls-cert", "c", "--tls-key",
+                 "k", "--tls-ca", "a"})
+                .code,
+            0);
+  EXPECT_EQ(dialled_tls.ca, "a");
+}
+
+TEST_F(UsageTest, TheEnvironmentNamesWhatFlagsDoNot) {
+  variables["PORTOLAN_COORDINATOR"] = "127.0.0.1:1";
+  variables["PORTOLAN_TLS_CERT"] = "envcert";
+  EXPECT_EQ(Run({"agents"}).code, 0);
+  EXPECT_EQ(dialled, "127.0.0.1:1");
+  EXPECT_EQ(dialled_tls.cert, "envcert");
+  EXPECT_EQ(Run({"--coordinator", "127.0.0.1:2", "agents"}).code, 0);  // before the verb as well
+  EXPECT_EQ(dialled, "127.0.0.1:2");
+  dialled.clear();
+  EXPECT_EQ(Run({"scans", "--local", "--data", "/"}).code, 0);
+  EXPECT_EQ(dialled, "");
+}
+
+TEST_F(UsageTest, PortsTellsWhatAnExpressionMeans) {
+  const Result table = Run({"ports", "22,-3"});
+  EXPECT_EQ(table.code, 0);
+  EXPECT_THAT(table.out, HasSubstr("1-3,22: 4 ports\n"));
+  EXPECT_THAT(table.out, HasSubstr("ssh"));
+  const Result json = Run({"ports", "ssh", "--json"});
+  EXPECT_THAT(json.out, testing::StartsWith(
+                            R"({"type":"port","port":22,"service":"ssh","class":"remote-admin")"));
+}
+
+TEST_F(UsageTest, VersionAsksTheCoordinatorWhenThereIsOne) {
+  EXPECT_THAT(Run({"version"}).out, testing::MatchesRegex("portolan [0-9.]+\n"));
+  EXPECT_THAT(Run({"--version"}).out, testing::MatchesRegex("portolan [0-9.]+\n"));
+  EXPECT_THAT(Remote({"version"}).out, HasSubstr("coordinator 9.9 at 127.0.0.1:4460, epoch 3"));
+  EXPECT_THAT(Remote({"version", "--json"}).out,
+              HasSubstr(R"("coordinator":{"version":"9.9","epoch":3,"started":null})"));
+}
+
+TEST_F(UsageTest, AgentsAreListedAndDrained) {
+  v1::Agent a;
+  a.set_name("dmz-1");
+  a.set_vantage("dmz");
+  a.set_live(true);
+  a.set_limited_by("file limit 1024");
+  service.agents.push_back(a);
+  EXPECT_THAT(Remote({"agents"}).out, HasSubstr("dmz-1  dmz      live"));
+  EXPECT_THAT(Remote({"agents", "list", "--json"}).out,
+              HasSubstr(R"({"type":"agent","name":"dmz-1","vantage":"dmz","live":true)"));
+  EXPECT_EQ(Remote({"agents", "drain", "dmz-1"}).code, 0);
+  EXPECT_EQ(Remote({"agents", "drain", "dmz-1", "--undo"}).code, 0);
+  EXPECT_THAT(service.calls, testing::ElementsAre("DrainAgent dmz-1", "DrainAgent dmz-1 undo"));
+  const Result unknown = Remote({"agents", "drain", "nobody"});
+  EXPECT_EQ(unknown.code, 1);
+  EXPECT_THAT(unknown.err, HasSubstr("nobody"));
+}
+
+}  // namespace
+}  // namespace portolan
