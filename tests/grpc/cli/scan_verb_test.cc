@@ -21,7 +21,7 @@ TEST_F(ScanVerbTest, SendsWhatTheFlagsSay) {
                                 "-p",
                                 "-100",
                                 "--exclude",
-                                "10.0.0.0-5.1,3-4,10.9.9.9",
+                                "10.0.0-5.1,3-4,10.9.9.9",
                                 "--exclude",
                                 "10.8.0.0/16",
                                 "--exclude-ports",
@@ -59,7 +59,7 @@ TEST_F(ScanVerbTest, SendsWhatTheFlagsSay) {
   EXPECT_THAT(spec.targets(),
               ElementsAre("10.0.0.1", "10.0.0.2", "db.example:5432", "10.3.0.0/24"));
   EXPECT_EQ(spec.ports(), "-100");
-  EXPECT_THAT(spec.exclude(), ElementsAre("10.0.0.0-5.1,3-4", "10.9.9.9", "10.8.0.0/16"));
+  EXPECT_THAT(spec.exclude(), ElementsAre("10.0.0-5.1,3-4", "10.9.9.9", "10.8.0.0/16"));
   EXPECT_EQ(spec.exclude_ports(), "22");
   EXPECT_THAT(spec.vantages(), ElementsAre("office", "dmz"));
   EXPECT_EQ(spec.mode(), v1::SCAN_MODE_EACH_VANTAGE);
