@@ -118,7 +118,7 @@ class AgentControl {
   bool calling_ = false;
   bool cancelling_ = false;
   Time sent_;
-  Statement asked_;
+  AgentStatement asked_;
   Ask said_;
   bool said_blocked_ = false;
   uint64_t said_unprobed_ = 0;

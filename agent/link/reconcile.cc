@@ -43,8 +43,8 @@ void ApplyContexts(LinkState& state, const DesiredState& desired, Actions& actio
 
 }  // namespace
 
-Statement LinkState::Says() const {
-  Statement out;
+AgentStatement LinkState::Says() const {
+  AgentStatement out;
   for (const auto& [token, lease] : leases) out.leases.insert(token);
   for (const auto& [scan, context] : contexts) out.scans.insert(scan);
   return out;
@@ -73,7 +73,7 @@ std::vector<std::string> LinkState::DropUnusedContexts(Time now, Duration keep) 
   return dropped;
 }
 
-Actions Reconcile(LinkState& state, const Statement& asked, const DesiredState& desired, Time sent) {
+Actions Reconcile(LinkState& state, const AgentStatement& asked, const DesiredState& desired, Time sent) {
   Actions actions;
   if (desired.epoch < state.epoch && AnyInForce(state, sent)) {
     actions.stale = true;

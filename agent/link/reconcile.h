@@ -40,7 +40,7 @@ struct DesiredState {
 };
 
 // What the request said that is answered now.
-struct Statement {
+struct AgentStatement {
   std::set<Token> leases;
   std::set<std::string> scans;
 };
@@ -62,7 +62,7 @@ struct LinkState {
   std::map<std::string, Time> unused_since;  // contexts that no lease needs
   std::map<std::string, double> shares;
 
-  Statement Says() const;
+  AgentStatement Says() const;
   // Contexts that no lease needed for `keep`, taken out. To be called just before a request is made, and only then: the answer to a request
   // that lists a scan does not bring its context again.
   std::vector<std::string> DropUnusedContexts(Time now, Duration keep);
@@ -88,6 +88,6 @@ struct Actions {
 // - A held token that is missing is revoked. One that the request did not list (it cannot have been seen by the coordinator) is left alone.
 // - A held token with fewer ranges is shrunk; never widened.
 // - A lower epoch is a replaced coordinator's while any lease is still in force; after that, a new data directory's.
-Actions Reconcile(LinkState& state, const Statement& asked, const DesiredState& desired, Time sent);
+Actions Reconcile(LinkState& state, const AgentStatement& asked, const DesiredState& desired, Time sent);
 
 }  // namespace portolan

@@ -225,6 +225,18 @@ std::string BreaksClockRule(const SourceLine& line) {
   return "";
 }
 
+// The type that a line at the left margin of a header defines, or "".
+std::string DefinedType(const SourceLine& line) {
+  if (line.file.size() < 2 || line.file.substr(line.file.size() - 2) != ".h") return "";
+  for (const std::string start : {"class ", "struct ", "enum class "}) {
+    if (line.text.rfind(start, 0) != 0 || line.text.find('{') == std::string::npos) continue;
+    const size_t end = line.text.find_first_of(" {<", start.size());
+    const std::string name = line.text.substr(start.size(), end - start.size());
+    return name.find("::") == std::string::npos ? name : "";  // Scheduler::Impl, std::hash
+  }
+  return "";
+}
+
 using Rule = std::string (*)(const SourceLine&);
 
 void ExpectHolds(Rule rule) {
@@ -241,6 +253,20 @@ TEST(Architecture, PureFoldersSeeNoThreadSocketClockOrChance) { ExpectHolds(Brea
 TEST(Architecture, ForeignLibrariesEndInTheirFolders) { ExpectHolds(BreaksLibraryRule); }
 TEST(Architecture, TimeComesFromTheClock) { ExpectHolds(BreaksClockRule); }
 
+// The command line links the coordinator and the agent into one program, where two types of one
+// name are one to the linker: it calls the functions of either for both.
+TEST(Architecture, NoTwoHeadersDefineATypeOfOneName) {
+  std::map<std::string, std::string> seen;
+  for (const SourceLine& line : ReadSources()) {
+    const std::string name = IsFree(line.file) ? "" : DefinedType(line);
+    if (name.empty()) continue;
+    const auto [at, is_new] = seen.emplace(name, line.file);
+    EXPECT_TRUE(is_new) << name << " is defined in " << at->second << " and in " << line.file
+                        << ": rename one";
+  }
+  EXPECT_GT(seen.size(), 100u);
+}
+
 TEST(ArchitectureTest, RulesFindWhatTheyForbid) {
   const auto broken = [](Rule rule, const char* file, const char* text) {
     return !rule({file, 1, text}).empty();
@@ -255,6 +281,10 @@ TEST(ArchitectureTest, RulesFindWhatTheyForbid) {
   EXPECT_FALSE(
       broken(BreaksFolderRule, "coordinator/server/a.cc", "#include \"coordinator/store/b.h\""));
   EXPECT_FALSE(broken(BreaksFolderRule, "tests/a.cc", "#include \"coordinator/store/b.h\""));
+  EXPECT_EQ(DefinedType({"agent/link/a.h", 1, "class Control final : public X {"}), "Control");
+  EXPECT_EQ(DefinedType({"agent/link/a.h", 1, "class Control;"}), "");
+  EXPECT_EQ(DefinedType({"agent/link/a.h", 1, "struct std::hash<X> {"}), "");
+  EXPECT_EQ(DefinedType({"agent/link/a.h", 1, "  struct Inner {"}), "");
   EXPECT_TRUE(broken(BreaksPureRule, "agent/pacing/a.cc", "#include <thread>"));
   EXPECT_TRUE(broken(BreaksPureRule, "coordinator/scheduler/a.h", "#include <sys/socket.h>"));
   EXPECT_TRUE(

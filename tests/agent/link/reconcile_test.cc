@@ -108,7 +108,7 @@ TEST(Reconcile, LostAnswerIsRepairedByTheNext) {
 TEST(Reconcile, AnswerThatStillNamesAFinishedLeaseDoesNotBringItBack) {
   LinkState state;
   Exchange(state, State(3, {Lease(5, {{0, 10}}), Lease(6, {{10, 20}})}), At(100));
-  const Statement asked = state.Says();
+  const AgentStatement asked = state.Says();
   state.leases.erase(Token{5});  // its last chunk was acknowledged while the call was parked
   Actions a = Reconcile(state, asked, State(3, {Lease(5, {{0, 10}}), Lease(6, {{10, 20}})}), At(101));
   EXPECT_THAT(a.grant, IsEmpty());
@@ -120,7 +120,7 @@ TEST(Reconcile, AnswerThatStillNamesAFinishedLeaseDoesNotBringItBack) {
 
 TEST(Reconcile, LeaseThatTheRequestDidNotListIsNotRevokedByItsAnswer) {
   LinkState state;
-  const Statement asked = state.Says();
+  const AgentStatement asked = state.Says();
   Exchange(state, State(3, {Lease(5, {{0, 10}})}), At(100));
   const Actions a = Reconcile(state, asked, State(3, {}), At(99));
   EXPECT_THAT(a.revoke, IsEmpty());
@@ -280,7 +280,7 @@ TEST(Reconcile, ConvergesOverALossyNetworkAndNeverOutlivesARevocation) {
     auto step = [&](bool lossy) {
       now += std::chrono::milliseconds(random() % 3000);
       agent.DropUnusedContexts(now, seconds(2));
-      const Statement asked = agent.Says();
+      const AgentStatement asked = agent.Says();
       const uint64_t seen = agent.epoch == epoch ? agent.revision : 0;
       const Time sent = now;
       if (lossy && chance(20)) return;  // the request is lost
