@@ -34,5 +34,7 @@ struct HostPort {
 absl::StatusOr<HostPort> ParseHostPort(const std::string& text);
 // "HOST:PORT", with an IPv6 address in brackets.
 std::string FormatHostPort(const std::string& host, int port);
+// Why this machine cannot listen there: gRPC does not say, the kernel does, asked once more. May resolve a name.
+std::string WhyCannotListen(const HostPort& address);
 
 }  // namespace portolan

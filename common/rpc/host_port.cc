@@ -1,6 +1,11 @@
 #include <arpa/inet.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 
 #include "common/base/status.h"
 #include "common/rpc/channel.h"
@@ -59,6 +64,26 @@ absl::StatusOr<HostPort> ParseHostPort(const std::string& text) {
 
 std::string FormatHostPort(const std::string& host, int port) {
   return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);
+}
+
+std::string WhyCannotListen(const HostPort& address) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  addrinfo* found = nullptr;
+  if (const int e = getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found); e != 0) return gai_strerror(e);
+  std::string why = "unknown error";
+  const int fd = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, found->ai_protocol);
+  if (fd >= 0) {
+    const int yes = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    if (bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 1) != 0) why = std::strerror(errno);
+    close(fd);
+  } else {
+    why = std::strerror(errno);
+  }
+  freeaddrinfo(found);
+  return why;
 }
 
 }  // namespace portolan

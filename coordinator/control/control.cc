@@ -217,8 +217,7 @@ void Control::Sample() {
   for (const ScanId& id : scheduler_->ListScans()) {
     const std::optional<Scheduler::ScanView> view = scheduler_->GetScan(id);
     if (!view.has_value()) continue;
-    const Ledger& l = view->ledger;
-    meters_[id].Sample(now, l.open + l.closed + l.filtered + l.unreachable);
+    meters_[id].Sample(now, Probed(view->ledger));
   }
 }
 

@@ -53,8 +53,10 @@ absl::StatusOr<ScanId> Control::FindScan(const std::string& ref) {
 absl::StatusOr<ScanStatus> Control::LiveStatus(const ScanId& id) {
   const std::optional<Scheduler::ScanView> view = scheduler_->GetScan(id);
   if (!view.has_value()) return NotFound("scan \"{}\": no such scan", id);
-  const auto meter = meters_.find(id);
-  return StatusOfView(*view, meter == meters_.end() ? 0 : meter->second.rate(), StoreTrouble(), clock_.Now(), clock_.Wall());
+  RateMeter& meter = meters_[id];
+  const Time now = clock_.Now();
+  meter.Sample(now, Probed(view->ledger));
+  return StatusOfView(*view, meter.rate(), StoreTrouble(), now, clock_.Wall());
 }
 
 void Control::StoredStatus(const ScanId& id, Done<ScanStatus> done) {

@@ -39,6 +39,9 @@ struct ScanStatus {
   double eta_s = 0;
 };
 
+// Positions that were probed: what a scan's rate counts.
+inline uint64_t Probed(const Ledger& l) { return l.open + l.closed + l.filtered + l.unreachable; }
+
 // Of a scan that the scheduler has. `rate` is the mean of the last seconds; `store_trouble` is shown first when it is not empty.
 ScanStatus StatusOfView(const Scheduler::ScanView& view, double rate, const std::string& store_trouble, Time now, WallTime wall);
 // Of a scan that has finished.

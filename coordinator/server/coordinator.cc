@@ -2,14 +2,10 @@
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
-#include <netdb.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
+#include "common/base/clock.h"
 #include "common/base/mutex.h"
 #include "common/base/status.h"
 #include "common/ops/http_endpoint.h"
@@ -23,27 +19,6 @@
 
 namespace portolan {
 namespace {
-
-// gRPC does not say why it could not listen; the kernel does, asked once more.
-std::string WhyNot(const HostPort& address) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE;
-  addrinfo* found = nullptr;
-  if (const int e = getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found); e != 0) return gai_strerror(e);
-  std::string why = "unknown error";
-  const int fd = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, found->ai_protocol);
-  if (fd >= 0) {
-    const int yes = 1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-    if (bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 1) != 0) why = std::strerror(errno);
-    close(fd);
-  } else {
-    why = std::strerror(errno);
-  }
-  freeaddrinfo(found);
-  return why;
-}
 
 class CoordinatorImpl final : public Coordinator {
  public:
@@ -97,7 +72,7 @@ class CoordinatorImpl final : public Coordinator {
         serving_ = nullptr;
       }
       // What has not ended by then is cancelled; every call of ours ends on cancellation.
-      server_->Shutdown(std::chrono::system_clock::now() + std::chrono::duration_cast<std::chrono::system_clock::duration>(grace));
+      server_->Shutdown(std::chrono::time_point_cast<std::chrono::system_clock::duration>(SystemClock().Wall() + grace));
       server_->Wait();
     }
     http_.reset();  // its threads look at the control
@@ -142,7 +117,7 @@ class CoordinatorImpl final : public Coordinator {
     builder.RegisterService(scans_.get());
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || (!options_.listen.empty() && grpc_port_ == 0)) {
-      return Unavailable("--listen {}: cannot listen: {}; give another address or port", options_.listen, WhyNot(grpc_));
+      return Unavailable("--listen {}: cannot listen: {}; give another address or port", options_.listen, WhyCannotListen(grpc_));
     }
     MutexLock lock(serving_mu_);
     serving_ = server_->GetHealthCheckService();
