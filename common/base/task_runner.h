@@ -14,11 +14,12 @@
 
 namespace portolan {
 
-// One thread that runs what others post, in order, and timers: the owner of state that needs no lock then. Thread-safe. Tasks must not block
-// on anything that waits for this thread.
+// One thread that runs what others post, in order, and timers: the owner of state that needs no
+// lock then. Thread-safe. Tasks must not block on anything that waits for this thread.
 //
-// The queue has a limit that TryPost keeps to: it is for work that comes from outside. Post always succeeds: it is for what is bounded
-// already (an answer to something that was asked for, a timer, the end of a call).
+// The queue has a limit that TryPost keeps to: it is for work that comes from outside. Post always
+// succeeds: it is for what is bounded already (an answer to something that was asked for, a timer,
+// the end of a call).
 class TaskRunner {
  public:
   using Task = std::function<void()>;
@@ -35,7 +36,8 @@ class TaskRunner {
   bool Post(Task task) EXCLUDES(mu_);
   // False also when the queue is at its limit.
   bool TryPost(Task task) EXCLUDES(mu_);
-  // Runs `task` at `when` or soon after. Timers that are due run before posted tasks. After Stop: 0, dropped.
+  // Runs `task` at `when` or soon after. Timers that are due run before posted tasks. After Stop:
+  // 0, dropped.
   TimerId PostAt(Time when, Task task) EXCLUDES(mu_);
   TimerId PostAfter(Duration delay, Task task) EXCLUDES(mu_);
   // True: the timer was pending and will not run.
@@ -44,7 +46,8 @@ class TaskRunner {
   // Posts and waits until it has run. False when stopped. Never from the runner's own thread.
   bool Run(Task task) EXCLUDES(mu_);
 
-  // Runs what was posted before, drops timers, joins the thread. Not from the runner's own thread. Idempotent.
+  // Runs what was posted before, drops timers, joins the thread. Not from the runner's own thread.
+  // Idempotent.
   void Stop() EXCLUDES(mu_);
 
   // Looks at the clock again: for fake clocks, after they moved.

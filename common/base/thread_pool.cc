@@ -6,7 +6,8 @@
 
 namespace portolan {
 
-ThreadPool::ThreadPool(std::string name, int threads, size_t limit) : name_(std::move(name)), limit_(limit) {
+ThreadPool::ThreadPool(std::string name, int threads, size_t limit)
+    : name_(std::move(name)), limit_(limit) {
   for (int i = 0; i < threads; ++i) threads_.emplace_back([this, i] { Loop(i); });
 }
 

@@ -11,8 +11,8 @@
 
 namespace portolan {
 
-// A few threads for work that blocks (reads from disk, name resolution), with a bounded queue: when it is full the caller is told and says
-// so to whoever asked. Thread-safe.
+// A few threads for work that blocks (reads from disk, name resolution), with a bounded queue: when
+// it is full the caller is told and says so to whoever asked. Thread-safe.
 class ThreadPool {
  public:
   using Task = std::function<void()>;

@@ -9,8 +9,10 @@
 namespace portolan {
 namespace {
 
-// A scope flag's rules: one, or several after ';' or line ends (environment variables), or after commas when none names ports.
-absl::Status AddRules(const char* flag, const std::vector<std::string>& values, std::vector<ScopeRule>* out) {
+// A scope flag's rules: one, or several after ';' or line ends (environment variables), or after
+// commas when none names ports.
+absl::Status AddRules(const char* flag, const std::vector<std::string>& values,
+                      std::vector<ScopeRule>* out) {
   const auto split = [](std::string_view text, const char* separators) {
     std::vector<std::string> parts;
     while (true) {
@@ -37,7 +39,8 @@ absl::Status AddRules(const char* flag, const std::vector<std::string>& values, 
   return absl::OkStatus();
 }
 
-absl::Status AddFiles(const char* flag, const std::vector<std::string>& paths, std::vector<ScopeRule>* out) {
+absl::Status AddFiles(const char* flag, const std::vector<std::string>& paths,
+                      std::vector<ScopeRule>* out) {
   for (const std::string& path : paths) {
     absl::StatusOr<std::vector<ScopeRule>> rules = ReadScopeFile(path);
     if (!rules.ok()) return Annotate(rules.status(), flag);
@@ -48,42 +51,76 @@ absl::Status AddFiles(const char* flag, const std::vector<std::string>& paths, s
 
 }  // namespace
 
-CLI::Option* AddRepeated(CLI::App& app, const std::string& name, std::vector<std::string>* values, const std::string& help) {
-  return app.add_option(name, *values, help)->type_size(1)->expected(1)->allow_extra_args(false)->multi_option_policy(
-      CLI::MultiOptionPolicy::TakeAll);
+CLI::Option* AddRepeated(CLI::App& app, const std::string& name, std::vector<std::string>* values,
+                         const std::string& help) {
+  return app.add_option(name, *values, help)
+      ->type_size(1)
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
 void AddLogFlags(CLI::App& app, LogOptions* options) {
   app.add_option("--log-format", options->format, "text, or json: an object a line")
-      ->envname("PORTOLAN_LOG_FORMAT")->type_name("FORMAT")->capture_default_str()->group("Logging");
+      ->envname("PORTOLAN_LOG_FORMAT")
+      ->type_name("FORMAT")
+      ->capture_default_str()
+      ->group("Logging");
   app.add_option("--log-level", options->level, "debug, info, warning or error")
-      ->envname("PORTOLAN_LOG_LEVEL")->type_name("LEVEL")->capture_default_str()->group("Logging");
+      ->envname("PORTOLAN_LOG_LEVEL")
+      ->type_name("LEVEL")
+      ->capture_default_str()
+      ->group("Logging");
 }
 
 void AddTlsFlags(CLI::App& app, TlsFiles* tls) {
-  app.add_option("--tls-cert", tls->cert, "This program's certificate (PEM, with its chain), named by a SAN URI spiffe://DOMAIN/portolan/ROLE")
-      ->envname("PORTOLAN_TLS_CERT")->type_name("FILE")->group("TLS (all three or none; files are read again when they change)");
-  app.add_option("--tls-key", tls->key, "The certificate's private key (PEM, without a pass phrase)")
-      ->envname("PORTOLAN_TLS_KEY")->type_name("FILE")->group("TLS (all three or none; files are read again when they change)");
+  app.add_option("--tls-cert", tls->cert,
+                 "This program's certificate (PEM, with its chain), named by a SAN URI "
+                 "spiffe://DOMAIN/portolan/ROLE")
+      ->envname("PORTOLAN_TLS_CERT")
+      ->type_name("FILE")
+      ->group("TLS (all three or none; files are read again when they change)");
+  app.add_option("--tls-key", tls->key,
+                 "The certificate's private key (PEM, without a pass phrase)")
+      ->envname("PORTOLAN_TLS_KEY")
+      ->type_name("FILE")
+      ->group("TLS (all three or none; files are read again when they change)");
   app.add_option("--tls-ca", tls->ca, "The authorities whose certificates are accepted (PEM)")
-      ->envname("PORTOLAN_TLS_CA")->type_name("FILE")->group("TLS (all three or none; files are read again when they change)");
+      ->envname("PORTOLAN_TLS_CA")
+      ->type_name("FILE")
+      ->group("TLS (all three or none; files are read again when they change)");
 }
 
 void ScopeFlags::AddTo(CLI::App& app) {
   const std::string group = "Scope";
   AddRepeated(app, "--allow", &allow_,
-              "Addresses that may be probed besides loopback and private networks: ADDRESS, CIDR or FIRST-LAST, and ports after a blank "
-              "(\"192.0.2.0/24 80,443\"). May be given several times. \"none\" takes the default away, so that only the other rules count")
-      ->envname("PORTOLAN_ALLOW")->type_name("RULE")->group(group);
-  AddRepeated(app, "--deny", &deny_, "Never probe these; wins over --allow. Cloud metadata, link-local, multicast and broadcast addresses are denied always")
-      ->envname("PORTOLAN_DENY")->type_name("RULE")->group(group);
-  AddRepeated(app, "--allow-file", &allow_files_, "Rules of --allow from a file, one a line, # comments")
-      ->envname("PORTOLAN_ALLOW_FILE")->type_name("FILE")->group(group);
+              "Addresses that may be probed besides loopback and private networks: ADDRESS, CIDR "
+              "or FIRST-LAST, and ports after a blank "
+              "(\"192.0.2.0/24 80,443\"). May be given several times. \"none\" takes the default "
+              "away, so that only the other rules count")
+      ->envname("PORTOLAN_ALLOW")
+      ->type_name("RULE")
+      ->group(group);
+  AddRepeated(app, "--deny", &deny_,
+              "Never probe these; wins over --allow. Cloud metadata, link-local, multicast and "
+              "broadcast addresses are denied always")
+      ->envname("PORTOLAN_DENY")
+      ->type_name("RULE")
+      ->group(group);
+  AddRepeated(app, "--allow-file", &allow_files_,
+              "Rules of --allow from a file, one a line, # comments")
+      ->envname("PORTOLAN_ALLOW_FILE")
+      ->type_name("FILE")
+      ->group(group);
   AddRepeated(app, "--deny-file", &deny_files_, "Rules of --deny from a file")
-      ->envname("PORTOLAN_DENY_FILE")->type_name("FILE")->group(group);
+      ->envname("PORTOLAN_DENY_FILE")
+      ->type_name("FILE")
+      ->group(group);
 }
 
-bool ScopeFlags::given() const { return !allow_.empty() || !deny_.empty() || !allow_files_.empty() || !deny_files_.empty(); }
+bool ScopeFlags::given() const {
+  return !allow_.empty() || !deny_.empty() || !allow_files_.empty() || !deny_files_.empty();
+}
 
 absl::StatusOr<Scope> ScopeFlags::Build() const {
   std::vector<ScopeRule> allow, deny;
@@ -96,14 +133,16 @@ absl::StatusOr<Scope> ScopeFlags::Build() const {
 
 absl::StatusOr<Duration> ParseDuration(std::string_view text) {
   const auto bad = [&] {
-    return InvalidArgument("duration \"{}\": write a number with a unit, as in 30d, 12h, 90m, 45s or 1h30m", text);
+    return InvalidArgument(
+        "duration \"{}\": write a number with a unit, as in 30d, 12h, 90m, 45s or 1h30m", text);
   };
   double seconds = 0;
   std::string_view rest = text;
   if (rest.empty()) return bad();
   while (!rest.empty()) {
     double value = 0;
-    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), value, std::chars_format::fixed);
+    const auto [end, error] =
+        std::from_chars(rest.data(), rest.data() + rest.size(), value, std::chars_format::fixed);
     if (error != std::errc() || !(value >= 0)) return bad();
     const bool whole = rest.size() == text.size();
     rest.remove_prefix(static_cast<size_t>(end - rest.data()));
@@ -118,12 +157,23 @@ absl::StatusOr<Duration> ParseDuration(std::string_view text) {
       length = 2;
     } else if (!rest.empty()) {
       switch (rest[0]) {
-        case 's': unit = 1; break;
-        case 'm': unit = 60; break;
-        case 'h': unit = 3600; break;
-        case 'd': unit = 86'400; break;
-        case 'w': unit = 604'800; break;
-        default: break;
+        case 's':
+          unit = 1;
+          break;
+        case 'm':
+          unit = 60;
+          break;
+        case 'h':
+          unit = 3600;
+          break;
+        case 'd':
+          unit = 86'400;
+          break;
+        case 'w':
+          unit = 604'800;
+          break;
+        default:
+          break;
       }
     }
     if (unit == 0) return bad();

@@ -12,7 +12,8 @@
 #include "common/rpc/channel.h"
 #include "common/scope/scope.h"
 
-// The flags that all three programs have, said once. Each can also be given by an environment variable: --tls-cert is PORTOLAN_TLS_CERT.
+// The flags that all three programs have, said once. Each can also be given by an environment
+// variable: --tls-cert is PORTOLAN_TLS_CERT.
 namespace portolan {
 
 // --log-format, --log-level.
@@ -34,13 +35,17 @@ class ScopeFlags {
   std::vector<std::string> allow_, deny_, allow_files_, deny_files_;
 };
 
-// "30d", "12h", "90m", "45s", "250ms", "1h30m"; a bare number is seconds. InvalidArgument otherwise.
+// "30d", "12h", "90m", "45s", "250ms", "1h30m"; a bare number is seconds. InvalidArgument
+// otherwise.
 absl::StatusOr<Duration> ParseDuration(std::string_view text);
 
-// An option that may be given several times, one value each: CLI11's default would take all the words that follow as its values.
-CLI::Option* AddRepeated(CLI::App& app, const std::string& name, std::vector<std::string>* values, const std::string& help);
+// An option that may be given several times, one value each: CLI11's default would take all the
+// words that follow as its values.
+CLI::Option* AddRepeated(CLI::App& app, const std::string& name, std::vector<std::string>* values,
+                         const std::string& help);
 
-// Parses. nullopt: go on. 0: --help or --version was printed. 2: bad usage; one line on stderr says what, and how to get help.
+// Parses. nullopt: go on. 0: --help or --version was printed. 2: bad usage; one line on stderr says
+// what, and how to get help.
 std::optional<int> ParseFlags(CLI::App& app, int argc, char** argv);
 
 }  // namespace portolan

@@ -18,7 +18,8 @@ namespace {
 constexpr int kThreads = 4;
 constexpr size_t kMaxWaiting = 64;
 
-// Threads and a queue that are both bounded: when all is taken the thread that accepts connections waits, and the kernel's backlog fills.
+// Threads and a queue that are both bounded: when all is taken the thread that accepts connections
+// waits, and the kernel's backlog fills.
 class BoundedQueue final : public httplib::TaskQueue {
  public:
   BoundedQueue() {
@@ -27,7 +28,8 @@ class BoundedQueue final : public httplib::TaskQueue {
   void enqueue(std::function<void()> fn) override {
     MutexLock lock(mu_);
     while (queue_.size() >= kMaxWaiting && !stopping_) room_.Wait(mu_);
-    queue_.push_back(std::move(fn));  // also when stopping: the closure must run, it closes its socket
+    queue_.push_back(
+        std::move(fn));  // also when stopping: the closure must run, it closes its socket
     wake_.NotifyOne();
   }
   void shutdown() override {
@@ -67,21 +69,25 @@ class BoundedQueue final : public httplib::TaskQueue {
 void Answer(const std::function<absl::Status()>& check, httplib::Response& response) {
   const absl::Status status = check ? check() : absl::OkStatus();
   response.status = status.ok() ? 200 : 503;
-  response.set_content(status.ok() ? "ok\n" : std::string(Message(status)) + "\n", "text/plain; charset=utf-8");
+  response.set_content(status.ok() ? "ok\n" : std::string(Message(status)) + "\n",
+                       "text/plain; charset=utf-8");
 }
 
 class Endpoint final : public HttpEndpoint {
  public:
-  Endpoint(HttpEndpointOptions options, std::vector<std::shared_ptr<prometheus::Collectable>> metrics)
+  Endpoint(HttpEndpointOptions options,
+           std::vector<std::shared_ptr<prometheus::Collectable>> metrics)
       : options_(std::move(options)), metrics_(std::move(metrics)) {
     server_.new_task_queue = [] { return new BoundedQueue; };
-    // A connection keeps its thread while it is open: short limits, so that idle or slow ones cannot take all of them for long.
+    // A connection keeps its thread while it is open: short limits, so that idle or slow ones
+    // cannot take all of them for long.
     server_.set_read_timeout(5, 0);
     server_.set_write_timeout(10, 0);
     server_.set_keep_alive_timeout(2);
     server_.set_keep_alive_max_count(100);
     server_.set_payload_max_length(4096);
-    // The library sets SO_REUSEPORT by default, which would let two programs share a port unnoticed.
+    // The library sets SO_REUSEPORT by default, which would let two programs share a port
+    // unnoticed.
     server_.set_socket_options([](socket_t fd) {
       const int yes = 1;
       setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
@@ -92,14 +98,23 @@ class Endpoint final : public HttpEndpoint {
         std::vector<prometheus::MetricFamily> more = source->Collect();
         std::move(more.begin(), more.end(), std::back_inserter(families));
       }
-      response.set_content(prometheus::TextSerializer().Serialize(families), "text/plain; version=0.0.4; charset=utf-8");
+      response.set_content(prometheus::TextSerializer().Serialize(families),
+                           "text/plain; version=0.0.4; charset=utf-8");
     });
-    server_.Get("/livez", [this](const httplib::Request&, httplib::Response& r) { Answer(options_.live, r); });
-    server_.Get("/readyz", [this](const httplib::Request&, httplib::Response& r) { Answer(options_.ready, r); });
+    server_.Get("/livez", [this](const httplib::Request&, httplib::Response& r) {
+      Answer(options_.live, r);
+    });
+    server_.Get("/readyz", [this](const httplib::Request&, httplib::Response& r) {
+      Answer(options_.ready, r);
+    });
     server_.Get("/", [](const httplib::Request&, httplib::Response& r) {
-      r.set_content("/metrics  for Prometheus\n/livez    is the process alive\n/readyz   is it ready for work\n", "text/plain; charset=utf-8");
+      r.set_content(
+          "/metrics  for Prometheus\n/livez    is the process alive\n/readyz   is it ready for "
+          "work\n",
+          "text/plain; charset=utf-8");
     });
-    server_.set_exception_handler([](const httplib::Request&, httplib::Response& r, std::exception_ptr) { r.status = 500; });
+    server_.set_exception_handler(
+        [](const httplib::Request&, httplib::Response& r, std::exception_ptr) { r.status = 500; });
   }
 
   ~Endpoint() override {
@@ -117,7 +132,8 @@ class Endpoint final : public HttpEndpoint {
       port_ = server_.bind_to_port(address.host, address.port) ? address.port : -1;
     }
     if (port_ <= 0) {
-      return Unavailable("--http {}: cannot listen: {}; give another address or port", options_.listen,
+      return Unavailable("--http {}: cannot listen: {}; give another address or port",
+                         options_.listen,
                          errno != 0 ? std::strerror(errno) : "the address is not of this machine");
     }
     thread_ = std::thread([this] {
@@ -142,8 +158,8 @@ class Endpoint final : public HttpEndpoint {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<HttpEndpoint>> HttpEndpoint::Start(HttpEndpointOptions options,
-                                                                  std::vector<std::shared_ptr<prometheus::Collectable>> metrics) {
+absl::StatusOr<std::unique_ptr<HttpEndpoint>> HttpEndpoint::Start(
+    HttpEndpointOptions options, std::vector<std::shared_ptr<prometheus::Collectable>> metrics) {
   auto endpoint = std::make_unique<Endpoint>(std::move(options), std::move(metrics));
   PORTOLAN_RETURN_IF_ERROR(endpoint->Listen());
   return std::unique_ptr<HttpEndpoint>(std::move(endpoint));

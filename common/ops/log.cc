@@ -29,9 +29,11 @@ spdlog::logger& Sink() {
   return *logger;
 }
 
-// gRPC's own lines are about its insides (every failed connection attempt is an "error"); what matters of them arrives as a Status.
+// gRPC's own lines are about its insides (every failed connection attempt is an "error"); what
+// matters of them arrives as a Status.
 void LogOfGrpc(gpr_log_func_args* args) {
-  Log(LogLevel::kDebug, "grpc", {{"message", args->message}, {"file", args->file}, {"line", std::to_string(args->line)}});
+  Log(LogLevel::kDebug, "grpc",
+      {{"message", args->message}, {"file", args->file}, {"line", std::to_string(args->line)}});
 }
 
 }  // namespace
@@ -41,12 +43,15 @@ absl::Status InitLogging(const LogOptions& options) {
     return InvalidArgument("log format \"{}\": unknown; give text or json", options.format);
   }
   bool known = false;
-  for (const LogLevel level : {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError}) {
+  for (const LogLevel level :
+       {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError}) {
     if (options.level != LogLevelName(level)) continue;
     threshold = level;
     known = true;
   }
-  if (!known) return InvalidArgument("log level \"{}\": unknown; give debug, info, warning or error", options.level);
+  if (!known)
+    return InvalidArgument("log level \"{}\": unknown; give debug, info, warning or error",
+                           options.level);
   json = options.format == "json";
   gpr_set_log_function(LogOfGrpc);
   return absl::OkStatus();
@@ -55,7 +60,8 @@ absl::Status InitLogging(const LogOptions& options) {
 void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
   if (level < threshold.load(std::memory_order_relaxed)) return;
   const WallTime now = SystemClock().Wall();
-  Sink().log(spdlog::level::info, json ? FormatLogJson(now, level, event, fields) : FormatLogText(now, level, event, fields));
+  Sink().log(spdlog::level::info, json ? FormatLogJson(now, level, event, fields)
+                                       : FormatLogText(now, level, event, fields));
 }
 
 }  // namespace portolan

@@ -32,7 +32,8 @@ size_t SequenceLength(std::string_view s) {
 
 // C1 controls (U+0080 to U+009F) can move a terminal's cursor, too.
 bool IsC1(std::string_view sequence) {
-  return sequence.size() == 2 && static_cast<unsigned char>(sequence[0]) == 0xC2 && static_cast<unsigned char>(sequence[1]) < 0xA0;
+  return sequence.size() == 2 && static_cast<unsigned char>(sequence[0]) == 0xC2 &&
+         static_cast<unsigned char>(sequence[1]) < 0xA0;
 }
 
 bool NeedsQuotes(std::string_view value) {
@@ -70,10 +71,14 @@ void AppendEscaped(std::string_view value, bool quote_too, std::string& out) {
 
 std::string_view LogLevelName(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return "debug";
-    case LogLevel::kInfo: return "info";
-    case LogLevel::kWarning: return "warning";
-    case LogLevel::kError: return "error";
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
   }
   return "error";
 }
@@ -84,11 +89,12 @@ std::string FormatWallTime(WallTime t) {
   std::tm tm{};
   gmtime_r(&unix_time, &tm);
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(t - seconds).count();
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-                     tm.tm_sec, ms);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", tm.tm_year + 1900, tm.tm_mon + 1,
+                     tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, ms);
 }
 
-std::string FormatLogText(WallTime when, LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
+std::string FormatLogText(WallTime when, LogLevel level, std::string_view event,
+                          std::initializer_list<LogField> fields) {
   std::string out = fmt::format("{} {} ", FormatWallTime(when), LogLevelName(level));
   AppendEscaped(event, false, out);
   for (const LogField& field : fields) {
@@ -106,7 +112,8 @@ std::string FormatLogText(WallTime when, LogLevel level, std::string_view event,
   return out;
 }
 
-std::string FormatLogJson(WallTime when, LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
+std::string FormatLogJson(WallTime when, LogLevel level, std::string_view event,
+                          std::initializer_list<LogField> fields) {
   nlohmann::ordered_json object;
   object["time"] = FormatWallTime(when);
   object["level"] = std::string(LogLevelName(level));

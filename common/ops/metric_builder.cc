@@ -7,7 +7,8 @@
 namespace portolan {
 namespace {
 
-// ASCII without control characters passes; so do valid names, addresses and versions. Anything else is replaced byte by byte.
+// ASCII without control characters passes; so do valid names, addresses and versions. Anything else
+// is replaced byte by byte.
 std::string Clean(std::string value) {
   for (char& c : value) {
     const auto b = static_cast<unsigned char>(c);
@@ -18,8 +19,10 @@ std::string Clean(std::string value) {
 
 }  // namespace
 
-prometheus::ClientMetric& MetricBuilder::Add(const std::string& name, const std::string& help, prometheus::MetricType type, Labels labels) {
-  auto family = std::find_if(families_.begin(), families_.end(), [&](const auto& f) { return f.name == name; });
+prometheus::ClientMetric& MetricBuilder::Add(const std::string& name, const std::string& help,
+                                             prometheus::MetricType type, Labels labels) {
+  auto family = std::find_if(families_.begin(), families_.end(),
+                             [&](const auto& f) { return f.name == name; });
   if (family == families_.end()) {
     families_.push_back({name, help, type, {}});
     family = std::prev(families_.end());
@@ -29,16 +32,19 @@ prometheus::ClientMetric& MetricBuilder::Add(const std::string& name, const std:
   return metric;
 }
 
-void MetricBuilder::Counter(const std::string& name, const std::string& help, Labels labels, double value) {
+void MetricBuilder::Counter(const std::string& name, const std::string& help, Labels labels,
+                            double value) {
   Add(name, help, prometheus::MetricType::Counter, std::move(labels)).counter.value = value;
 }
 
-void MetricBuilder::Gauge(const std::string& name, const std::string& help, Labels labels, double value) {
+void MetricBuilder::Gauge(const std::string& name, const std::string& help, Labels labels,
+                          double value) {
   Add(name, help, prometheus::MetricType::Gauge, std::move(labels)).gauge.value = value;
 }
 
-void MetricBuilder::Histogram(const std::string& name, const std::string& help, Labels labels, std::span<const double> bounds,
-                              std::span<const uint64_t> counts, double sum) {
+void MetricBuilder::Histogram(const std::string& name, const std::string& help, Labels labels,
+                              std::span<const double> bounds, std::span<const uint64_t> counts,
+                              double sum) {
   auto& histogram = Add(name, help, prometheus::MetricType::Histogram, std::move(labels)).histogram;
   uint64_t total = 0;
   for (size_t i = 0; i < counts.size() && i <= bounds.size(); ++i) {

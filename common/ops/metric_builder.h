@@ -9,21 +9,24 @@
 
 namespace portolan {
 
-// Puts the metrics of one scrape together, for a Collectable over a snapshot. Names and HELP are constants of ours; label values may be
-// anything: bytes that are no UTF-8 and line ends, which would spoil the whole scrape, are replaced.
+// Puts the metrics of one scrape together, for a Collectable over a snapshot. Names and HELP are
+// constants of ours; label values may be anything: bytes that are no UTF-8 and line ends, which
+// would spoil the whole scrape, are replaced.
 class MetricBuilder {
  public:
   using Labels = std::vector<std::pair<std::string, std::string>>;
   void Counter(const std::string& name, const std::string& help, Labels labels, double value);
   void Gauge(const std::string& name, const std::string& help, Labels labels, double value);
-  // `counts[i]`: observations of at most bounds[i] and above bounds[i-1]; one more than bounds: the rest.
-  void Histogram(const std::string& name, const std::string& help, Labels labels, std::span<const double> bounds,
-                 std::span<const uint64_t> counts, double sum);
+  // `counts[i]`: observations of at most bounds[i] and above bounds[i-1]; one more than bounds: the
+  // rest.
+  void Histogram(const std::string& name, const std::string& help, Labels labels,
+                 std::span<const double> bounds, std::span<const uint64_t> counts, double sum);
   // Families in the order of their first metric; the builder is empty afterwards.
   std::vector<prometheus::MetricFamily> Take();
 
  private:
-  prometheus::ClientMetric& Add(const std::string& name, const std::string& help, prometheus::MetricType type, Labels labels);
+  prometheus::ClientMetric& Add(const std::string& name, const std::string& help,
+                                prometheus::MetricType type, Labels labels);
   std::vector<prometheus::MetricFamily> families_;
 };
 

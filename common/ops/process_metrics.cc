@@ -37,7 +37,8 @@ double BootTimeSeconds() {
 
 class ProcessCollector final : public prometheus::Collectable {
  public:
-  explicit ProcessCollector(std::string program) : program_(std::move(program)), boot_time_(BootTimeSeconds()) {}
+  explicit ProcessCollector(std::string program)
+      : program_(std::move(program)), boot_time_(BootTimeSeconds()) {}
 
   std::vector<prometheus::MetricFamily> Collect() const override {
     MetricBuilder out;
@@ -51,20 +52,26 @@ class ProcessCollector final : public prometheus::Collectable {
       std::istringstream rest(line.substr(paren + 2));
       std::vector<std::string> f{std::istream_iterator<std::string>(rest), {}};
       // Fields of proc(5) count from 1; f[0] is field 3.
-      const auto field = [&](size_t n) { return n - 3 < f.size() ? std::strtod(f[n - 3].c_str(), nullptr) : 0; };
+      const auto field = [&](size_t n) {
+        return n - 3 < f.size() ? std::strtod(f[n - 3].c_str(), nullptr) : 0;
+      };
       const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
-      out.Counter("process_cpu_seconds_total", "User and system CPU time spent, in seconds.", {}, (field(14) + field(15)) / ticks);
+      out.Counter("process_cpu_seconds_total", "User and system CPU time spent, in seconds.", {},
+                  (field(14) + field(15)) / ticks);
       out.Gauge("process_threads", "Threads of the process.", {}, field(20));
-      out.Gauge("process_start_time_seconds", "When the process started, in seconds since the Unix epoch.", {},
+      out.Gauge("process_start_time_seconds",
+                "When the process started, in seconds since the Unix epoch.", {},
                 boot_time_ + field(22) / ticks);
       out.Gauge("process_virtual_memory_bytes", "Virtual memory in bytes.", {}, field(23));
       out.Gauge("process_resident_memory_bytes", "Resident memory in bytes.", {},
                 field(24) * static_cast<double>(sysconf(_SC_PAGESIZE)));
     }
-    if (const double fds = OpenFds(); fds >= 0) out.Gauge("process_open_fds", "Open file descriptors.", {}, fds);
+    if (const double fds = OpenFds(); fds >= 0)
+      out.Gauge("process_open_fds", "Open file descriptors.", {}, fds);
     rlimit limit{};
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-      out.Gauge("process_max_fds", "The most file descriptors that the process may open.", {}, static_cast<double>(limit.rlim_cur));
+      out.Gauge("process_max_fds", "The most file descriptors that the process may open.", {},
+                static_cast<double>(limit.rlim_cur));
     }
     return out.Take();
   }

@@ -38,7 +38,8 @@ std::optional<int> SignalWaiter::Wait(Duration timeout) {
   const auto ms = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
   pollfd p{fd_, POLLIN, 0};
   // An interrupted wait counts as one that timed out: callers loop anyhow.
-  if (poll(&p, 1, static_cast<int>(std::clamp<int64_t>(ms, 0, 3'600'000))) <= 0) return std::nullopt;
+  if (poll(&p, 1, static_cast<int>(std::clamp<int64_t>(ms, 0, 3'600'000))) <= 0)
+    return std::nullopt;
   signalfd_siginfo info;
   if (read(fd_, &info, sizeof(info)) != sizeof(info)) return std::nullopt;
   return static_cast<int>(info.ssi_signo);

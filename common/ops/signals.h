@@ -7,8 +7,9 @@
 
 namespace portolan {
 
-// Takes SIGINT and SIGTERM (and SIGHUP for programs that reload) out of the way of all threads and hands them to whoever waits. Create it in main before any
-// other thread; SIGPIPE is ignored from then on.
+// Takes SIGINT and SIGTERM (and SIGHUP for programs that reload) out of the way of all threads and
+// hands them to whoever waits. Create it in main before any other thread; SIGPIPE is ignored from
+// then on.
 class SignalWaiter {
  public:
   SignalWaiter();

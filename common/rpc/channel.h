@@ -9,16 +9,19 @@
 
 namespace portolan {
 
-// --tls-cert --tls-key --tls-ca of all three programs: PEM files; all or none. Reloaded when they change (checked every 30 s).
+// --tls-cert --tls-key --tls-ca of all three programs: PEM files; all or none. Reloaded when they
+// change (checked every 30 s).
 struct TlsFiles {
   std::string cert, key, ca;
   bool enabled() const { return !cert.empty() || !key.empty() || !ca.empty(); }
 };
-// InvalidArgument: only some are given, a file cannot be read, the key does not belong to the certificate, the certificate has expired; names the file.
+// InvalidArgument: only some are given, a file cannot be read, the key does not belong to the
+// certificate, the certificate has expired; names the file.
 absl::Status CheckTlsFiles(const TlsFiles& files);
 
-// Mutual TLS when `tls` is enabled, else plain text. Keepalive, message limits (64 MiB) and back-off as docs/protocol.md says.
-// InvalidArgument for a bad HOST:PORT or bad files. Does not wait for the connection.
+// Mutual TLS when `tls` is enabled, else plain text. Keepalive, message limits (64 MiB) and
+// back-off as docs/protocol.md says. InvalidArgument for a bad HOST:PORT or bad files. Does not
+// wait for the connection.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> Dial(const std::string& target, const TlsFiles& tls);
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(const TlsFiles& tls);
@@ -34,7 +37,8 @@ struct HostPort {
 absl::StatusOr<HostPort> ParseHostPort(const std::string& text);
 // "HOST:PORT", with an IPv6 address in brackets.
 std::string FormatHostPort(const std::string& host, int port);
-// Why this machine cannot listen there: gRPC does not say, the kernel does, asked once more. May resolve a name.
+// Why this machine cannot listen there: gRPC does not say, the kernel does, asked once more. May
+// resolve a name.
 std::string WhyCannotListen(const HostPort& address);
 
 }  // namespace portolan

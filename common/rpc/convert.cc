@@ -10,10 +10,13 @@ namespace {
 absl::StatusOr<IpRange> RangeFromProto(const v1::AddressRange& range, int block) {
   auto first = IpAddress::FromBytes(range.first());
   auto last = IpAddress::FromBytes(range.last());
-  if (!first.ok() || !last.ok()) return InvalidArgument("space.blocks[{}].addresses: an address is 4 or 16 bytes", block);
-  if (first->is_v6() != last->is_v6()) return InvalidArgument("space.blocks[{}].addresses: a range of two families", block);
+  if (!first.ok() || !last.ok())
+    return InvalidArgument("space.blocks[{}].addresses: an address is 4 or 16 bytes", block);
+  if (first->is_v6() != last->is_v6())
+    return InvalidArgument("space.blocks[{}].addresses: a range of two families", block);
   if (*last < *first) {
-    return InvalidArgument("space.blocks[{}].addresses: {} is above {}", block, first->ToString(), last->ToString());
+    return InvalidArgument("space.blocks[{}].addresses: {} is above {}", block, first->ToString(),
+                           last->ToString());
   }
   return IpRange{*first, *last};
 }
@@ -28,7 +31,8 @@ absl::StatusOr<Block> BlockFromProto(const v1::Block& in, int number) {
   std::vector<PortRange> ports;
   for (const v1::PortRange& range : in.ports()) {
     if (range.last() > 65535 || range.first() > range.last()) {
-      return InvalidArgument("space.blocks[{}].ports: {}-{} is no range of ports", number, range.first(), range.last());
+      return InvalidArgument("space.blocks[{}].ports: {}-{} is no range of ports", number,
+                             range.first(), range.last());
     }
     ports.push_back({static_cast<uint16_t>(range.first()), static_cast<uint16_t>(range.last())});
   }
@@ -58,8 +62,10 @@ void ToProto(const std::vector<Block>& blocks, uint64_t seed, v1::ScanSpace* out
 
 absl::StatusOr<std::shared_ptr<const ScanSpace>> FromProto(const v1::ScanSpace& space) {
   if (space.permutation_version() != Permutation::kVersion) {
-    return InvalidArgument("space.permutation_version {}: this program knows {} only; use the same version of Portolan everywhere",
-                           space.permutation_version(), Permutation::kVersion);
+    return InvalidArgument(
+        "space.permutation_version {}: this program knows {} only; use the same version of "
+        "Portolan everywhere",
+        space.permutation_version(), Permutation::kVersion);
   }
   std::vector<Block> blocks;
   blocks.reserve(static_cast<size_t>(space.blocks_size()));
@@ -75,24 +81,28 @@ void ToProto(const ProbeTiming& timing, v1::ProbeTiming* out) {
   using std::chrono::milliseconds;
   out->set_timeout_ms(static_cast<uint32_t>(duration_cast<milliseconds>(timing.timeout).count()));
   out->set_retries(timing.retries);
-  out->set_retry_delay_ms(static_cast<uint32_t>(duration_cast<milliseconds>(timing.retry_delay).count()));
+  out->set_retry_delay_ms(
+      static_cast<uint32_t>(duration_cast<milliseconds>(timing.retry_delay).count()));
 }
 
 absl::StatusOr<ProbeTiming> FromProto(const v1::ProbeTiming& timing) {
   ProbeTiming out;
   if (timing.timeout_ms() != 0) {
     if (timing.timeout_ms() < 50 || timing.timeout_ms() > 60'000) {
-      return InvalidArgument("timing.timeout_ms {}: out of range; give 50 to 60000", timing.timeout_ms());
+      return InvalidArgument("timing.timeout_ms {}: out of range; give 50 to 60000",
+                             timing.timeout_ms());
     }
     out.timeout = std::chrono::milliseconds(timing.timeout_ms());
   }
   if (timing.has_retries()) {
-    if (timing.retries() > 10) return InvalidArgument("timing.retries {}: out of range; give 0 to 10", timing.retries());
+    if (timing.retries() > 10)
+      return InvalidArgument("timing.retries {}: out of range; give 0 to 10", timing.retries());
     out.retries = timing.retries();
   }
   if (timing.has_retry_delay_ms()) {
     if (timing.retry_delay_ms() > 60'000) {
-      return InvalidArgument("timing.retry_delay_ms {}: out of range; give 0 to 60000", timing.retry_delay_ms());
+      return InvalidArgument("timing.retry_delay_ms {}: out of range; give 0 to 60000",
+                             timing.retry_delay_ms());
     }
     out.retry_delay = std::chrono::milliseconds(timing.retry_delay_ms());
   }
@@ -137,16 +147,22 @@ void ToProto(const IntervalSet& set, google::protobuf::RepeatedPtrField<v1::Inde
   }
 }
 
-absl::StatusOr<IntervalSet> FromProto(const google::protobuf::RepeatedPtrField<v1::IndexRange>& ranges, uint64_t limit, size_t max_ranges) {
+absl::StatusOr<IntervalSet> FromProto(
+    const google::protobuf::RepeatedPtrField<v1::IndexRange>& ranges, uint64_t limit,
+    size_t max_ranges) {
   if (static_cast<size_t>(ranges.size()) > max_ranges) {
     return InvalidArgument("ranges: {} of them; at most {} are allowed", ranges.size(), max_ranges);
   }
   IntervalSet out;
   uint64_t at = 0;
   for (const v1::IndexRange& range : ranges) {
-    if (range.begin() >= range.end()) return InvalidArgument("ranges: [{}, {}) is empty or reversed", range.begin(), range.end());
-    if (range.begin() < at) return InvalidArgument("ranges: [{}, {}) overlaps or precedes the one before", range.begin(), range.end());
-    if (range.end() > limit) return InvalidArgument("ranges: [{}, {}) ends above {}", range.begin(), range.end(), limit);
+    if (range.begin() >= range.end())
+      return InvalidArgument("ranges: [{}, {}) is empty or reversed", range.begin(), range.end());
+    if (range.begin() < at)
+      return InvalidArgument("ranges: [{}, {}) overlaps or precedes the one before", range.begin(),
+                             range.end());
+    if (range.end() > limit)
+      return InvalidArgument("ranges: [{}, {}) ends above {}", range.begin(), range.end(), limit);
     at = range.end();
     out.Add(IndexRange{range.begin(), range.end()});
   }
@@ -155,12 +171,18 @@ absl::StatusOr<IntervalSet> FromProto(const google::protobuf::RepeatedPtrField<v
 
 v1::PortState ToProto(State state) {
   switch (state) {
-    case State::kOpen: return v1::PORT_STATE_OPEN;
-    case State::kClosed: return v1::PORT_STATE_CLOSED;
-    case State::kFiltered: return v1::PORT_STATE_FILTERED;
-    case State::kUnreachable: return v1::PORT_STATE_UNREACHABLE;
-    case State::kNotProbed: return v1::PORT_STATE_NOT_PROBED;
-    case State::kOwed: break;
+    case State::kOpen:
+      return v1::PORT_STATE_OPEN;
+    case State::kClosed:
+      return v1::PORT_STATE_CLOSED;
+    case State::kFiltered:
+      return v1::PORT_STATE_FILTERED;
+    case State::kUnreachable:
+      return v1::PORT_STATE_UNREACHABLE;
+    case State::kNotProbed:
+      return v1::PORT_STATE_NOT_PROBED;
+    case State::kOwed:
+      break;
   }
   return v1::PORT_STATE_UNSPECIFIED;
 }

@@ -10,7 +10,8 @@
 #include "common/scan/scan_spec.h"
 #include "portolan/v1/types.pb.h"
 
-// Proto <-> domain. From-functions validate hostile input and return InvalidArgument naming the field; to-functions cannot fail.
+// Proto <-> domain. From-functions validate hostile input and return InvalidArgument naming the
+// field; to-functions cannot fail.
 namespace portolan {
 
 void ToProto(const std::vector<Block>& blocks, uint64_t seed, v1::ScanSpace* out);
@@ -23,9 +24,11 @@ void ToProto(const Ledger& ledger, uint64_t planned, v1::Ledger* out);
 Ledger FromProto(const v1::Ledger& ledger);
 
 void ToProto(const IntervalSet& set, google::protobuf::RepeatedPtrField<v1::IndexRange>* out);
-// Reversed, overlapping or unsorted ranges, an end above `limit`, more than `max_ranges`: InvalidArgument.
-absl::StatusOr<IntervalSet> FromProto(const google::protobuf::RepeatedPtrField<v1::IndexRange>& ranges, uint64_t limit,
-                                      size_t max_ranges);
+// Reversed, overlapping or unsorted ranges, an end above `limit`, more than `max_ranges`:
+// InvalidArgument.
+absl::StatusOr<IntervalSet> FromProto(
+    const google::protobuf::RepeatedPtrField<v1::IndexRange>& ranges, uint64_t limit,
+    size_t max_ranges);
 
 v1::PortState ToProto(State state);
 

@@ -23,7 +23,8 @@ PeerIdentity FromUri(std::string_view uri) {
   std::string_view name;
   if (end != std::string_view::npos) {
     name = uri.substr(end + 1);
-    // "agent/" or "agent/a/b" is a mistake of whoever made the certificate; no name is safer than a guess, and no role safer still.
+    // "agent/" or "agent/a/b" is a mistake of whoever made the certificate; no name is safer than a
+    // guess, and no role safer still.
     if (name.empty() || name.find('/') != std::string_view::npos) return {};
   }
   PeerIdentity identity;
@@ -43,11 +44,16 @@ PeerIdentity FromUri(std::string_view uri) {
 std::string Describe(const PeerIdentity& peer) {
   const std::string name = peer.name.empty() ? "" : fmt::format(" \"{}\"", peer.name);
   switch (peer.role) {
-    case Role::kNone: return "has no SAN URI of Portolan";
-    case Role::kAgent: return fmt::format("is of an agent{}", name);
-    case Role::kOperator: return fmt::format("is of an operator{}", name);
-    case Role::kCoordinator: return fmt::format("is of a coordinator{}", name);
-    case Role::kAnyone: break;
+    case Role::kNone:
+      return "has no SAN URI of Portolan";
+    case Role::kAgent:
+      return fmt::format("is of an agent{}", name);
+    case Role::kOperator:
+      return fmt::format("is of an operator{}", name);
+    case Role::kCoordinator:
+      return fmt::format("is of a coordinator{}", name);
+    case Role::kAnyone:
+      break;
   }
   return "is absent";
 }
@@ -67,14 +73,17 @@ PeerIdentity IdentifyPeer(const grpc::ServerContextBase& context) {
   bool tls = false;
   std::vector<std::string> uris;
   if (auth != nullptr) {
-    for (const grpc::string_ref& type : auth->FindPropertyValues(GRPC_TRANSPORT_SECURITY_TYPE_PROPERTY_NAME)) {
-      tls = tls || type == GRPC_TLS_TRANSPORT_SECURITY_TYPE || type == GRPC_SSL_TRANSPORT_SECURITY_TYPE;
+    for (const grpc::string_ref& type :
+         auth->FindPropertyValues(GRPC_TRANSPORT_SECURITY_TYPE_PROPERTY_NAME)) {
+      tls = tls || type == GRPC_TLS_TRANSPORT_SECURITY_TYPE ||
+            type == GRPC_SSL_TRANSPORT_SECURITY_TYPE;
     }
     for (const grpc::string_ref& uri : auth->FindPropertyValues(GRPC_PEER_URI_PROPERTY_NAME)) {
       uris.emplace_back(uri.data(), uri.size());
     }
   }
-  // A server with certificates takes no other connections, but for the in-process ones of its own program.
+  // A server with certificates takes no other connections, but for the in-process ones of its own
+  // program.
   if (!tls) return PeerIdentity{Role::kAnyone, ""};
   return IdentityFromUris(uris);
 }
@@ -83,19 +92,25 @@ absl::Status MayCallFleet(const PeerIdentity& peer, const std::string& agent_nam
   if (peer.role == Role::kAnyone) return absl::OkStatus();
   if (peer.role != Role::kAgent) {
     return PermissionDenied(
-        "FleetService: needs a certificate with SAN URI spiffe://DOMAIN/portolan/agent or .../agent/{}; the caller's {}", agent_name,
-        Describe(peer));
+        "FleetService: needs a certificate with SAN URI spiffe://DOMAIN/portolan/agent or "
+        ".../agent/{}; the caller's {}",
+        agent_name, Describe(peer));
   }
   if (!peer.name.empty() && peer.name != agent_name) {
-    return PermissionDenied("agent name \"{}\": the caller's certificate {}; give it a certificate of its own, or --name {}", agent_name,
-                            Describe(peer), peer.name);
+    return PermissionDenied(
+        "agent name \"{}\": the caller's certificate {}; give it a certificate of its own, or "
+        "--name {}",
+        agent_name, Describe(peer), peer.name);
   }
   return absl::OkStatus();
 }
 
 absl::Status MayCallScans(const PeerIdentity& peer) {
   if (peer.role == Role::kAnyone || peer.role == Role::kOperator) return absl::OkStatus();
-  return PermissionDenied("ScanService: needs a certificate with SAN URI spiffe://DOMAIN/portolan/operator; the caller's {}", Describe(peer));
+  return PermissionDenied(
+      "ScanService: needs a certificate with SAN URI spiffe://DOMAIN/portolan/operator; the "
+      "caller's {}",
+      Describe(peer));
 }
 
 }  // namespace portolan

@@ -9,8 +9,10 @@
 
 namespace portolan {
 
-// Who calls, told by the first SAN URI of its certificate whose path is ours: spiffe://TRUST-DOMAIN/portolan/agent[/NAME] or
-// .../portolan/operator[/NAME] (and .../portolan/coordinator, for servers). Without TLS (loopback, in process, --insecure) everybody is kAnyone.
+// Who calls, told by the first SAN URI of its certificate whose path is ours:
+// spiffe://TRUST-DOMAIN/portolan/agent[/NAME] or
+// .../portolan/operator[/NAME] (and .../portolan/coordinator, for servers). Without TLS (loopback,
+// in process, --insecure) everybody is kAnyone.
 enum class Role { kNone, kAgent, kOperator, kCoordinator, kAnyone };
 struct PeerIdentity {
   Role role = Role::kNone;
@@ -20,8 +22,9 @@ struct PeerIdentity {
 PeerIdentity IdentityFromUris(const std::vector<std::string>& san_uris);  // pure
 PeerIdentity IdentifyPeer(const grpc::ServerContextBase& context);
 
-// OK, or PermissionDenied saying which URI is needed and what was found. An agent may call FleetService only, under its own name when its
-// certificate has one; an operator may call ScanService only.
+// OK, or PermissionDenied saying which URI is needed and what was found. An agent may call
+// FleetService only, under its own name when its certificate has one; an operator may call
+// ScanService only.
 absl::Status MayCallFleet(const PeerIdentity& peer, const std::string& agent_name);
 absl::Status MayCallScans(const PeerIdentity& peer);
 

@@ -3,13 +3,15 @@
 namespace portolan {
 namespace {
 
-// A message travels percent-encoded in a header, and many clients refuse headers above 8 KiB in all.
+// A message travels percent-encoded in a header, and many clients refuse headers above 8 KiB in
+// all.
 constexpr size_t kMaxMessage = 4096;
 
 std::string Cut(std::string_view text) {
   if (text.size() <= kMaxMessage) return std::string(text);
   size_t end = kMaxMessage - 3;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not inside a UTF-8 sequence
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+    --end;  // not inside a UTF-8 sequence
   return std::string(text.substr(0, end)) + "...";
 }
 

@@ -36,14 +36,17 @@ absl::StatusOr<std::string> ReadPem(const char* flag, const std::string& path) {
   while (true) {
     const size_t n = fread(buffer, 1, sizeof(buffer), file.get());
     text.append(buffer, n);
-    if (text.size() > kMaxFile) return InvalidArgument("{} {}: larger than 4 MiB; give a PEM file", flag, path);
+    if (text.size() > kMaxFile)
+      return InvalidArgument("{} {}: larger than 4 MiB; give a PEM file", flag, path);
     if (n < sizeof(buffer)) break;
   }
   if (ferror(file.get())) return InvalidArgument("{} {}: {}", flag, path, std::strerror(errno));
   return text;
 }
 
-BioPtr Memory(const std::string& text) { return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
+BioPtr Memory(const std::string& text) {
+  return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
 
 std::vector<CertificatePtr> ReadCertificates(const std::string& pem) {
   std::vector<CertificatePtr> out;
@@ -63,11 +66,13 @@ std::string TimeText(const ASN1_TIME* t) {
 
 absl::Status CheckDates(const char* flag, const std::string& path, const X509* certificate) {
   if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0) {
-    return InvalidArgument("{} {}: the certificate expired at {}; renew it", flag, path, TimeText(X509_get0_notAfter(certificate)));
+    return InvalidArgument("{} {}: the certificate expired at {}; renew it", flag, path,
+                           TimeText(X509_get0_notAfter(certificate)));
   }
   if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0) {
-    return InvalidArgument("{} {}: the certificate is not valid before {}; check the clock of this machine", flag, path,
-                           TimeText(X509_get0_notBefore(certificate)));
+    return InvalidArgument(
+        "{} {}: the certificate is not valid before {}; check the clock of this machine", flag,
+        path, TimeText(X509_get0_notBefore(certificate)));
   }
   return absl::OkStatus();
 }
@@ -82,32 +87,42 @@ int NoPassPhrase(char*, int, int, void* asked) {
 
 absl::Status CheckTlsFiles(const TlsFiles& files) {
   if (!files.enabled()) return absl::OkStatus();
-  for (const auto& [flag, path] : {std::pair("--tls-cert", &files.cert), std::pair("--tls-key", &files.key), std::pair("--tls-ca", &files.ca)}) {
-    if (path->empty()) return InvalidArgument("{} is missing: give --tls-cert, --tls-key and --tls-ca together, or none of them", flag);
+  for (const auto& [flag, path] :
+       {std::pair("--tls-cert", &files.cert), std::pair("--tls-key", &files.key),
+        std::pair("--tls-ca", &files.ca)}) {
+    if (path->empty())
+      return InvalidArgument(
+          "{} is missing: give --tls-cert, --tls-key and --tls-ca together, or none of them", flag);
   }
   PORTOLAN_ASSIGN_OR_RETURN(const std::string cert_pem, ReadPem("--tls-cert", files.cert));
   PORTOLAN_ASSIGN_OR_RETURN(const std::string key_pem, ReadPem("--tls-key", files.key));
   PORTOLAN_ASSIGN_OR_RETURN(const std::string ca_pem, ReadPem("--tls-ca", files.ca));
 
   const std::vector<CertificatePtr> chain = ReadCertificates(cert_pem);
-  if (chain.empty()) return InvalidArgument("--tls-cert {}: holds no certificate in PEM form", files.cert);
+  if (chain.empty())
+    return InvalidArgument("--tls-cert {}: holds no certificate in PEM form", files.cert);
   PORTOLAN_RETURN_IF_ERROR(CheckDates("--tls-cert", files.cert, chain.front().get()));
 
   bool asked = false;
   KeyPtr key(PEM_read_bio_PrivateKey(Memory(key_pem).get(), nullptr, NoPassPhrase, &asked));
   ERR_clear_error();
   if (key == nullptr && asked) {
-    return InvalidArgument("--tls-key {}: the key has a pass phrase; give one without, readable by this user only", files.key);
+    return InvalidArgument(
+        "--tls-key {}: the key has a pass phrase; give one without, readable by this user only",
+        files.key);
   }
-  if (key == nullptr) return InvalidArgument("--tls-key {}: holds no private key in PEM form", files.key);
+  if (key == nullptr)
+    return InvalidArgument("--tls-key {}: holds no private key in PEM form", files.key);
   const bool match = X509_check_private_key(chain.front().get(), key.get()) == 1;
   ERR_clear_error();
   if (!match) {
-    return InvalidArgument("--tls-key {}: is not the key of the certificate in {} (its first one)", files.key, files.cert);
+    return InvalidArgument("--tls-key {}: is not the key of the certificate in {} (its first one)",
+                           files.key, files.cert);
   }
 
   const std::vector<CertificatePtr> roots = ReadCertificates(ca_pem);
-  if (roots.empty()) return InvalidArgument("--tls-ca {}: holds no certificate in PEM form", files.ca);
+  if (roots.empty())
+    return InvalidArgument("--tls-ca {}: holds no certificate in PEM form", files.ca);
   absl::Status dates;
   for (const CertificatePtr& root : roots) {
     dates = CheckDates("--tls-ca", files.ca, root.get());

@@ -23,8 +23,13 @@ uint64_t SeedFromSystem() {
 
 }  // namespace
 
-absl::Status Control::Stopping() { return Unavailable("the coordinator is stopping; try again when it is back"); }
-absl::Status Control::Busy() { return ResourceExhausted("the coordinator has too many requests waiting; try again in some seconds"); }
+absl::Status Control::Stopping() {
+  return Unavailable("the coordinator is stopping; try again when it is back");
+}
+absl::Status Control::Busy() {
+  return ResourceExhausted(
+      "the coordinator has too many requests waiting; try again in some seconds");
+}
 
 Control::Control(ControlOptions options, std::unique_ptr<Store> store, const Clock& clock)
     : options_(std::move(options)),
@@ -36,7 +41,9 @@ Control::Control(ControlOptions options, std::unique_ptr<Store> store, const Clo
       planners_("plan", options_.plan_threads, options_.plan_queue),
       runner_("control", clock, options_.max_queue) {}
 
-absl::StatusOr<std::unique_ptr<Control>> Control::Start(ControlOptions options, std::unique_ptr<Store> store, const Clock& clock) {
+absl::StatusOr<std::unique_ptr<Control>> Control::Start(ControlOptions options,
+                                                        std::unique_ptr<Store> store,
+                                                        const Clock& clock) {
   std::unique_ptr<Control> control(new Control(std::move(options), std::move(store), clock));
   absl::Status loaded;
   control->runner_.Run([&] { loaded = control->Load(); });
@@ -67,7 +74,8 @@ absl::Status Control::Load() {
     Log(LogLevel::kInfo, "scan goes on", {{"scan", record.id}});
     scheduler_->Restore(std::move(record), now);
   }
-  // Scans that ended just before the last stop may have groups that were not brought into their final form.
+  // Scans that ended just before the last stop may have groups that were not brought into their
+  // final form.
   readers_.TryPost([this] {
     absl::StatusOr<std::vector<ScanSummary>> scans = store_->ListScans(kSweptAtStart, "");
     if (!scans.ok()) return;  // the same error shows in every read that follows
@@ -76,7 +84,8 @@ absl::Status Control::Load() {
       if (!IsFinished(listed.record.state)) continue;
       absl::StatusOr<std::optional<ScanSummary>> scan = store_->GetScan(listed.record.id);
       if (!scan.ok() || !scan->has_value()) continue;
-      for (const LaneRecord& lane : (*scan)->record.lanes) compactor_->Sweep(lane.id, (*scan)->record.spec->space);
+      for (const LaneRecord& lane : (*scan)->record.lanes)
+        compactor_->Sweep(lane.id, (*scan)->record.spec->space);
     }
   });
   next_sample_ = next_retention_ = now;
@@ -87,8 +96,9 @@ absl::Status Control::Load() {
 }
 
 void Control::Settle(WriteBatch batch, Committed committed) {
-  // An agent that is woken again by what another was granted here gets its turn in the next round of the loop; the bound is for a bug in the
-  // scheduler that would have two agents wake each other for ever.
+  // An agent that is woken again by what another was granted here gets its turn in the next round
+  // of the loop; the bound is for a bug in the scheduler that would have two agents wake each other
+  // for ever.
   for (int round = 0; round < 4; ++round) {
     const std::vector<std::string> woken = scheduler_->TakeWoken();
     if (woken.empty()) break;
@@ -152,7 +162,8 @@ void Control::Tick() {
   const bool throttled = Throttled();
   if (was_throttled_ != throttled) {
     was_throttled_ = throttled;
-    Log(throttled ? LogLevel::kError : LogLevel::kInfo, throttled ? "no new leases are granted" : "leases are granted again",
+    Log(throttled ? LogLevel::kError : LogLevel::kInfo,
+        throttled ? "no new leases are granted" : "leases are granted again",
         {{"reason", StoreTrouble()}});
     for (auto& [id, scan] : watched_) scan.dirty = true;
     if (!throttled) {
@@ -169,7 +180,8 @@ void Control::Tick() {
   }
   if (now >= next_retention_) {
     next_retention_ = now + kRetentionEvery;
-    if (!readers_.TryPost([this] { SweepRetention(); })) next_retention_ = now + std::chrono::minutes(1);
+    if (!readers_.TryPost([this] { SweepRetention(); }))
+      next_retention_ = now + std::chrono::minutes(1);
   }
   Settle();
 }
@@ -190,15 +202,19 @@ void Control::ScheduleTick() {
 std::string Control::StoreTrouble() const {
   const absl::Status health = store_->Health();
   if (!health.ok()) return std::string(Message(health));
-  if (ingest_bytes_ + store_->Backlog() > options_.max_backlog_bytes) return "the store is behind: results wait to be written, no new work is given out";
+  if (ingest_bytes_ + store_->Backlog() > options_.max_backlog_bytes)
+    return "the store is behind: results wait to be written, no new work is given out";
   return "";
 }
 
 bool Control::Throttled() const {
-  return !store_->Health().ok() || ingest_bytes_ > options_.max_backlog_bytes || store_->Backlog() > options_.max_backlog_bytes;
+  return !store_->Health().ok() || ingest_bytes_ > options_.max_backlog_bytes ||
+         store_->Backlog() > options_.max_backlog_bytes;
 }
 
-bool Control::MayRead() const { return ingest_bytes_.load() < options_.max_backlog_bytes && !stopping_; }
+bool Control::MayRead() const {
+  return ingest_bytes_.load() < options_.max_backlog_bytes && !stopping_;
+}
 
 absl::Status Control::Ready() const {
   if (stopping_) return Stopping();
@@ -208,7 +224,8 @@ absl::Status Control::Ready() const {
 absl::Status Control::Live() const {
   const Time last = Time(Duration(heartbeat_ns_.load()));
   const Time now = clock_.Now();
-  if (now - last > kStuckAfter && !stopping_) return Internal("the control thread has not run for {:.0f} s", ToSeconds(now - last));
+  if (now - last > kStuckAfter && !stopping_)
+    return Internal("the control thread has not run for {:.0f} s", ToSeconds(now - last));
   return absl::OkStatus();
 }
 
@@ -241,8 +258,11 @@ std::optional<Control::Snapshot> Control::TakeSnapshot() {
       uint64_t planned = 0;
       for (const Scheduler::LaneView& lane : view->lanes) planned += lane.planned;
       const auto meter = meters_.find(id);
-      out.progress.push_back({id, planned == 0 ? 0 : static_cast<double>(view->ledger.Done()) / static_cast<double>(planned),
-                              meter == meters_.end() ? 0 : meter->second.rate()});
+      out.progress.push_back(
+          {id,
+           planned == 0 ? 0
+                        : static_cast<double>(view->ledger.Done()) / static_cast<double>(planned),
+           meter == meters_.end() ? 0 : meter->second.rate()});
     }
     for (const auto& [name, entry] : agents_) out.parked += entry.call.has_value() ? 1 : 0;
     out.report_streams = streams_.size();

@@ -35,35 +35,42 @@ struct ControlOptions {
   Duration retention = std::chrono::hours(24 * 30);
   SchedulerOptions scheduler;
   Resolver resolver = SystemResolver();
-  size_t max_backlog_bytes = 128u << 20;  // of reported results not committed yet; beyond, nothing more is read or granted
+  size_t max_backlog_bytes =
+      128u << 20;  // of reported results not committed yet; beyond, nothing more is read or granted
   size_t max_watchers = 1000;
-  size_t max_queue = 20'000;              // calls that wait for the control thread
+  size_t max_queue = 20'000;  // calls that wait for the control thread
   int read_threads = 4;
   size_t read_queue = 1024;
-  int plan_threads = 2;                   // these resolve host names, which may take long
+  int plan_threads = 2;  // these resolve host names, which may take long
   size_t plan_queue = 64;
   // Called on the control thread when Ready() changes, and once at start.
   std::function<void(bool ready)> on_ready;
-  // Where the life of scans and agents is told; Log of common/ops in the program. May be called on any thread.
+  // Where the life of scans and agents is told; Log of common/ops in the program. May be called on
+  // any thread.
   std::function<void(LogLevel, std::string_view, std::initializer_list<LogField>)> log;
 };
 
-// The coordinator without its network: the one control thread that owns scheduler, ingest and the fleet's directory; threads that plan scans and
-// read results; and the rule that nothing is told to anybody before it is committed.
+// The coordinator without its network: the one control thread that owns scheduler, ingest and the
+// fleet's directory; threads that plan scans and read results; and the rule that nothing is told to
+// anybody before it is committed.
 //
-// Thread-safe; nothing blocks the caller. Every callback is called exactly once, on one of this object's threads or (refusals) the caller's, and must
-// not block. Errors: RESOURCE_EXHAUSTED when a queue is full, UNAVAILABLE when stopping.
+// Thread-safe; nothing blocks the caller. Every callback is called exactly once, on one of this
+// object's threads or (refusals) the caller's, and must not block. Errors: RESOURCE_EXHAUSTED when
+// a queue is full, UNAVAILABLE when stopping.
 class Control {
  public:
   template <typename T>
   using Done = std::function<void(absl::StatusOr<T>)>;
 
   // Loads and restores what was running. Borrows the clock.
-  static absl::StatusOr<std::unique_ptr<Control>> Start(ControlOptions options, std::unique_ptr<Store> store, const Clock& clock);
+  static absl::StatusOr<std::unique_ptr<Control>> Start(ControlOptions options,
+                                                        std::unique_ptr<Store> store,
+                                                        const Clock& clock);
   ~Control();  // BeginShutdown, then Stop
 
   // ---- scans. `ref`: an id, a unique prefix of one, or "last" ----
-  // `key`: makes it idempotent, may be empty; `digest` tells whether a second request of a key is the same.
+  // `key`: makes it idempotent, may be empty; `digest` tells whether a second request of a key is
+  // the same.
   void CreateScan(ScanRequest request, std::string key, std::string digest, Done<ScanStatus> done);
   void GetScan(const std::string& ref, Done<ScanStatus> done);
   struct ScanList {
@@ -76,9 +83,11 @@ class Control {
   void Exclude(const std::string& ref, std::vector<ScopeRule> rules, Done<ScanStatus> done);
   void DeleteScan(const std::string& ref, Done<ScanId> done);
 
-  // `update` is called with the scan now, then after changes (at most 4 times a second, at least every 10 s), with `last` after it has finished or
-  // on an error. Unwatch makes sure that no further call begins, but one may be under way.
-  using WatchUpdate = std::function<void(absl::StatusOr<std::shared_ptr<const ScanStatus>> status, bool last)>;
+  // `update` is called with the scan now, then after changes (at most 4 times a second, at least
+  // every 10 s), with `last` after it has finished or on an error. Unwatch makes sure that no
+  // further call begins, but one may be under way.
+  using WatchUpdate =
+      std::function<void(absl::StatusOr<std::shared_ptr<const ScanStatus>> status, bool last)>;
   uint64_t Watch(const std::string& ref, WatchUpdate update);
   void Unwatch(uint64_t id);
 
@@ -95,7 +104,8 @@ class Control {
     ResultQuery query;
   };
   void OpenResults(const std::string& ref, ResultRequest request, Done<ResultSource> done);
-  void ReadPage(std::shared_ptr<const ResultSource> source, const std::string& page_token, Done<ResultPage> done);
+  void ReadPage(std::shared_ptr<const ResultSource> source, const std::string& page_token,
+                Done<ResultPage> done);
   // Any blocking work on the threads that read. False: the queue is full.
   bool PostRead(std::function<void()> task) { return readers_.TryPost(std::move(task)); }
 
@@ -106,24 +116,28 @@ class Control {
     Scheduler::LeaseView lease;
     double expires_in_s = 0;
   };
-  void ListLeases(const std::string& ref, const std::string& agent, Done<std::vector<LeaseStatus>> done);
+  void ListLeases(const std::string& ref, const std::string& agent,
+                  Done<std::vector<LeaseStatus>> done);
   uint64_t epoch() const { return epoch_; }
   WallTime started() const { return started_; }
   const Scope& scope() const { return options_.scope; }
 
   // ---- the fleet, for agents ----
-  // Answers when there is news for the agent, at the latest after a third of the lease term. Aborted: superseded by another incarnation.
-  // `id` comes from NextCallId; CancelSynchronize ends the call with Cancelled if it has not ended.
+  // Answers when there is news for the agent, at the latest after a third of the lease term.
+  // Aborted: superseded by another incarnation. `id` comes from NextCallId; CancelSynchronize ends
+  // the call with Cancelled if it has not ended.
   uint64_t NextCallId() { return next_call_.fetch_add(1); }
   void Synchronize(uint64_t id, AgentCall call, Done<SyncAnswer> done);
   void CancelSynchronize(const std::string& agent, uint64_t id);
 
-  // A stream of results. `peer` is called on the control thread until CloseReport or its End. The stream begins with Accepted, which may be some
-  // time after a restart: the agent must have registered.
+  // A stream of results. `peer` is called on the control thread until CloseReport or its End. The
+  // stream begins with Accepted, which may be some time after a restart: the agent must have
+  // registered.
   uint64_t OpenReport(std::string agent, std::string incarnation, std::shared_ptr<ReportPeer> peer);
   // `bytes`: about what the batch holds in memory.
   void Report(uint64_t stream, uint64_t seq, ParsedBatch batch, size_t bytes);
-  // The batch `seq` was malformed: what came before is acknowledged, then the stream ends with `why`.
+  // The batch `seq` was malformed: what came before is acknowledged, then the stream ends with
+  // `why`.
   void RejectReport(uint64_t stream, uint64_t seq, absl::Status why);
   void CloseReport(uint64_t stream);
   // False: too much waits for the disk. ReportPeer::Resume tells when to try again.
@@ -150,9 +164,11 @@ class Control {
   // Blocks until the control thread has taken it. nullopt when stopping.
   std::optional<Snapshot> TakeSnapshot();
 
-  // Ends everything that waits: parked calls, report streams, watchers, answers that wait for a commit. New calls are refused from then on.
+  // Ends everything that waits: parked calls, report streams, watchers, answers that wait for a
+  // commit. New calls are refused from then on.
   void BeginShutdown();
-  // Stops all threads and closes the store, committing what is queued. Nobody may call anything any more.
+  // Stops all threads and closes the store, committing what is queued. Nobody may call anything any
+  // more.
   void Stop();
 
  private:
@@ -170,16 +186,18 @@ class Control {
   template <typename T>
   void OnReader(Done<T> done, std::function<void(Done<T>)> task);
   template <typename T>
-  void WithScan(const std::string& ref, Done<T> done, std::function<void(const ScanId&, Done<T>)> task);
+  void WithScan(const std::string& ref, Done<T> done,
+                std::function<void(const ScanId&, Done<T>)> task);
 
-  // control.cc, on the control thread: what happened in the scheduler goes to the store, to agents and to watchers. Call it after each call of the
-  // scheduler. `committed` runs after the commit of `batch` and all changes, or with an error when stopping.
+  // control.cc, on the control thread: what happened in the scheduler goes to the store, to agents
+  // and to watchers. Call it after each call of the scheduler. `committed` runs after the commit of
+  // `batch` and all changes, or with an error when stopping.
   using Committed = std::function<void(absl::Status)>;
   void Settle(WriteBatch batch = {}, Committed committed = nullptr);
   void OnCommit();
   void Tick();
   void ScheduleTick();
-  bool Throttled() const;       // nothing may be granted now
+  bool Throttled() const;  // nothing may be granted now
   std::string StoreTrouble() const;
   void Sample();
 
@@ -188,10 +206,12 @@ class Control {
     std::string digest;
     std::vector<Done<ScanStatus>> waiting;
   };
-  void PlanAndCreate(ScanRequest request, const std::string& key, const std::string& digest, const std::vector<std::string>& live, uint64_t seed,
-                     Done<ScanStatus> finish);
-  void SubmitPlanned(std::shared_ptr<const ScanSpec> spec, const std::string& key, const std::string& digest, Done<ScanStatus> finish);
-  absl::StatusOr<ScanStatus> LiveStatus(const ScanId& id);  // NotFound: the scheduler does not have it
+  void PlanAndCreate(ScanRequest request, const std::string& key, const std::string& digest,
+                     const std::vector<std::string>& live, uint64_t seed, Done<ScanStatus> finish);
+  void SubmitPlanned(std::shared_ptr<const ScanSpec> spec, const std::string& key,
+                     const std::string& digest, Done<ScanStatus> finish);
+  absl::StatusOr<ScanStatus> LiveStatus(
+      const ScanId& id);  // NotFound: the scheduler does not have it
   void StoredStatus(const ScanId& id, Done<ScanStatus> done);  // any thread
   void AnswerWithScan(const ScanId& id, absl::Status status, Done<ScanStatus> done);
   void Retire(const ScanId& id);
@@ -204,8 +224,8 @@ class Control {
   struct SyncCall {
     uint64_t id = 0;
     Done<SyncAnswer> done;
-    TaskRunner::TimerId timer = 0;      // when parked
-    std::optional<SyncAnswer> answer;   // decided, but waits for the commit of `needs`
+    TaskRunner::TimerId timer = 0;     // when parked
+    std::optional<SyncAnswer> answer;  // decided, but waits for the commit of `needs`
     Token needs;
   };
   struct AgentEntry {
@@ -235,7 +255,8 @@ class Control {
   AgentStatus StatusOfAgent(const Scheduler::AgentView& view) const;
   void ForgetAgents();
   void ResumeReports();
-  void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {}) const {
+  void Log(LogLevel level, std::string_view event,
+           std::initializer_list<LogField> fields = {}) const {
     if (options_.log) options_.log(level, event, fields);
   }
 
@@ -301,20 +322,24 @@ class Control {
 template <typename T>
 void Control::OnControl(Done<T> done, std::function<void(Done<T>)> task) {
   auto shared = std::make_shared<Done<T>>(std::move(done));  // needed on both ways
-  if (!stopping_ && runner_.TryPost([shared, task = std::move(task)] { task(std::move(*shared)); })) return;
+  if (!stopping_ && runner_.TryPost([shared, task = std::move(task)] { task(std::move(*shared)); }))
+    return;
   (*shared)(stopping_ ? Stopping() : Busy());
 }
 
 template <typename T>
 void Control::OnReader(Done<T> done, std::function<void(Done<T>)> task) {
   auto shared = std::make_shared<Done<T>>(std::move(done));
-  if (!stopping_ && readers_.TryPost([shared, task = std::move(task)] { task(std::move(*shared)); })) return;
+  if (!stopping_ &&
+      readers_.TryPost([shared, task = std::move(task)] { task(std::move(*shared)); }))
+    return;
   (*shared)(stopping_ ? Stopping() : Busy());
 }
 
 // Finds the one scan that `ref` means, then runs `task` on whichever thread found it.
 template <typename T>
-void Control::WithScan(const std::string& ref, Done<T> done, std::function<void(const ScanId&, Done<T>)> task) {
+void Control::WithScan(const std::string& ref, Done<T> done,
+                       std::function<void(const ScanId&, Done<T>)> task) {
   if (IsWholeId(ref)) {
     task(ref, std::move(done));
     return;

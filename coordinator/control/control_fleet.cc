@@ -8,7 +8,8 @@
 namespace portolan {
 namespace {
 
-constexpr size_t kMaxFencedTokens = 10'000;  // told with one acknowledgement; an agent learns of the others by Synchronize
+constexpr size_t kMaxFencedTokens =
+    10'000;  // told with one acknowledgement; an agent learns of the others by Synchronize
 
 }  // namespace
 
@@ -16,7 +17,9 @@ constexpr size_t kMaxFencedTokens = 10'000;  // told with one acknowledgement; a
 
 void Control::Synchronize(uint64_t id, AgentCall call, Done<SyncAnswer> done) {
   auto shared = std::make_shared<AgentCall>(std::move(call));
-  OnControl<SyncAnswer>(std::move(done), [this, id, shared](Done<SyncAnswer> d) { DoSynchronize(id, std::move(*shared), std::move(d)); });
+  OnControl<SyncAnswer>(std::move(done), [this, id, shared](Done<SyncAnswer> d) {
+    DoSynchronize(id, std::move(*shared), std::move(d));
+  });
 }
 
 void Control::DoSynchronize(uint64_t id, AgentCall call, Done<SyncAnswer> done) {
@@ -25,7 +28,8 @@ void Control::DoSynchronize(uint64_t id, AgentCall call, Done<SyncAnswer> done) 
   if (call.epoch_seen != epoch_) report.revision_seen = 0;
   const uint64_t room = report.room;
   if (Throttled()) report.room = 0;
-  absl::StatusOr<SyncDecision> decision = scheduler_->Synchronize(report, clock_.Now(), clock_.Wall());
+  absl::StatusOr<SyncDecision> decision =
+      scheduler_->Synchronize(report, clock_.Now(), clock_.Wall());
   if (!decision.ok()) {
     done(decision.status());
     Settle();
@@ -36,11 +40,19 @@ void Control::DoSynchronize(uint64_t id, AgentCall call, Done<SyncAnswer> done) 
   AgentEntry& entry = it->second;
   if (fresh || entry.report.incarnation != report.incarnation) {
     Log(LogLevel::kInfo, "agent connected",
-        {{"agent", report.name}, {"vantage", report.vantage}, {"version", call.details.version}, {"peer", call.details.peer}});
+        {{"agent", report.name},
+         {"vantage", report.vantage},
+         {"version", call.details.version},
+         {"peer", call.details.peer}});
     if (!fresh) {
-      EndCall(entry, Aborted("agent \"{}\": a newer process of this name has registered; stop, or run it under another --name", report.name));
-      if (auto stream = streams_.find(entry.report_stream); stream != streams_.end() && stream->second.incarnation != report.incarnation) {
-        EndReport(entry.report_stream, Aborted("agent \"{}\": a newer process of this name has registered", report.name));
+      EndCall(entry, Aborted("agent \"{}\": a newer process of this name has registered; stop, or "
+                             "run it under another --name",
+                             report.name));
+      if (auto stream = streams_.find(entry.report_stream);
+          stream != streams_.end() && stream->second.incarnation != report.incarnation) {
+        EndReport(
+            entry.report_stream,
+            Aborted("agent \"{}\": a newer process of this name has registered", report.name));
       }
     }
   } else {
@@ -57,19 +69,21 @@ void Control::DoSynchronize(uint64_t id, AgentCall call, Done<SyncAnswer> done) 
   Settle();
 }
 
-// Answers, parks, or lets the answer wait until the leases that it tells of are committed: after a crash, a token that was told but not stored
-// would be given to another.
+// Answers, parks, or lets the answer wait until the leases that it tells of are committed: after a
+// crash, a token that was told but not stored would be given to another.
 void Control::Deliver(AgentEntry& entry, SyncDecision decision, bool answer_anyhow) {
   SyncCall& call = *entry.call;
   if (!decision.news && !answer_anyhow) {
     if (call.timer == 0) {
-      call.timer = runner_.PostAfter(options_.scheduler.lease_term / 3, [this, name = entry.report.name, id = call.id] {
-        auto it = agents_.find(name);
-        if (it == agents_.end() || !it->second.call.has_value() || it->second.call->id != id) return;
-        it->second.call->timer = 0;
-        Resynchronize(name, true);
-        Settle();
-      });
+      call.timer = runner_.PostAfter(
+          options_.scheduler.lease_term / 3, [this, name = entry.report.name, id = call.id] {
+            auto it = agents_.find(name);
+            if (it == agents_.end() || !it->second.call.has_value() || it->second.call->id != id)
+              return;
+            it->second.call->timer = 0;
+            Resynchronize(name, true);
+            Settle();
+          });
     }
     return;
   }
@@ -78,7 +92,8 @@ void Control::Deliver(AgentEntry& entry, SyncDecision decision, bool answer_anyh
   answer.lease_term = options_.scheduler.lease_term;
   for (const ScanContextRef& ref : decision.contexts) {
     std::optional<Scheduler::ScanView> view = scheduler_->GetScan(ref.scan);
-    if (view.has_value()) answer.contexts.push_back({ref.scan, view->spec, ref.with_space, std::move(view->overlay)});
+    if (view.has_value())
+      answer.contexts.push_back({ref.scan, view->spec, ref.with_space, std::move(view->overlay)});
   }
   Token newest;
   for (const GrantedLease& lease : decision.leases) newest = std::max(newest, lease.token);
@@ -92,13 +107,16 @@ void Control::Deliver(AgentEntry& entry, SyncDecision decision, bool answer_anyh
   EndCall(entry, std::move(answer));
 }
 
-// The agent's last report once more: something changed that concerns it, or it has waited long enough.
+// The agent's last report once more: something changed that concerns it, or it has waited long
+// enough.
 void Control::Resynchronize(const std::string& name, bool answer_anyhow) {
   auto it = agents_.find(name);
-  if (it == agents_.end() || !it->second.call.has_value() || it->second.call->answer.has_value()) return;
+  if (it == agents_.end() || !it->second.call.has_value() || it->second.call->answer.has_value())
+    return;
   AgentReport report = it->second.report;
   if (Throttled()) report.room = 0;
-  absl::StatusOr<SyncDecision> decision = scheduler_->Synchronize(report, clock_.Now(), clock_.Wall());
+  absl::StatusOr<SyncDecision> decision =
+      scheduler_->Synchronize(report, clock_.Now(), clock_.Wall());
   if (!decision.ok()) {
     EndCall(it->second, decision.status());
   } else {
@@ -119,12 +137,15 @@ void Control::ReleaseCommitted() {
   std::vector<std::string> ready;
   for (const std::string& name : waiting_for_commit_) {
     const auto it = agents_.find(name);
-    if (it == agents_.end() || !it->second.call.has_value() || it->second.call->needs < committed_next_token_) ready.push_back(name);
+    if (it == agents_.end() || !it->second.call.has_value() ||
+        it->second.call->needs < committed_next_token_)
+      ready.push_back(name);
   }
   for (const std::string& name : ready) {
     waiting_for_commit_.erase(name);
     auto it = agents_.find(name);
-    if (it == agents_.end() || !it->second.call.has_value() || !it->second.call->answer.has_value()) continue;
+    if (it == agents_.end() || !it->second.call.has_value() || !it->second.call->answer.has_value())
+      continue;
     SyncAnswer answer = *std::move(it->second.call->answer);
     EndCall(it->second, std::move(answer));
   }
@@ -133,24 +154,32 @@ void Control::ReleaseCommitted() {
 void Control::CancelSynchronize(const std::string& agent, uint64_t id) {
   runner_.Post([this, agent, id] {
     auto it = agents_.find(agent);
-    if (it != agents_.end() && it->second.call.has_value() && it->second.call->id == id) EndCall(it->second, Cancelled("cancelled by the caller"));
+    if (it != agents_.end() && it->second.call.has_value() && it->second.call->id == id)
+      EndCall(it->second, Cancelled("cancelled by the caller"));
   });
 }
 
 // ---- Report ----
 
-uint64_t Control::OpenReport(std::string agent, std::string incarnation, std::shared_ptr<ReportPeer> peer) {
+uint64_t Control::OpenReport(std::string agent, std::string incarnation,
+                             std::shared_ptr<ReportPeer> peer) {
   const uint64_t id = NextCallId();
-  const bool posted = !stopping_ && runner_.TryPost([this, id, agent = std::move(agent), incarnation = std::move(incarnation), peer] {
+  const bool posted = !stopping_ && runner_.TryPost([this, id, agent = std::move(agent),
+                                                     incarnation = std::move(incarnation), peer] {
     if (stopping_) return peer->End(Stopping());
-    if (streams_.size() >= 2 * options_.scheduler.max_agents) return peer->End(ResourceExhausted("too many report streams; try again later"));
+    if (streams_.size() >= 2 * options_.scheduler.max_agents)
+      return peer->End(ResourceExhausted("too many report streams; try again later"));
     auto [it, fresh] = agents_.try_emplace(agent);
     AgentEntry& entry = it->second;
     if (!fresh && !entry.report.incarnation.empty() && entry.report.incarnation != incarnation) {
-      // A newer process has registered, or this one has not yet done so; only Synchronize can tell which.
-      return peer->End(Unavailable("agent \"{}\": another process of this name is registered; call Synchronize first", agent));
+      // A newer process has registered, or this one has not yet done so; only Synchronize can tell
+      // which.
+      return peer->End(Unavailable(
+          "agent \"{}\": another process of this name is registered; call Synchronize first",
+          agent));
     }
-    if (entry.report_stream != 0) EndReport(entry.report_stream, Cancelled("a newer stream of this agent took its place"));
+    if (entry.report_stream != 0)
+      EndReport(entry.report_stream, Cancelled("a newer stream of this agent took its place"));
     ReportStream& stream = streams_[id];
     stream.agent = agent;
     stream.incarnation = incarnation;
@@ -175,13 +204,16 @@ void Control::Report(uint64_t id, uint64_t seq, ParsedBatch batch, size_t bytes)
   ingest_bytes_ += bytes;
   auto shared = std::make_shared<ParsedBatch>(std::move(batch));
   // Bounded by the streams' credit.
-  if (!runner_.Post([this, id, seq, shared, bytes] { DoReport(id, seq, std::move(*shared), bytes); })) ingest_bytes_ -= bytes;
+  if (!runner_.Post(
+          [this, id, seq, shared, bytes] { DoReport(id, seq, std::move(*shared), bytes); }))
+    ingest_bytes_ -= bytes;
 }
 
 void Control::DoReport(uint64_t id, uint64_t seq, ParsedBatch batch, size_t bytes) {
   const auto forget = [this, bytes] {
     const size_t before = ingest_bytes_.fetch_sub(bytes);
-    if (before >= options_.max_backlog_bytes && before - bytes < options_.max_backlog_bytes) ResumeReports();
+    if (before >= options_.max_backlog_bytes && before - bytes < options_.max_backlog_bytes)
+      ResumeReports();
   };
   auto it = streams_.find(id);
   if (it == streams_.end() || !it->second.failed.ok()) return forget();
@@ -192,16 +224,19 @@ void Control::DoReport(uint64_t id, uint64_t seq, ParsedBatch batch, size_t byte
   }
   if (seq - stream.acked > kReportCredit) {
     forget();
-    return EndReport(id, InvalidArgument("batch.seq {}: more than {} batches unacknowledged", seq, kReportCredit));
+    return EndReport(id, InvalidArgument("batch.seq {}: more than {} batches unacknowledged", seq,
+                                         kReportCredit));
   }
   ++stream.next_seq;
   const std::string agent = stream.agent;
   const std::string vantage = agents_[agent].report.vantage;
-  absl::StatusOr<IngestResult> result = ingest_->Apply(agent, vantage, std::move(batch), clock_.Now(), clock_.Wall());
+  absl::StatusOr<IngestResult> result =
+      ingest_->Apply(agent, vantage, std::move(batch), clock_.Now(), clock_.Wall());
   if (!result.ok()) {
     forget();
     --stream.next_seq;
-    Log(LogLevel::kWarning, "batch refused", {{"agent", agent}, {"reason", std::string(Message(result.status()))}});
+    Log(LogLevel::kWarning, "batch refused",
+        {{"agent", agent}, {"reason", std::string(Message(result.status()))}});
     stream.failed = result.status();
     if (stream.acked + 1 == stream.next_seq) EndReport(id, result.status());
     return Settle();
@@ -220,7 +255,8 @@ void Control::OnReportCommitted(uint64_t id, uint64_t seq, const std::vector<Tok
   if (it == streams_.end()) return;
   ReportStream& stream = it->second;
   stream.acked = seq;
-  std::vector<Token> tell(fenced.begin(), fenced.begin() + static_cast<ptrdiff_t>(std::min(fenced.size(), kMaxFencedTokens)));
+  std::vector<Token> tell(fenced.begin(), fenced.begin() + static_cast<ptrdiff_t>(std::min(
+                                                               fenced.size(), kMaxFencedTokens)));
   stream.peer->Acked(seq, std::move(tell));
   if (!stream.failed.ok() && stream.acked + 1 == stream.next_seq) EndReport(id, stream.failed);
 }
@@ -230,7 +266,8 @@ void Control::RejectReport(uint64_t id, uint64_t seq, absl::Status why) {
     auto it = streams_.find(id);
     if (it == streams_.end() || !it->second.failed.ok()) return;
     ++malformed_;
-    Log(LogLevel::kWarning, "batch refused", {{"agent", it->second.agent}, {"reason", std::string(Message(why))}});
+    Log(LogLevel::kWarning, "batch refused",
+        {{"agent", it->second.agent}, {"reason", std::string(Message(why))}});
     it->second.failed = why;
     // The agent finds the bad batch by being the first that was not acknowledged.
     if (it->second.acked + 1 == it->second.next_seq || seq == 0) EndReport(id, why);
@@ -241,7 +278,9 @@ void Control::CloseReport(uint64_t id) {
   runner_.Post([this, id] {
     auto it = streams_.find(id);
     if (it == streams_.end()) return;
-    if (auto agent = agents_.find(it->second.agent); agent != agents_.end() && agent->second.report_stream == id) agent->second.report_stream = 0;
+    if (auto agent = agents_.find(it->second.agent);
+        agent != agents_.end() && agent->second.report_stream == id)
+      agent->second.report_stream = 0;
     streams_.erase(it);
   });
 }
@@ -250,7 +289,9 @@ void Control::EndReport(uint64_t id, absl::Status why) {
   auto it = streams_.find(id);
   if (it == streams_.end()) return;
   const std::shared_ptr<ReportPeer> peer = it->second.peer;
-  if (auto agent = agents_.find(it->second.agent); agent != agents_.end() && agent->second.report_stream == id) agent->second.report_stream = 0;
+  if (auto agent = agents_.find(it->second.agent);
+      agent != agents_.end() && agent->second.report_stream == id)
+    agent->second.report_stream = 0;
   streams_.erase(it);
   peer->End(std::move(why));
 }
@@ -268,7 +309,8 @@ void Control::ForgetAgents() {
   std::set<std::string> known;
   for (const Scheduler::AgentView& a : scheduler_->ListAgents()) known.insert(a.name);
   std::erase_if(agents_, [&](const auto& item) {
-    return !item.second.call.has_value() && item.second.report_stream == 0 && known.count(item.first) == 0;
+    return !item.second.call.has_value() && item.second.report_stream == 0 &&
+           known.count(item.first) == 0;
   });
 }
 
@@ -278,7 +320,8 @@ AgentStatus Control::StatusOfAgent(const Scheduler::AgentView& view) const {
   out.vantage = view.vantage;
   out.live = view.live;
   out.draining = view.draining;
-  out.last_seen = clock_.Wall() - std::chrono::duration_cast<std::chrono::microseconds>(clock_.Now() - view.last_seen);
+  out.last_seen = clock_.Wall() - std::chrono::duration_cast<std::chrono::microseconds>(
+                                      clock_.Now() - view.last_seen);
   out.measured_rate = view.measured_rate;
   out.max_rate = view.max_rate;
   out.leases = view.leases;
@@ -294,7 +337,9 @@ void Control::ListAgents(Done<std::vector<AgentStatus>> done) {
   OnControl<std::vector<AgentStatus>>(std::move(done), [this](Done<std::vector<AgentStatus>> d) {
     std::vector<AgentStatus> out;
     for (const Scheduler::AgentView& a : scheduler_->ListAgents()) out.push_back(StatusOfAgent(a));
-    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return std::tie(a.vantage, a.name) < std::tie(b.vantage, b.name); });
+    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
+      return std::tie(a.vantage, a.name) < std::tie(b.vantage, b.name);
+    });
     d(std::move(out));
   });
 }
@@ -302,7 +347,8 @@ void Control::ListAgents(Done<std::vector<AgentStatus>> done) {
 void Control::DrainAgent(const std::string& name, bool undo, Done<AgentStatus> done) {
   OnControl<AgentStatus>(std::move(done), [this, name, undo](Done<AgentStatus> d) {
     const absl::Status status = scheduler_->Drain(name, undo, clock_.Now());
-    if (status.ok()) Log(LogLevel::kInfo, undo ? "agent may work again" : "agent drains", {{"agent", name}});
+    if (status.ok())
+      Log(LogLevel::kInfo, undo ? "agent may work again" : "agent drains", {{"agent", name}});
     Settle({}, [this, name, status, d = std::move(d)](const absl::Status& committed) {
       if (!status.ok() || !committed.ok()) return d(status.ok() ? committed : status);
       for (const Scheduler::AgentView& a : scheduler_->ListAgents()) {
@@ -313,7 +359,8 @@ void Control::DrainAgent(const std::string& name, bool undo, Done<AgentStatus> d
   });
 }
 
-void Control::ListLeases(const std::string& ref, const std::string& agent, Done<std::vector<LeaseStatus>> done) {
+void Control::ListLeases(const std::string& ref, const std::string& agent,
+                         Done<std::vector<LeaseStatus>> done) {
   using Leases = std::vector<LeaseStatus>;
   const auto list = [this, agent](const ScanId& id, Done<Leases> later) {
     OnControl<Leases>(std::move(later), [this, agent, id](Done<Leases> d) {

@@ -15,47 +15,57 @@ constexpr size_t kMaxFilterRanges = 100'000;
 
 void Control::OpenResults(const std::string& ref, ResultRequest request, Done<ResultSource> done) {
   auto shared = std::make_shared<ResultRequest>(std::move(request));
-  WithScan<ResultSource>(ref, std::move(done), [this, shared](const ScanId& id, Done<ResultSource> found) {
-    OnReader<ResultSource>(std::move(found), [this, shared, id](Done<ResultSource> d) {
-      ResultSource out;
-      out.scan = id;
-      out.query.states = shared->states;
-      out.query.vantages = shared->vantages;
-      out.query.limit = shared->limit;
-      if (!shared->ports.empty()) {
-        absl::StatusOr<PortSet> ports = ParsePorts(shared->ports);
-        if (!ports.ok()) return d(Annotate(ports.status(), "ports"));
-        out.query.ports = *std::move(ports);
-      }
-      if (!shared->targets.empty()) {
-        size_t bytes = 0;
-        for (const std::string& t : shared->targets) bytes += t.size();
-        if (bytes > kMaxFilterBytes) return d(InvalidArgument("targets: {} bytes; at most {} are allowed", bytes, kMaxFilterBytes));
-        absl::StatusOr<std::optional<ScanSummary>> scan = store_->GetScan(id);
-        if (!scan.ok()) return d(scan.status());
-        if (!scan->has_value()) return d(NotFound("scan \"{}\": no such scan", id));
-        const std::vector<ResolvedName>& names = (*scan)->record.spec->names;
-        // No look-up now: a name means what it meant when the scan was created.
-        const Resolver resolver = [&names](const std::string& name) -> absl::StatusOr<std::vector<IpAddress>> {
-          const auto it = std::find_if(names.begin(), names.end(), [&](const ResolvedName& n) { return n.name == name; });
-          if (it == names.end()) return NotFound("not among the names that the scan was given");
-          return it->addresses;
-        };
-        absl::StatusOr<TargetList> targets = ParseTargets(shared->targets, resolver, kMaxFilterRanges);
-        if (!targets.ok()) return d(Annotate(targets.status(), "targets"));
-        if (!targets->endpoints.empty()) {
-          return d(InvalidArgument("targets: {}: give the address here and the port in ports",
-                                   FormatEndpoint(targets->endpoints[0].address, targets->endpoints[0].port)));
-        }
-        if (targets->addresses.empty()) return d(InvalidArgument("targets: nothing but comments; name an address, or leave it out for all"));
-        out.query.addresses = std::move(targets->addresses);
-      }
-      d(std::move(out));
-    });
-  });
+  WithScan<ResultSource>(
+      ref, std::move(done), [this, shared](const ScanId& id, Done<ResultSource> found) {
+        OnReader<ResultSource>(std::move(found), [this, shared, id](Done<ResultSource> d) {
+          ResultSource out;
+          out.scan = id;
+          out.query.states = shared->states;
+          out.query.vantages = shared->vantages;
+          out.query.limit = shared->limit;
+          if (!shared->ports.empty()) {
+            absl::StatusOr<PortSet> ports = ParsePorts(shared->ports);
+            if (!ports.ok()) return d(Annotate(ports.status(), "ports"));
+            out.query.ports = *std::move(ports);
+          }
+          if (!shared->targets.empty()) {
+            size_t bytes = 0;
+            for (const std::string& t : shared->targets) bytes += t.size();
+            if (bytes > kMaxFilterBytes)
+              return d(InvalidArgument("targets: {} bytes; at most {} are allowed", bytes,
+                                       kMaxFilterBytes));
+            absl::StatusOr<std::optional<ScanSummary>> scan = store_->GetScan(id);
+            if (!scan.ok()) return d(scan.status());
+            if (!scan->has_value()) return d(NotFound("scan \"{}\": no such scan", id));
+            const std::vector<ResolvedName>& names = (*scan)->record.spec->names;
+            // No look-up now: a name means what it meant when the scan was created.
+            const Resolver resolver =
+                [&names](const std::string& name) -> absl::StatusOr<std::vector<IpAddress>> {
+              const auto it = std::find_if(names.begin(), names.end(),
+                                           [&](const ResolvedName& n) { return n.name == name; });
+              if (it == names.end()) return NotFound("not among the names that the scan was given");
+              return it->addresses;
+            };
+            absl::StatusOr<TargetList> targets =
+                ParseTargets(shared->targets, resolver, kMaxFilterRanges);
+            if (!targets.ok()) return d(Annotate(targets.status(), "targets"));
+            if (!targets->endpoints.empty()) {
+              return d(InvalidArgument(
+                  "targets: {}: give the address here and the port in ports",
+                  FormatEndpoint(targets->endpoints[0].address, targets->endpoints[0].port)));
+            }
+            if (targets->addresses.empty())
+              return d(InvalidArgument(
+                  "targets: nothing but comments; name an address, or leave it out for all"));
+            out.query.addresses = std::move(targets->addresses);
+          }
+          d(std::move(out));
+        });
+      });
 }
 
-void Control::ReadPage(std::shared_ptr<const ResultSource> source, const std::string& page_token, Done<ResultPage> done) {
+void Control::ReadPage(std::shared_ptr<const ResultSource> source, const std::string& page_token,
+                       Done<ResultPage> done) {
   OnReader<ResultPage>(std::move(done), [this, source, page_token](Done<ResultPage> d) {
     d(results_->Page(source->scan, source->query, page_token));
   });

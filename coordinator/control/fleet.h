@@ -17,7 +17,8 @@ struct AgentDetails {
   std::string version, engine, peer, limited_by;
   uint32_t window = 0;
   std::vector<std::string> scope;
-  uint64_t probes_sent = 0, local_failures = 0, in_flight = 0, spool_bytes = 0, spool_limit_bytes = 0;
+  uint64_t probes_sent = 0, local_failures = 0, in_flight = 0, spool_bytes = 0,
+           spool_limit_bytes = 0;
   uint64_t open = 0, closed = 0, filtered = 0, unreachable = 0, owed = 0;
 };
 
@@ -53,14 +54,15 @@ struct AgentStatus {
   AgentDetails details;
 };
 
-// The agent's end of a stream of results. Called on the control thread, one call at a time; must not block. A border to I/O: gRPC's reactor here, a fake
-// in tests.
+// The agent's end of a stream of results. Called on the control thread, one call at a time; must
+// not block. A border to I/O: gRPC's reactor here, a fake in tests.
 class ReportPeer {
  public:
   virtual ~ReportPeer() = default;
   // Batches may be read from now on.
   virtual void Accepted() = 0;
-  // Every batch up to `seq` is committed; of them, what came under `fenced` was refused. `seq` may repeat, with tokens then.
+  // Every batch up to `seq` is committed; of them, what came under `fenced` was refused. `seq` may
+  // repeat, with tokens then.
   virtual void Acked(uint64_t seq, std::vector<Token> fenced) = 0;
   // Control::MayRead may be true again.
   virtual void Resume() = 0;

@@ -7,7 +7,8 @@
 
 namespace portolan {
 
-// The speed of a counter over the last some seconds, from samples taken about once a second. Not thread-safe; no clock.
+// The speed of a counter over the last some seconds, from samples taken about once a second. Not
+// thread-safe; no clock.
 class RateMeter {
  public:
   explicit RateMeter(Duration window = std::chrono::seconds(10)) : window_(window) {}

@@ -21,14 +21,23 @@ constexpr size_t kKeptTexts = 100;
 constexpr size_t kKeptTextBytes = 1000;
 
 absl::Status CheckNumbers(const ScanRequest& r) {
-  if (r.name.size() > kMaxName) return InvalidArgument("spec.name: {} bytes; at most {} are allowed", r.name.size(), kMaxName);
+  if (r.name.size() > kMaxName)
+    return InvalidArgument("spec.name: {} bytes; at most {} are allowed", r.name.size(), kMaxName);
   if (!std::isfinite(r.max_rate) || r.max_rate < 0 || r.max_rate > kMaxRate) {
-    return InvalidArgument("spec.max_rate {}: give probes a second from 0 (no limit) to 100000000", r.max_rate);
+    return InvalidArgument("spec.max_rate {}: give probes a second from 0 (no limit) to 100000000",
+                           r.max_rate);
   }
-  if (r.max_rate > 0 && r.max_rate < 0.01) return InvalidArgument("spec.max_rate {}: too slow; give at least 0.01", r.max_rate);
-  if (r.max_attempts > 100) return InvalidArgument("spec.max_attempts {}: give 1 to 100, or 0 for the default", r.max_attempts);
-  if (r.lane_timeout_s > 604'800) return InvalidArgument("spec.lane_timeout_s {}: give 1 to 604800, or 0 for the default", r.lane_timeout_s);
-  if (r.retention_s > 3'153'600'000) return InvalidArgument("spec.retention_s {}: give at most 3153600000 (100 years)", r.retention_s);
+  if (r.max_rate > 0 && r.max_rate < 0.01)
+    return InvalidArgument("spec.max_rate {}: too slow; give at least 0.01", r.max_rate);
+  if (r.max_attempts > 100)
+    return InvalidArgument("spec.max_attempts {}: give 1 to 100, or 0 for the default",
+                           r.max_attempts);
+  if (r.lane_timeout_s > 604'800)
+    return InvalidArgument("spec.lane_timeout_s {}: give 1 to 604800, or 0 for the default",
+                           r.lane_timeout_s);
+  if (r.retention_s > 3'153'600'000)
+    return InvalidArgument("spec.retention_s {}: give at most 3153600000 (100 years)",
+                           r.retention_s);
   return absl::OkStatus();
 }
 
@@ -37,20 +46,26 @@ absl::Status CheckTexts(const ScanRequest& r) {
   for (const std::string& t : r.targets) bytes += t.size();
   for (const std::string& t : r.exclude) bytes += t.size();
   if (bytes > kMaxTargetBytes) {
-    return InvalidArgument("spec.targets: {} bytes with exclusions and ports; at most {} are allowed: split the scan", bytes, kMaxTargetBytes);
+    return InvalidArgument(
+        "spec.targets: {} bytes with exclusions and ports; at most {} are allowed: split the scan",
+        bytes, kMaxTargetBytes);
   }
   if (r.targets.empty()) return InvalidArgument("spec.targets: empty; name what to scan");
-  if (r.vantages.size() > kMaxVantages) return InvalidArgument("spec.vantages: {} of them; at most {} are allowed", r.vantages.size(), kMaxVantages);
+  if (r.vantages.size() > kMaxVantages)
+    return InvalidArgument("spec.vantages: {} of them; at most {} are allowed", r.vantages.size(),
+                           kMaxVantages);
   std::set<std::string_view> seen;
   for (const std::string& v : r.vantages) {
     PORTOLAN_RETURN_IF_ERROR(CheckName("spec.vantages", v, kMaxVantageName));
-    if (!seen.insert(v).second) return InvalidArgument("spec.vantages: \"{}\" is given twice; name each once", v);
+    if (!seen.insert(v).second)
+      return InvalidArgument("spec.vantages: \"{}\" is given twice; name each once", v);
   }
   return absl::OkStatus();
 }
 
 // The error of the scope, with the host name that led to the address when there is one.
-absl::Status NameTheCause(const absl::Status& error, const Scope& scope, const Block& block, const std::vector<ResolvedName>& names) {
+absl::Status NameTheCause(const absl::Status& error, const Scope& scope, const Block& block,
+                          const std::vector<ResolvedName>& names) {
   for (const ResolvedName& name : names) {
     std::vector<IpRange> ranges;
     for (const IpAddress& a : name.addresses) ranges.push_back({a, a});
@@ -91,15 +106,21 @@ std::vector<std::string> KeptTexts(const std::vector<std::string>& texts) {
 
 absl::Status CheckName(std::string_view field, std::string_view name, size_t max) {
   const auto fits = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
   };
-  if (name.empty()) return InvalidArgument("{}: empty; give 1 to {} characters of A-Z a-z 0-9 . _ -", field, max);
-  if (name.size() > max) return InvalidArgument("{} \"{}...\": {} characters; at most {} are allowed", field, name.substr(0, 20), name.size(), max);
-  if (!std::all_of(name.begin(), name.end(), fits)) return InvalidArgument("{} \"{}\": only A-Z a-z 0-9 . _ - are allowed", field, name);
+  if (name.empty())
+    return InvalidArgument("{}: empty; give 1 to {} characters of A-Z a-z 0-9 . _ -", field, max);
+  if (name.size() > max)
+    return InvalidArgument("{} \"{}...\": {} characters; at most {} are allowed", field,
+                           name.substr(0, 20), name.size(), max);
+  if (!std::all_of(name.begin(), name.end(), fits))
+    return InvalidArgument("{} \"{}\": only A-Z a-z 0-9 . _ - are allowed", field, name);
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<const ScanSpec>> PlanScan(const ScanRequest& request, const PlanContext& context) {
+absl::StatusOr<std::shared_ptr<const ScanSpec>> PlanScan(const ScanRequest& request,
+                                                         const PlanContext& context) {
   PORTOLAN_RETURN_IF_ERROR(CheckNumbers(request));
   PORTOLAN_RETURN_IF_ERROR(CheckTexts(request));
 
@@ -113,11 +134,15 @@ absl::StatusOr<std::shared_ptr<const ScanSpec>> PlanScan(const ScanRequest& requ
   spec->max_rate = request.max_rate;
   spec->timing = request.timing;
   if (request.max_attempts != 0) spec->max_attempts = request.max_attempts;
-  if (request.lane_timeout_s != 0) spec->lane_timeout = std::chrono::seconds(request.lane_timeout_s);
-  spec->retention = request.retention_s != 0 ? FromSeconds(static_cast<double>(request.retention_s)) : context.retention;
+  if (request.lane_timeout_s != 0)
+    spec->lane_timeout = std::chrono::seconds(request.lane_timeout_s);
+  spec->retention = request.retention_s != 0 ? FromSeconds(static_cast<double>(request.retention_s))
+                                             : context.retention;
   if (spec->mode == ScanMode::kEachVantage && spec->vantages.empty()) {
     if (context.live_vantages.empty()) {
-      return FailedPrecondition("each-vantage: no agent is connected, so there is no vantage to scan from; start an agent, or name the vantages");
+      return FailedPrecondition(
+          "each-vantage: no agent is connected, so there is no vantage to scan from; start an "
+          "agent, or name the vantages");
     }
     spec->vantages = context.live_vantages;
   }
@@ -138,15 +163,19 @@ absl::StatusOr<std::shared_ptr<const ScanSpec>> PlanScan(const ScanRequest& requ
   absl::StatusOr<TargetList> excluded = ParseTargets(request.exclude, context.resolver);
   if (!excluded.ok()) return Annotate(excluded.status(), "spec.exclude");
 
-  PORTOLAN_ASSIGN_OR_RETURN(std::vector<Block> blocks,
-                            MakeBlocks(*targets, ports, Exclusions{excluded->addresses, exclude_ports, excluded->endpoints}));
+  PORTOLAN_ASSIGN_OR_RETURN(
+      std::vector<Block> blocks,
+      MakeBlocks(*targets, ports,
+                 Exclusions{excluded->addresses, exclude_ports, excluded->endpoints}));
   for (const Block& block : blocks) {
     const absl::Status in_scope = context.scope->Check(block.addresses, block.ports);
     if (!in_scope.ok()) return NameTheCause(in_scope, *context.scope, block, targets->names);
   }
   if (const size_t bytes = EncodedBytes(blocks); bytes > kMaxSpaceBytes) {
-    return ResourceExhausted("spec.targets: the scan is {} MiB of separate address ranges; at most {} can be sent to an agent: split the scan",
-                             bytes >> 20, kMaxSpaceBytes >> 20);
+    return ResourceExhausted(
+        "spec.targets: the scan is {} MiB of separate address ranges; at most {} can be sent to an "
+        "agent: split the scan",
+        bytes >> 20, kMaxSpaceBytes >> 20);
   }
   uint64_t seed = request.seed != 0 ? request.seed : context.random_seed;
   PORTOLAN_ASSIGN_OR_RETURN(spec->space, ScanSpace::Create(std::move(blocks), seed));

@@ -33,19 +33,22 @@ struct ScanRequest {
 
 // What planning needs to know beyond the request.
 struct PlanContext {
-  const Scope* scope = nullptr;             // never null
+  const Scope* scope = nullptr;  // never null
   Resolver resolver;
-  std::vector<std::string> live_vantages;   // for each-vantage scans that name none
+  std::vector<std::string> live_vantages;  // for each-vantage scans that name none
   Duration retention = std::chrono::hours(24 * 30);
-  uint64_t random_seed = 1;                 // when the request has none
+  uint64_t random_seed = 1;  // when the request has none
 };
 
 // Validates, resolves, subtracts the exclusions, checks the scope. Blocks while names are resolved.
-// InvalidArgument naming field, value and remedy; PermissionDenied naming target and rule; FailedPrecondition: each-vantage without a vantage;
-// ResourceExhausted: too many separate ranges to send to an agent.
-absl::StatusOr<std::shared_ptr<const ScanSpec>> PlanScan(const ScanRequest& request, const PlanContext& context);
+// InvalidArgument naming field, value and remedy; PermissionDenied naming target and rule;
+// FailedPrecondition: each-vantage without a vantage; ResourceExhausted: too many separate ranges
+// to send to an agent.
+absl::StatusOr<std::shared_ptr<const ScanSpec>> PlanScan(const ScanRequest& request,
+                                                         const PlanContext& context);
 
-// 1 to `max` characters of [A-Za-z0-9._-]: names of agents and vantages. InvalidArgument naming `field`.
+// 1 to `max` characters of [A-Za-z0-9._-]: names of agents and vantages. InvalidArgument naming
+// `field`.
 absl::Status CheckName(std::string_view field, std::string_view name, size_t max);
 inline constexpr size_t kMaxAgentName = 100;
 inline constexpr size_t kMaxVantageName = 60;

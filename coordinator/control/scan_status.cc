@@ -8,7 +8,8 @@ namespace portolan {
 namespace {
 
 std::string Clock(WallTime t) {
-  const std::time_t seconds = std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count();
+  const std::time_t seconds =
+      std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count();
   std::tm tm{};
   gmtime_r(&seconds, &tm);
   return fmt::format("{:02}:{:02}:{:02}Z", tm.tm_hour, tm.tm_min, tm.tm_sec);
@@ -22,7 +23,8 @@ std::string MissingAgents(const ScanStatus& status) {
     if (lane.finished || lane.without_agent_since == WallTime()) continue;
     if (!out.empty()) out += "; ";
     if (!lane.vantage.empty()) {
-      out += fmt::format("no agent of vantage \"{}\" since {}", lane.vantage, Clock(lane.without_agent_since));
+      out += fmt::format("no agent of vantage \"{}\" since {}", lane.vantage,
+                         Clock(lane.without_agent_since));
     } else if (status.spec->vantages.empty()) {
       out += fmt::format("no agent since {}", Clock(lane.without_agent_since));
     } else {
@@ -35,7 +37,8 @@ std::string MissingAgents(const ScanStatus& status) {
 
 }  // namespace
 
-ScanStatus StatusOfView(const Scheduler::ScanView& view, double rate, const std::string& store_trouble, Time now, WallTime wall) {
+ScanStatus StatusOfView(const Scheduler::ScanView& view, double rate,
+                        const std::string& store_trouble, Time now, WallTime wall) {
   ScanStatus out;
   out.id = view.id;
   out.spec = view.spec;
@@ -49,9 +52,11 @@ ScanStatus StatusOfView(const Scheduler::ScanView& view, double rate, const std:
   out.overlay = view.overlay;
   out.agents = view.agents;
   for (const Scheduler::LaneView& lane : view.lanes) {
-    LaneStatus l{lane.id, lane.vantage, lane.ledger, lane.planned, lane.leased, lane.owed, lane.pending, lane.finished, lane.gaps, WallTime()};
+    LaneStatus l{lane.id,   lane.vantage, lane.ledger,   lane.planned, lane.leased,
+                 lane.owed, lane.pending, lane.finished, lane.gaps,    WallTime()};
     if (lane.without_agent_since != kNever && !lane.finished) {
-      l.without_agent_since = wall - std::chrono::duration_cast<std::chrono::microseconds>(now - lane.without_agent_since);
+      l.without_agent_since = wall - std::chrono::duration_cast<std::chrono::microseconds>(
+                                         now - lane.without_agent_since);
     }
     out.planned += lane.planned;
     out.lanes.push_back(std::move(l));

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/base/time.h"
@@ -11,20 +12,25 @@
 
 namespace portolan {
 
+// What a ScanId is made of.
+inline constexpr std::string_view kScanIdAlphabet = "abcdefghijklmnopqrstuvwxyz234567";
+inline constexpr size_t kScanIdLength = 10;
+
 struct LaneStatus {
   LaneId id;
   std::string vantage;
   Ledger ledger;
   uint64_t planned = 0, leased = 0, owed = 0, pending = 0;
   bool finished = false;
-  std::vector<Gap> missing;  // at most the first 1,000
+  std::vector<Gap> missing;      // at most the first 1,000
   WallTime without_agent_since;  // epoch 0: has one
 };
 
 // A scan as operators see it, whether the scheduler has it or only the store.
 struct ScanStatus {
   ScanId id;
-  std::shared_ptr<const ScanSpec> spec;  // of listed scans that have finished: without space and names
+  std::shared_ptr<const ScanSpec>
+      spec;  // of listed scans that have finished: without space and names
   ScanState state = ScanState::kRunning;
   std::string message;
   WallTime created, started, finished;
@@ -42,8 +48,10 @@ struct ScanStatus {
 // Positions that were probed: what a scan's rate counts.
 inline uint64_t Probed(const Ledger& l) { return l.open + l.closed + l.filtered + l.unreachable; }
 
-// Of a scan that the scheduler has. `rate` is the mean of the last seconds; `store_trouble` is shown first when it is not empty.
-ScanStatus StatusOfView(const Scheduler::ScanView& view, double rate, const std::string& store_trouble, Time now, WallTime wall);
+// Of a scan that the scheduler has. `rate` is the mean of the last seconds; `store_trouble` is
+// shown first when it is not empty.
+ScanStatus StatusOfView(const Scheduler::ScanView& view, double rate,
+                        const std::string& store_trouble, Time now, WallTime wall);
 // Of a scan that has finished.
 ScanStatus StatusOfSummary(const ScanSummary& summary);
 

@@ -40,12 +40,14 @@ class CoordinatorImpl final : public Coordinator {
     control.scheduler = options_.scheduler;
     control.log = &Log;
     control.on_ready = [this](bool ready) { SetServing(ready); };
-    PORTOLAN_ASSIGN_OR_RETURN(control_, Control::Start(std::move(control), std::move(store), SystemClock()));
+    PORTOLAN_ASSIGN_OR_RETURN(control_,
+                              Control::Start(std::move(control), std::move(store), SystemClock()));
     PORTOLAN_RETURN_IF_ERROR(StartGrpc());
     PORTOLAN_RETURN_IF_ERROR(StartHttp());
     Log(LogLevel::kInfo, "listening",
         {{"grpc", options_.listen.empty() ? "none" : FormatHostPort(grpc_.host, grpc_port_)},
-         {"http", options_.http.empty() ? "none" : FormatHostPort(http_address_.host, http_->port())},
+         {"http",
+          options_.http.empty() ? "none" : FormatHostPort(http_address_.host, http_->port())},
          {"tls", options_.tls.enabled() ? "on" : "off"},
          {"data", options_.data_directory},
          {"epoch", std::to_string(control_->epoch())},
@@ -72,10 +74,11 @@ class CoordinatorImpl final : public Coordinator {
         serving_ = nullptr;
       }
       // What has not ended by then is cancelled; every call of ours ends on cancellation.
-      server_->Shutdown(std::chrono::time_point_cast<std::chrono::system_clock::duration>(SystemClock().Wall() + grace));
+      server_->Shutdown(std::chrono::time_point_cast<std::chrono::system_clock::duration>(
+          SystemClock().Wall() + grace));
       server_->Wait();
     }
-    http_.reset();  // its threads look at the control
+    http_.reset();                    // its threads look at the control
     if (control_ == nullptr) return;  // never started
     control_->Stop();
     Log(LogLevel::kInfo, "stopped");
@@ -96,11 +99,15 @@ class CoordinatorImpl final : public Coordinator {
     if (options_.tls.enabled() || grpc_.loopback) return absl::OkStatus();
     if (!options_.insecure) {
       return InvalidArgument(
-          "--listen {}: beyond loopback everybody who can connect could scan from your agents; give --tls-cert, --tls-key and --tls-ca, or listen on "
+          "--listen {}: beyond loopback everybody who can connect could scan from your agents; "
+          "give --tls-cert, --tls-key and --tls-ca, or listen on "
           "127.0.0.1, or accept the risk with --insecure",
           options_.listen);
     }
-    Log(LogLevel::kWarning, "listening without TLS: whoever can connect can scan from the agents, and pretend to be one", {{"listen", options_.listen}});
+    Log(LogLevel::kWarning,
+        "listening without TLS: whoever can connect can scan from the agents, and pretend to be "
+        "one",
+        {{"listen", options_.listen}});
     return absl::OkStatus();
   }
 
@@ -111,13 +118,16 @@ class CoordinatorImpl final : public Coordinator {
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
     ConfigureServer(builder);
-    PORTOLAN_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ServerCredentials> credentials, MakeServerCredentials(options_.tls));
-    if (!options_.listen.empty()) builder.AddListeningPort(FormatHostPort(grpc_.host, grpc_.port), credentials, &grpc_port_);
+    PORTOLAN_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ServerCredentials> credentials,
+                              MakeServerCredentials(options_.tls));
+    if (!options_.listen.empty())
+      builder.AddListeningPort(FormatHostPort(grpc_.host, grpc_.port), credentials, &grpc_port_);
     builder.RegisterService(fleet_.get());
     builder.RegisterService(scans_.get());
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || (!options_.listen.empty() && grpc_port_ == 0)) {
-      return Unavailable("--listen {}: cannot listen: {}; give another address or port", options_.listen, WhyCannotListen(grpc_));
+      return Unavailable("--listen {}: cannot listen: {}; give another address or port",
+                         options_.listen, WhyCannotListen(grpc_));
     }
     MutexLock lock(serving_mu_);
     serving_ = server_->GetHealthCheckService();
@@ -131,7 +141,9 @@ class CoordinatorImpl final : public Coordinator {
     http.listen = options_.http;
     http.ready = [this] { return control_->Ready(); };
     http.live = [this] { return control_->Live(); };
-    PORTOLAN_ASSIGN_OR_RETURN(http_, HttpEndpoint::Start(std::move(http), {ProcessMetrics("portolan-coordinator"), CoordinatorMetrics(*control_)}));
+    PORTOLAN_ASSIGN_OR_RETURN(
+        http_, HttpEndpoint::Start(std::move(http), {ProcessMetrics("portolan-coordinator"),
+                                                     CoordinatorMetrics(*control_)}));
     return absl::OkStatus();
   }
 
@@ -143,7 +155,8 @@ class CoordinatorImpl final : public Coordinator {
   }
   void Serve(bool ready) REQUIRES(serving_mu_) {
     serving_->SetServingStatus(ready);
-    for (const char* service : {v1::ScanService::service_full_name(), v1::FleetService::service_full_name()}) {
+    for (const char* service :
+         {v1::ScanService::service_full_name(), v1::FleetService::service_full_name()}) {
       serving_->SetServingStatus(service, ready);
     }
   }

@@ -13,8 +13,8 @@
 namespace portolan {
 
 struct CoordinatorOptions {
-  std::string listen;     // HOST:PORT of gRPC; empty: in process only
-  std::string http;       // HOST:PORT of metrics and health; empty: none
+  std::string listen;  // HOST:PORT of gRPC; empty: in process only
+  std::string http;    // HOST:PORT of metrics and health; empty: none
   std::string data_directory;
   TlsFiles tls;
   bool insecure = false;  // listen beyond loopback without TLS
@@ -24,18 +24,21 @@ struct CoordinatorOptions {
   bool sync_full = true;  // see SqliteOptions
 };
 
-// The coordinator as an object: the program's main and the command line's local mode both run one. Thread-safe.
+// The coordinator as an object: the program's main and the command line's local mode both run one.
+// Thread-safe.
 class Coordinator {
  public:
-  // Opens the store, restores what was running, listens. Errors say what and the remedy (address in use, directory not writable, listening beyond
-  // loopback without TLS or --insecure, another coordinator has the directory, ...). InvalidArgument: the user must change the options.
+  // Opens the store, restores what was running, listens. Errors say what and the remedy (address in
+  // use, directory not writable, listening beyond loopback without TLS or --insecure, another
+  // coordinator has the directory, ...). InvalidArgument: the user must change the options.
   static absl::StatusOr<std::unique_ptr<Coordinator>> Start(CoordinatorOptions options);
   virtual ~Coordinator() = default;  // Shutdown
 
   virtual std::shared_ptr<grpc::Channel> InProcessChannel() = 0;
   virtual int grpc_port() const = 0;  // 0: none
   virtual int http_port() const = 0;  // 0: none
-  // Answers parked calls, ends streams, commits what is queued, closes the store. At most `grace`. Idempotent.
+  // Answers parked calls, ends streams, commits what is queued, closes the store. At most `grace`.
+  // Idempotent.
   virtual void Shutdown(Duration grace) = 0;
 };
 

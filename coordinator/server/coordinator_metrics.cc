@@ -14,27 +14,37 @@ double D(uint64_t n) { return static_cast<double>(n); }
 
 void Outcomes(const Scheduler::Counters& c, const Ingest::Counters& ingest, MetricBuilder& out) {
   const char* const name = "portolan_probes_total";
-  const char* const help = "Positions (address and port) whose outcome was counted, by state, since the coordinator started.";
+  const char* const help =
+      "Positions (address and port) whose outcome was counted, by state, since the coordinator "
+      "started.";
   out.Counter(name, help, {{"state", "open"}}, D(c.outcomes.open));
   out.Counter(name, help, {{"state", "closed"}}, D(c.outcomes.closed));
   out.Counter(name, help, {{"state", "filtered"}}, D(c.outcomes.filtered));
   out.Counter(name, help, {{"state", "unreachable"}}, D(c.outcomes.unreachable));
   out.Counter(name, help, {{"state", "not-probed"}}, D(c.outcomes.NotProbed()));
-  out.Counter("portolan_extra_probes_total", "Probes that agents sent beyond the plan, to confirm what they saw.", {}, D(c.outcomes.extra));
+  out.Counter("portolan_extra_probes_total",
+              "Probes that agents sent beyond the plan, to confirm what they saw.", {},
+              D(c.outcomes.extra));
 
   const char* const chunks = "portolan_chunks_total";
   const char* const chunks_help =
-      "Chunks of outcomes that agents reported, by what became of them: accepted; trimmed (a part was counted before); duplicate (all of it "
+      "Chunks of outcomes that agents reported, by what became of them: accepted; trimmed (a part "
+      "was counted before); duplicate (all of it "
       "was); fenced (revoked or granted anew, refused).";
   out.Counter(chunks, chunks_help, {{"verdict", "accepted"}}, D(c.chunks_accepted));
   out.Counter(chunks, chunks_help, {{"verdict", "trimmed"}}, D(c.chunks_trimmed));
   out.Counter(chunks, chunks_help, {{"verdict", "duplicate"}}, D(c.chunks_duplicate));
   out.Counter(chunks, chunks_help, {{"verdict", "fenced"}}, D(c.chunks_fenced));
 
-  out.Counter("portolan_ingest_batches_total", "Batches of results that agents sent.", {}, D(ingest.batches));
-  out.Counter("portolan_ingest_rejected_batches_total", "Batches that were malformed and dropped: a bug or an attack.", {}, D(ingest.rejected_batches));
-  out.Counter("portolan_ingest_rows_total", "Open ports that were taken in as rows.", {}, D(ingest.rows));
-  out.Counter("portolan_ingest_rows_refused_total", "Open ports of leases that were no longer valid.", {}, D(ingest.rows_refused));
+  out.Counter("portolan_ingest_batches_total", "Batches of results that agents sent.", {},
+              D(ingest.batches));
+  out.Counter("portolan_ingest_rejected_batches_total",
+              "Batches that were malformed and dropped: a bug or an attack.", {},
+              D(ingest.rejected_batches));
+  out.Counter("portolan_ingest_rows_total", "Open ports that were taken in as rows.", {},
+              D(ingest.rows));
+  out.Counter("portolan_ingest_rows_refused_total",
+              "Open ports of leases that were no longer valid.", {}, D(ingest.rows_refused));
 }
 
 void Leases(const Scheduler::Counters& c, size_t leases, MetricBuilder& out) {
@@ -56,7 +66,8 @@ void Fleet(const std::vector<AgentStatus>& agents, MetricBuilder& out) {
     counts.try_emplace({a.vantage, !a.live}, 0);
   }
   for (const auto& [key, n] : counts) {
-    out.Gauge("portolan_agents", "Agents by vantage, and whether they have called within the lease term.",
+    out.Gauge("portolan_agents",
+              "Agents by vantage, and whether they have called within the lease term.",
               {{"vantage", key.first}, {"live", key.second ? "true" : "false"}}, D(n));
   }
   size_t shown = 0;
@@ -64,13 +75,22 @@ void Fleet(const std::vector<AgentStatus>& agents, MetricBuilder& out) {
     if (++shown > kMaxAgentSeries) break;
     const MetricBuilder::Labels labels{{"agent", a.name}, {"vantage", a.vantage}};
     const AgentDetails& d = a.details;
-    out.Counter("portolan_fleet_probes_sent_total", "SYNs that an agent has sent, as it says itself.", labels, D(d.probes_sent));
-    out.Counter("portolan_fleet_local_failures_total", "Probes that failed on the agent's own machine (files, ports, memory) and were tried again.", labels,
-                D(d.local_failures));
-    out.Gauge("portolan_fleet_in_flight", "Probes of an agent that wait for an answer.", labels, D(d.in_flight));
-    out.Gauge("portolan_fleet_measured_rate", "Probes a second that an agent has measured while it had work.", labels, a.measured_rate);
-    out.Gauge("portolan_fleet_spool_bytes", "Results that an agent holds until they are acknowledged.", labels, D(d.spool_bytes));
-    out.Gauge("portolan_fleet_spool_limit_bytes", "How much an agent can hold before it stops probing.", labels, D(d.spool_limit_bytes));
+    out.Counter("portolan_fleet_probes_sent_total",
+                "SYNs that an agent has sent, as it says itself.", labels, D(d.probes_sent));
+    out.Counter("portolan_fleet_local_failures_total",
+                "Probes that failed on the agent's own machine (files, ports, memory) and were "
+                "tried again.",
+                labels, D(d.local_failures));
+    out.Gauge("portolan_fleet_in_flight", "Probes of an agent that wait for an answer.", labels,
+              D(d.in_flight));
+    out.Gauge("portolan_fleet_measured_rate",
+              "Probes a second that an agent has measured while it had work.", labels,
+              a.measured_rate);
+    out.Gauge("portolan_fleet_spool_bytes",
+              "Results that an agent holds until they are acknowledged.", labels, D(d.spool_bytes));
+    out.Gauge("portolan_fleet_spool_limit_bytes",
+              "How much an agent can hold before it stops probing.", labels,
+              D(d.spool_limit_bytes));
   }
 }
 
@@ -84,35 +104,52 @@ void Scans(const Control::Snapshot& s, MetricBuilder& out) {
   out.Gauge("portolan_scans", help, {{"state", "paused"}}, count(ScanState::kPaused));
   out.Gauge("portolan_scans", help, {{"state", "cancelling"}}, count(ScanState::kCancelling));
   for (const auto& p : s.progress) {
-    out.Gauge("portolan_scan_progress_ratio", "How much of a scan is done, 0 to 1 (at most 100 scans are shown).", {{"scan", p.id}}, p.done);
-    out.Gauge("portolan_scan_probes_per_second", "Outcomes a second of a scan, a mean of the last 10 s (at most 100 scans are shown).", {{"scan", p.id}},
-              p.rate);
+    out.Gauge("portolan_scan_progress_ratio",
+              "How much of a scan is done, 0 to 1 (at most 100 scans are shown).", {{"scan", p.id}},
+              p.done);
+    out.Gauge("portolan_scan_probes_per_second",
+              "Outcomes a second of a scan, a mean of the last 10 s (at most 100 scans are shown).",
+              {{"scan", p.id}}, p.rate);
   }
 }
 
 void Queues(const Control::Snapshot& s, MetricBuilder& out) {
-  const char* const help = "Tasks that wait, by queue: control (the coordinator's one thread), read (results), plan (new scans), compact (groups).";
+  const char* const help =
+      "Tasks that wait, by queue: control (the coordinator's one thread), read (results), plan "
+      "(new scans), compact (groups).";
   out.Gauge("portolan_queue_depth", help, {{"queue", "control"}}, D(s.control_queue));
   out.Gauge("portolan_queue_depth", help, {{"queue", "read"}}, D(s.read_queue));
   out.Gauge("portolan_queue_depth", help, {{"queue", "plan"}}, D(s.plan_queue));
   out.Gauge("portolan_queue_depth", help, {{"queue", "compact"}}, D(s.compactor.queued));
-  out.Gauge("portolan_ingest_bytes", "Results in memory that are not committed yet. Above the limit agents are not read from.", {}, D(s.ingest_bytes));
+  out.Gauge(
+      "portolan_ingest_bytes",
+      "Results in memory that are not committed yet. Above the limit agents are not read from.", {},
+      D(s.ingest_bytes));
   out.Gauge("portolan_rpc_parked", "Calls of agents that wait for news.", {}, D(s.parked));
-  out.Gauge("portolan_rpc_report_streams", "Streams of results that are open.", {}, D(s.report_streams));
+  out.Gauge("portolan_rpc_report_streams", "Streams of results that are open.", {},
+            D(s.report_streams));
   out.Gauge("portolan_rpc_watchers", "Calls that watch a scan.", {}, D(s.watchers));
 }
 
 void StoreMetrics(const Control::Snapshot& s, bool healthy, MetricBuilder& out) {
   const Store::Stats& st = s.store;
-  out.Histogram("portolan_store_commit_seconds", "How long a commit took.", {}, Store::kCommitBucketsS, st.commit_buckets, st.commit_seconds_total);
+  out.Histogram("portolan_store_commit_seconds", "How long a commit took.", {},
+                Store::kCommitBucketsS, st.commit_buckets, st.commit_seconds_total);
   out.Counter("portolan_store_rows_total", "Open ports written.", {}, D(st.rows));
   out.Counter("portolan_store_chunks_total", "Chunks written.", {}, D(st.chunks));
-  out.Counter("portolan_store_outcome_bytes_total", "Bytes of encoded outcomes written.", {}, D(st.outcome_bytes));
-  out.Counter("portolan_store_compacted_groups_total", "Groups brought into their final form.", {}, D(st.compacted_groups));
-  out.Counter("portolan_store_retries_total", "Commits that failed and were tried again: the disk is full or failing.", {}, D(st.retries));
-  out.Gauge("portolan_store_backlog_bytes", "Bytes that wait to be written.", {}, D(s.store_backlog));
-  out.Gauge("portolan_store_database_bytes", "Size of the database with its write-ahead log.", {}, D(st.database_bytes));
-  out.Gauge("portolan_store_healthy", "1 while writes succeed; 0: see /readyz for the reason.", {}, healthy ? 1 : 0);
+  out.Counter("portolan_store_outcome_bytes_total", "Bytes of encoded outcomes written.", {},
+              D(st.outcome_bytes));
+  out.Counter("portolan_store_compacted_groups_total", "Groups brought into their final form.", {},
+              D(st.compacted_groups));
+  out.Counter("portolan_store_retries_total",
+              "Commits that failed and were tried again: the disk is full or failing.", {},
+              D(st.retries));
+  out.Gauge("portolan_store_backlog_bytes", "Bytes that wait to be written.", {},
+            D(s.store_backlog));
+  out.Gauge("portolan_store_database_bytes", "Size of the database with its write-ahead log.", {},
+            D(st.database_bytes));
+  out.Gauge("portolan_store_healthy", "1 while writes succeed; 0: see /readyz for the reason.", {},
+            healthy ? 1 : 0);
 }
 
 class Collector final : public prometheus::Collectable {
@@ -137,6 +174,8 @@ class Collector final : public prometheus::Collectable {
 
 }  // namespace
 
-std::shared_ptr<prometheus::Collectable> CoordinatorMetrics(Control& control) { return std::make_shared<Collector>(control); }
+std::shared_ptr<prometheus::Collectable> CoordinatorMetrics(Control& control) {
+  return std::make_shared<Collector>(control);
+}
 
 }  // namespace portolan

@@ -19,9 +19,12 @@ namespace {
 constexpr auto kGrace = std::chrono::seconds(10);
 
 const char* const kDescription =
-    "portolan-coordinator plans scans, hands them out to agents at several vantage points, and keeps what they see.\n\n"
-    "It keeps everything in one directory (--data) and goes on with what was running when it is started again, also after a crash. Agents and operators "
-    "call it over gRPC (--listen); Prometheus reads its metrics over HTTP (--http). Without TLS it listens on loopback only.";
+    "portolan-coordinator plans scans, hands them out to agents at several vantage points, and "
+    "keeps what they see.\n\n"
+    "It keeps everything in one directory (--data) and goes on with what was running when it is "
+    "started again, also after a crash. Agents and operators "
+    "call it over gRPC (--listen); Prometheus reads its metrics over HTTP (--http). Without TLS it "
+    "listens on loopback only.";
 
 const char* const kFooter =
     R"(Examples:
@@ -51,8 +54,10 @@ Exit status: 0 stopped by a signal; 1 failed; 2 wrong usage.
 
 std::string DefaultDirectory() {
   if (geteuid() == 0) return "/var/lib/portolan";
-  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && state[0] == '/') return std::string(state) + "/portolan/coordinator";
-  if (const char* home = std::getenv("HOME"); home != nullptr && home[0] == '/') return std::string(home) + "/.local/state/portolan/coordinator";
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && state[0] == '/')
+    return std::string(state) + "/portolan/coordinator";
+  if (const char* home = std::getenv("HOME"); home != nullptr && home[0] == '/')
+    return std::string(home) + "/.local/state/portolan/coordinator";
   return "portolan-data";
 }
 
@@ -71,17 +76,33 @@ struct Flags {
 
 void AddFlags(CLI::App& app, Flags* flags) {
   CoordinatorOptions& o = flags->options;
-  app.add_option("--listen", o.listen, "Where agents and operators call (gRPC). Port 0: any free one, told in the log")
-      ->envname("PORTOLAN_LISTEN")->type_name("HOST:PORT")->capture_default_str();
+  app.add_option("--listen", o.listen,
+                 "Where agents and operators call (gRPC). Port 0: any free one, told in the log")
+      ->envname("PORTOLAN_LISTEN")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
   app.add_option("--http", o.http, "Where metrics and health are served. \"none\": nowhere")
-      ->envname("PORTOLAN_HTTP")->type_name("HOST:PORT")->capture_default_str();
-  app.add_option("--data", o.data_directory, "The directory that holds everything. One coordinator at a time")
-      ->envname("PORTOLAN_DATA")->type_name("DIR")->capture_default_str();
-  app.add_option("--retention", flags->retention, "How long the results of a finished scan are kept, unless it says otherwise (30d, 12h)")
-      ->envname("PORTOLAN_RETENTION")->type_name("DURATION")->capture_default_str();
-  app.add_option("--lease-term", flags->lease_term_s, "Seconds after its last call that an agent's work is given to others, 1 to 3600")
-      ->envname("PORTOLAN_LEASE_TERM")->type_name("SECONDS")->capture_default_str();
-  app.add_flag("--insecure", o.insecure, "Listen beyond loopback without TLS: whoever can connect can scan from the agents")
+      ->envname("PORTOLAN_HTTP")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  app.add_option("--data", o.data_directory,
+                 "The directory that holds everything. One coordinator at a time")
+      ->envname("PORTOLAN_DATA")
+      ->type_name("DIR")
+      ->capture_default_str();
+  app.add_option(
+         "--retention", flags->retention,
+         "How long the results of a finished scan are kept, unless it says otherwise (30d, 12h)")
+      ->envname("PORTOLAN_RETENTION")
+      ->type_name("DURATION")
+      ->capture_default_str();
+  app.add_option("--lease-term", flags->lease_term_s,
+                 "Seconds after its last call that an agent's work is given to others, 1 to 3600")
+      ->envname("PORTOLAN_LEASE_TERM")
+      ->type_name("SECONDS")
+      ->capture_default_str();
+  app.add_flag("--insecure", o.insecure,
+               "Listen beyond loopback without TLS: whoever can connect can scan from the agents")
       ->envname("PORTOLAN_INSECURE");
   AddTlsFlags(app, &o.tls);
   flags->scope.AddTo(app);
@@ -118,7 +139,8 @@ int Main(int argc, char** argv) {
   if (const std::optional<int> exit = ParseFlags(app, argc, argv); exit.has_value()) return *exit;
   if (const absl::Status s = Finish(&flags); !s.ok()) return Fail(s);
 
-  absl::StatusOr<std::unique_ptr<Coordinator>> coordinator = Coordinator::Start(std::move(flags.options));
+  absl::StatusOr<std::unique_ptr<Coordinator>> coordinator =
+      Coordinator::Start(std::move(flags.options));
   if (!coordinator.ok()) return Fail(coordinator.status());
 
   const auto wanted = [&](Duration timeout) {

@@ -22,17 +22,20 @@ constexpr size_t kManyRanges = 2'000;
 constexpr int64_t kLatestUnixUs = int64_t{253'402'300'800} * 1'000'000;  // the year 10000
 
 absl::Status CheckRate(std::string_view field, double value) {
-  if (!std::isfinite(value) || value < 0 || value > 1e12) return InvalidArgument("{} {}: give a number from 0 to 1e12", field, value);
+  if (!std::isfinite(value) || value < 0 || value > 1e12)
+    return InvalidArgument("{} {}: give a number from 0 to 1e12", field, value);
   return absl::OkStatus();
 }
 
 absl::Status CheckScanId(std::string_view field, const std::string& id) {
-  if (id.empty() || id.size() > 40) return InvalidArgument("{}: {} characters; a scan id has 10", field, id.size());
+  if (id.empty() || id.size() > 40)
+    return InvalidArgument("{}: {} characters; a scan id has 10", field, id.size());
   return absl::OkStatus();
 }
 
 absl::Status CheckIncarnation(std::string_view field, const std::string& bytes) {
-  if (bytes.size() != 16) return InvalidArgument("{}: {} bytes; give 16 random ones", field, bytes.size());
+  if (bytes.size() != 16)
+    return InvalidArgument("{}: {} bytes; give 16 random ones", field, bytes.size());
   return absl::OkStatus();
 }
 
@@ -70,41 +73,53 @@ AgentDetails DetailsFromProto(const v1::SynchronizeRequest& request, const std::
 }
 
 absl::StatusOr<WallTime> TimeFromProto(std::string_view field, int64_t unix_us) {
-  if (unix_us < 0 || unix_us > kLatestUnixUs) return InvalidArgument("{} {}: not a time between 1970 and 9999", field, unix_us);
+  if (unix_us < 0 || unix_us > kLatestUnixUs)
+    return InvalidArgument("{} {}: not a time between 1970 and 9999", field, unix_us);
   return FromUnixMicros(unix_us);
 }
 
 absl::Status ParseOpens(const v1::OpenPorts& in, std::vector<ParsedOpen>* out) {
   const int n = in.index_delta_size();
-  if (in.rtt_us_size() != n || in.time_delta_ms_size() != n || (in.reason_size() != n && in.reason_size() != 0)) {
-    return InvalidArgument("batch.open_ports: columns of {}, {}, {} and {} entries; give as many of each", n, in.rtt_us_size(),
-                           in.time_delta_ms_size(), in.reason_size());
+  if (in.rtt_us_size() != n || in.time_delta_ms_size() != n ||
+      (in.reason_size() != n && in.reason_size() != 0)) {
+    return InvalidArgument(
+        "batch.open_ports: columns of {}, {}, {} and {} entries; give as many of each", n,
+        in.rtt_us_size(), in.time_delta_ms_size(), in.reason_size());
   }
-  if (out->size() + static_cast<size_t>(n) > kMaxBatchOpens) return InvalidArgument("batch.open_ports: more than {} in a batch", kMaxBatchOpens);
+  if (out->size() + static_cast<size_t>(n) > kMaxBatchOpens)
+    return InvalidArgument("batch.open_ports: more than {} in a batch", kMaxBatchOpens);
   absl::StatusOr<IpAddress> source = IpAddress::FromBytes(in.source());
-  if (!source.ok()) return InvalidArgument("batch.open_ports.source: {} bytes; an address has 4 or 16", in.source().size());
-  PORTOLAN_ASSIGN_OR_RETURN(const WallTime base, TimeFromProto("batch.open_ports.base_unix_us", in.base_unix_us()));
+  if (!source.ok())
+    return InvalidArgument("batch.open_ports.source: {} bytes; an address has 4 or 16",
+                           in.source().size());
+  PORTOLAN_ASSIGN_OR_RETURN(const WallTime base,
+                            TimeFromProto("batch.open_ports.base_unix_us", in.base_unix_us()));
   uint64_t index = 0;
   for (int i = 0; i < n; ++i) {
     const uint64_t delta = in.index_delta(i);
-    if (delta > ScanSpace::kMaxPositions || index + delta > ScanSpace::kMaxPositions || (i > 0 && delta == 0)) {
-      return InvalidArgument("batch.open_ports.index_delta: entry {} is no position above the one before", i);
+    if (delta > ScanSpace::kMaxPositions || index + delta > ScanSpace::kMaxPositions ||
+        (i > 0 && delta == 0)) {
+      return InvalidArgument(
+          "batch.open_ports.index_delta: entry {} is no position above the one before", i);
     }
     index += delta;
-    const uint32_t reason = in.reason_size() == 0 ? static_cast<uint32_t>(Reason::kSynAck) : in.reason(i);
+    const uint32_t reason =
+        in.reason_size() == 0 ? static_cast<uint32_t>(Reason::kSynAck) : in.reason(i);
     if (reason > 255 || !IsValid(State::kOpen, static_cast<Reason>(reason))) {
       return InvalidArgument("batch.open_ports.reason {}: not a reason of an open port", reason);
     }
     ParsedOpen& open = out->emplace_back();
     open.token = Token{in.token()};
-    open.row = OpenRow{index, static_cast<Reason>(reason), in.rtt_us(i), base + std::chrono::milliseconds(in.time_delta_ms(i)), *source};
+    open.row = OpenRow{index, static_cast<Reason>(reason), in.rtt_us(i),
+                       base + std::chrono::milliseconds(in.time_delta_ms(i)), *source};
   }
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<AgentCall> FromProto(const v1::SynchronizeRequest& request, const std::string& peer) {
+absl::StatusOr<AgentCall> FromProto(const v1::SynchronizeRequest& request,
+                                    const std::string& peer) {
   AgentCall call;
   AgentReport& r = call.report;
   const v1::AgentInfo& agent = request.agent();
@@ -114,8 +129,10 @@ absl::StatusOr<AgentCall> FromProto(const v1::SynchronizeRequest& request, const
   PORTOLAN_RETURN_IF_ERROR(CheckRate("agent.max_rate", agent.max_rate()));
   PORTOLAN_RETURN_IF_ERROR(CheckRate("measured_rate", request.measured_rate()));
   if (agent.permutation_version() < Permutation::kVersion) {
-    return InvalidArgument("agent.permutation_version {}: this coordinator needs {}; use the same version of Portolan everywhere",
-                           agent.permutation_version(), Permutation::kVersion);
+    return InvalidArgument(
+        "agent.permutation_version {}: this coordinator needs {}; use the same version of Portolan "
+        "everywhere",
+        agent.permutation_version(), Permutation::kVersion);
   }
   r.name = agent.name();
   r.vantage = agent.vantage();
@@ -128,22 +145,28 @@ absl::StatusOr<AgentCall> FromProto(const v1::SynchronizeRequest& request, const
   call.epoch_seen = request.epoch_seen();
 
   if (static_cast<size_t>(request.leases_size()) > kMaxHeldLeases) {
-    return InvalidArgument("leases: {} of them; at most {} are allowed", request.leases_size(), kMaxHeldLeases);
+    return InvalidArgument("leases: {} of them; at most {} are allowed", request.leases_size(),
+                           kMaxHeldLeases);
   }
   std::set<uint64_t> tokens;
   for (const v1::HeldLease& lease : request.leases()) {
     if (lease.token() == 0 || !tokens.insert(lease.token()).second) {
       return InvalidArgument("leases.token {}: zero, or listed twice", lease.token());
     }
-    absl::StatusOr<IntervalSet> ranges = FromProto(lease.ranges(), ScanSpace::kMaxPositions, kMaxRangesPerLease);
-    if (!ranges.ok()) return Annotate(ranges.status(), fmt::format("leases[token {}]", lease.token()));
+    absl::StatusOr<IntervalSet> ranges =
+        FromProto(lease.ranges(), ScanSpace::kMaxPositions, kMaxRangesPerLease);
+    if (!ranges.ok())
+      return Annotate(ranges.status(), fmt::format("leases[token {}]", lease.token()));
     r.leases.push_back({Token{lease.token()}, *std::move(ranges), lease.unprobed()});
   }
-  if (request.shares_size() > kMaxScans || request.scans_size() > kMaxScans) return InvalidArgument("shares, scans: more than {}", kMaxScans);
+  if (request.shares_size() > kMaxScans || request.scans_size() > kMaxScans)
+    return InvalidArgument("shares, scans: more than {}", kMaxScans);
   for (const v1::ScanShare& share : request.shares()) {
     PORTOLAN_RETURN_IF_ERROR(CheckScanId("shares.scan_id", share.scan_id()));
-    if (!std::isfinite(share.rate())) return InvalidArgument("shares.rate {}: not a number", share.rate());
-    if (!r.shares.emplace(share.scan_id(), share.rate()).second) return InvalidArgument("shares.scan_id \"{}\": listed twice", share.scan_id());
+    if (!std::isfinite(share.rate()))
+      return InvalidArgument("shares.rate {}: not a number", share.rate());
+    if (!r.shares.emplace(share.scan_id(), share.rate()).second)
+      return InvalidArgument("shares.scan_id \"{}\": listed twice", share.scan_id());
   }
   for (const v1::KnownScan& scan : request.scans()) {
     PORTOLAN_RETURN_IF_ERROR(CheckScanId("scans.scan_id", scan.scan_id()));
@@ -160,7 +183,8 @@ bool IsLarge(const SyncAnswer& answer) {
   for (const SyncContext& c : answer.contexts) {
     ranges += c.overlay.rules.size();
     if (!c.with_space) continue;
-    for (const Block& b : c.spec->space->blocks()) ranges += b.addresses.ranges().size() + b.ports.ranges().size();
+    for (const Block& b : c.spec->space->blocks())
+      ranges += b.addresses.ranges().size() + b.ports.ranges().size();
   }
   return ranges > kManyRanges;
 }
@@ -168,7 +192,8 @@ bool IsLarge(const SyncAnswer& answer) {
 void ToProto(const SyncAnswer& answer, v1::SynchronizeResponse* out) {
   out->set_epoch(answer.epoch);
   out->set_revision(answer.decision.revision);
-  out->set_lease_term_ms(static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(answer.lease_term).count()));
+  out->set_lease_term_ms(static_cast<uint32_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(answer.lease_term).count()));
   out->set_drain(answer.decision.drain);
   std::set<ScanId> left_out;
   size_t bytes = 0;
@@ -213,28 +238,35 @@ absl::Status CheckHello(const v1::ReportHello& hello) {
 
 absl::StatusOr<ParsedBatch> ParseBatch(v1::ReportBatch& batch) {
   if (batch.ByteSizeLong() > kMaxReportBytes) {
-    return InvalidArgument("batch: {} bytes; at most {} are allowed", batch.ByteSizeLong(), kMaxReportBytes);
+    return InvalidArgument("batch: {} bytes; at most {} are allowed", batch.ByteSizeLong(),
+                           kMaxReportBytes);
   }
-  if (static_cast<size_t>(batch.chunks_size()) > kMaxBatchChunks) return InvalidArgument("batch.chunks: more than {}", kMaxBatchChunks);
+  if (static_cast<size_t>(batch.chunks_size()) > kMaxBatchChunks)
+    return InvalidArgument("batch.chunks: more than {}", kMaxBatchChunks);
   ParsedBatch out;
   out.chunks.reserve(static_cast<size_t>(batch.chunks_size()));
   for (v1::Chunk& chunk : *batch.mutable_chunks()) {
-    PORTOLAN_ASSIGN_OR_RETURN(const WallTime start, TimeFromProto("batch.chunks.start_unix_us", chunk.start_unix_us()));
-    absl::StatusOr<ParsedChunk> parsed = ParseChunk(Token{chunk.token()}, chunk.begin(), chunk.count(), start, chunk.duration_ms(),
-                                                    std::move(*chunk.mutable_outcomes()), chunk.extra());
+    PORTOLAN_ASSIGN_OR_RETURN(const WallTime start,
+                              TimeFromProto("batch.chunks.start_unix_us", chunk.start_unix_us()));
+    absl::StatusOr<ParsedChunk> parsed =
+        ParseChunk(Token{chunk.token()}, chunk.begin(), chunk.count(), start, chunk.duration_ms(),
+                   std::move(*chunk.mutable_outcomes()), chunk.extra());
     if (!parsed.ok()) return Annotate(parsed.status(), "batch.chunks");
     out.chunks.push_back(*std::move(parsed));
   }
-  for (const v1::OpenPorts& opens : batch.open_ports()) PORTOLAN_RETURN_IF_ERROR(ParseOpens(opens, &out.opens));
+  for (const v1::OpenPorts& opens : batch.open_ports())
+    PORTOLAN_RETURN_IF_ERROR(ParseOpens(opens, &out.opens));
   return out;
 }
 
 size_t MemoryOf(const ParsedBatch& batch) {
   size_t bytes = sizeof(batch);
   for (const ParsedChunk& c : batch.chunks) {
-    bytes += sizeof(c) + c.outcomes.size() + 64 * (c.owed.range_count() + c.refused_by_scope.range_count());
+    bytes += sizeof(c) + c.outcomes.size() +
+             64 * (c.owed.range_count() + c.refused_by_scope.range_count());
   }
-  return bytes + batch.opens.size() * (sizeof(ParsedOpen) + 64);  // a stored row also holds the agent's name
+  return bytes + batch.opens.size() *
+                     (sizeof(ParsedOpen) + 64);  // a stored row also holds the agent's name
 }
 
 }  // namespace portolan

@@ -7,7 +7,8 @@
 #include "coordinator/ingest/ingest.h"
 #include "portolan/v1/fleet_service.pb.h"
 
-// FleetService's messages <-> the coordinator's own words. What agents send is validated as hostile: InvalidArgument names the field.
+// FleetService's messages <-> the coordinator's own words. What agents send is validated as
+// hostile: InvalidArgument names the field.
 namespace portolan {
 
 inline constexpr size_t kMaxReportBytes = 1u << 20;  // a batch, encoded
@@ -15,8 +16,8 @@ inline constexpr size_t kMaxReportBytes = 1u << 20;  // a batch, encoded
 absl::StatusOr<AgentCall> FromProto(const v1::SynchronizeRequest& request, const std::string& peer);
 // Whether ToProto takes more than some milliseconds, so that it belongs on a thread that may block.
 bool IsLarge(const SyncAnswer& answer);
-// Contexts that would make the message too large are left out, and their leases and shares with them: the agent, not listing those leases, gives them
-// back, and is granted them again.
+// Contexts that would make the message too large are left out, and their leases and shares with
+// them: the agent, not listing those leases, gives them back, and is granted them again.
 void ToProto(const SyncAnswer& answer, v1::SynchronizeResponse* out);
 
 // Name and incarnation of a report stream's first message.

@@ -38,11 +38,15 @@ void ReportReactor::OnReadDone(bool ok) {
 }
 
 void ReportReactor::OnHello() {
-  if (!request_.has_hello()) return Refuse(InvalidArgument("the first message of a report stream is hello"));
+  if (!request_.has_hello())
+    return Refuse(InvalidArgument("the first message of a report stream is hello"));
   if (absl::Status s = CheckHello(request_.hello()); !s.ok()) return Refuse(std::move(s));
-  if (absl::Status s = MayCallFleet(identity_, request_.hello().agent()); !s.ok()) return Refuse(std::move(s));
-  // The stream's number is needed to close it; no read is started before it is accepted, so nothing can overtake this.
-  const uint64_t stream = control_.OpenReport(request_.hello().agent(), request_.hello().incarnation(), self_);
+  if (absl::Status s = MayCallFleet(identity_, request_.hello().agent()); !s.ok())
+    return Refuse(std::move(s));
+  // The stream's number is needed to close it; no read is started before it is accepted, so nothing
+  // can overtake this.
+  const uint64_t stream =
+      control_.OpenReport(request_.hello().agent(), request_.hello().incarnation(), self_);
   bool gone = false;
   {
     MutexLock lock(mu_);
@@ -63,7 +67,9 @@ void ReportReactor::OnBatch() {
   }
   const uint64_t seq = request_.has_batch() ? request_.batch().seq() : 0;
   absl::StatusOr<ParsedBatch> batch =
-      request_.has_batch() ? ParseBatch(*request_.mutable_batch()) : absl::StatusOr<ParsedBatch>(InvalidArgument("after hello come batches only"));
+      request_.has_batch()
+          ? ParseBatch(*request_.mutable_batch())
+          : absl::StatusOr<ParsedBatch>(InvalidArgument("after hello come batches only"));
   if (!batch.ok()) {
     {
       MutexLock lock(mu_);

@@ -12,10 +12,12 @@
 
 namespace portolan {
 
-// One agent's stream of results: reads and verifies batches on gRPC's threads, hands them to the control thread, writes what that acknowledges.
-// At most one read and one write are under way; not reading is how an agent is slowed down. Owns itself until gRPC is done and the control thread
-// has let go.
-class ReportReactor final : public grpc::ServerBidiReactor<v1::ReportRequest, v1::ReportResponse>, public ReportPeer {
+// One agent's stream of results: reads and verifies batches on gRPC's threads, hands them to the
+// control thread, writes what that acknowledges. At most one read and one write are under way; not
+// reading is how an agent is slowed down. Owns itself until gRPC is done and the control thread has
+// let go.
+class ReportReactor final : public grpc::ServerBidiReactor<v1::ReportRequest, v1::ReportResponse>,
+                            public ReportPeer {
  public:
   static ReportReactor* Start(Control& control, PeerIdentity identity);
 
@@ -26,7 +28,8 @@ class ReportReactor final : public grpc::ServerBidiReactor<v1::ReportRequest, v1
   void End(absl::Status status) override;
 
  private:
-  ReportReactor(Control& control, PeerIdentity identity) : control_(control), identity_(std::move(identity)) {}
+  ReportReactor(Control& control, PeerIdentity identity)
+      : control_(control), identity_(std::move(identity)) {}
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
@@ -36,7 +39,7 @@ class ReportReactor final : public grpc::ServerBidiReactor<v1::ReportRequest, v1
   void OnBatch();
   void Refuse(absl::Status status);  // before the control thread knows the stream
   void MaybeRead() EXCLUDES(mu_);
-  void MaybeWrite() EXCLUDES(mu_);   // or finish
+  void MaybeWrite() EXCLUDES(mu_);  // or finish
 
   // Constant.
   Control& control_;
@@ -51,9 +54,11 @@ class ReportReactor final : public grpc::ServerBidiReactor<v1::ReportRequest, v1
   Mutex mu_;
   uint64_t stream_ GUARDED_BY(mu_) = 0;  // 0: no hello yet
   bool accepted_ GUARDED_BY(mu_) = false;
-  bool reading_ GUARDED_BY(mu_) = true;    // a read is under way, or what it brought is being worked on
+  bool reading_ GUARDED_BY(mu_) =
+      true;  // a read is under way, or what it brought is being worked on
   bool starting_read_ GUARDED_BY(mu_) = false;
-  bool read_closed_ GUARDED_BY(mu_) = false;  // the agent will send nothing more, or nothing more is wanted
+  bool read_closed_ GUARDED_BY(mu_) =
+      false;  // the agent will send nothing more, or nothing more is wanted
   bool writing_ GUARDED_BY(mu_) = false;
   bool finished_ GUARDED_BY(mu_) = false;
   uint64_t received_ GUARDED_BY(mu_) = 0, acked_ GUARDED_BY(mu_) = 0;

@@ -18,12 +18,18 @@ int64_t Micros(WallTime t) { return ToUnixMicros(t); }
 
 v1::ScanState StateToProto(ScanState s) {
   switch (s) {
-    case ScanState::kRunning: return v1::SCAN_STATE_RUNNING;
-    case ScanState::kPaused: return v1::SCAN_STATE_PAUSED;
-    case ScanState::kCancelling: return v1::SCAN_STATE_CANCELLING;
-    case ScanState::kComplete: return v1::SCAN_STATE_COMPLETE;
-    case ScanState::kPartial: return v1::SCAN_STATE_PARTIAL;
-    case ScanState::kCancelled: return v1::SCAN_STATE_CANCELLED;
+    case ScanState::kRunning:
+      return v1::SCAN_STATE_RUNNING;
+    case ScanState::kPaused:
+      return v1::SCAN_STATE_PAUSED;
+    case ScanState::kCancelling:
+      return v1::SCAN_STATE_CANCELLING;
+    case ScanState::kComplete:
+      return v1::SCAN_STATE_COMPLETE;
+    case ScanState::kPartial:
+      return v1::SCAN_STATE_PARTIAL;
+    case ScanState::kCancelled:
+      return v1::SCAN_STATE_CANCELLED;
   }
   return v1::SCAN_STATE_UNSPECIFIED;
 }
@@ -32,12 +38,19 @@ void SpecToProto(const ScanSpec& spec, v1::ScanRequestSpec* out) {
   out->set_name(spec.name);
   for (const std::string& t : spec.target_texts) out->add_targets(t);
   out->set_ports(spec.ports_text);
-  out->set_mode(spec.mode == ScanMode::kEachVantage ? v1::SCAN_MODE_EACH_VANTAGE : v1::SCAN_MODE_SPLIT);
+  out->set_mode(spec.mode == ScanMode::kEachVantage ? v1::SCAN_MODE_EACH_VANTAGE
+                                                    : v1::SCAN_MODE_SPLIT);
   for (const std::string& v : spec.vantages) out->add_vantages(v);
   switch (spec.priority) {
-    case Priority::kLow: out->set_priority(v1::PRIORITY_LOW); break;
-    case Priority::kNormal: out->set_priority(v1::PRIORITY_NORMAL); break;
-    case Priority::kHigh: out->set_priority(v1::PRIORITY_HIGH); break;
+    case Priority::kLow:
+      out->set_priority(v1::PRIORITY_LOW);
+      break;
+    case Priority::kNormal:
+      out->set_priority(v1::PRIORITY_NORMAL);
+      break;
+    case Priority::kHigh:
+      out->set_priority(v1::PRIORITY_HIGH);
+      break;
   }
   out->set_max_rate(spec.max_rate);
   ToProto(spec.timing, out->mutable_timing());
@@ -58,17 +71,29 @@ absl::StatusOr<ScanRequest> FromProto(const v1::ScanRequestSpec& spec) {
   out.exclude_ports = spec.exclude_ports();
   switch (spec.mode()) {
     case v1::SCAN_MODE_UNSPECIFIED:
-    case v1::SCAN_MODE_SPLIT: out.mode = ScanMode::kSplit; break;
-    case v1::SCAN_MODE_EACH_VANTAGE: out.mode = ScanMode::kEachVantage; break;
-    default: return InvalidArgument("spec.mode {}: unknown", static_cast<int>(spec.mode()));
+    case v1::SCAN_MODE_SPLIT:
+      out.mode = ScanMode::kSplit;
+      break;
+    case v1::SCAN_MODE_EACH_VANTAGE:
+      out.mode = ScanMode::kEachVantage;
+      break;
+    default:
+      return InvalidArgument("spec.mode {}: unknown", static_cast<int>(spec.mode()));
   }
   out.vantages.assign(spec.vantages().begin(), spec.vantages().end());
   switch (spec.priority()) {
     case v1::PRIORITY_UNSPECIFIED:
-    case v1::PRIORITY_NORMAL: out.priority = Priority::kNormal; break;
-    case v1::PRIORITY_LOW: out.priority = Priority::kLow; break;
-    case v1::PRIORITY_HIGH: out.priority = Priority::kHigh; break;
-    default: return InvalidArgument("spec.priority {}: unknown", static_cast<int>(spec.priority()));
+    case v1::PRIORITY_NORMAL:
+      out.priority = Priority::kNormal;
+      break;
+    case v1::PRIORITY_LOW:
+      out.priority = Priority::kLow;
+      break;
+    case v1::PRIORITY_HIGH:
+      out.priority = Priority::kHigh;
+      break;
+    default:
+      return InvalidArgument("spec.priority {}: unknown", static_cast<int>(spec.priority()));
   }
   out.max_rate = spec.max_rate();
   absl::StatusOr<ProbeTiming> timing = FromProto(spec.timing());
@@ -85,7 +110,8 @@ std::string DigestOf(const v1::ScanRequestSpec& spec) {
   const std::string bytes = spec.SerializeAsString();  // no maps: the same message, the same bytes
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned length = 0;
-  if (EVP_Digest(bytes.data(), bytes.size(), digest, &length, EVP_sha256(), nullptr) != 1) return bytes;
+  if (EVP_Digest(bytes.data(), bytes.size(), digest, &length, EVP_sha256(), nullptr) != 1)
+    return bytes;
   std::string out;
   for (unsigned i = 0; i < length; ++i) out += fmt::format("{:02x}", digest[i]);
   return out;
@@ -123,7 +149,8 @@ void ToProto(const ScanStatus& status, v1::Scan* out) {
   out->set_addresses(status.addresses);
   out->set_target_names(status.target_names);
   ToProto(status.ledger, status.planned, out->mutable_ledger());
-  for (const LaneStatus& lane : status.lanes) ToProto(lane, status.spec->space.get(), out->add_lanes());
+  for (const LaneStatus& lane : status.lanes)
+    ToProto(lane, status.spec->space.get(), out->add_lanes());
   out->set_overlay_version(status.overlay.version);
   for (const ScopeRule& rule : status.overlay.rules) out->add_overlay(rule.text);
   out->set_rate(status.rate);
@@ -187,30 +214,48 @@ void ToProto(const ResultPage& page, v1::ListObservationsResponse* out) {
   out->set_next_page_token(page.next_page_token);
 }
 
-absl::StatusOr<Control::ResultRequest> FromProto(const v1::ListObservationsRequest& request, size_t page_size) {
+absl::StatusOr<Control::ResultRequest> FromProto(const v1::ListObservationsRequest& request,
+                                                 size_t page_size) {
   Control::ResultRequest out;
   for (const int state : request.states()) {
     switch (state) {
-      case v1::PORT_STATE_OPEN: out.states.push_back(State::kOpen); break;
-      case v1::PORT_STATE_CLOSED: out.states.push_back(State::kClosed); break;
-      case v1::PORT_STATE_FILTERED: out.states.push_back(State::kFiltered); break;
-      case v1::PORT_STATE_UNREACHABLE: out.states.push_back(State::kUnreachable); break;
-      case v1::PORT_STATE_NOT_PROBED: out.states.push_back(State::kNotProbed); break;
-      default: return InvalidArgument("states {}: unknown; give open, closed, filtered, unreachable or not-probed", state);
+      case v1::PORT_STATE_OPEN:
+        out.states.push_back(State::kOpen);
+        break;
+      case v1::PORT_STATE_CLOSED:
+        out.states.push_back(State::kClosed);
+        break;
+      case v1::PORT_STATE_FILTERED:
+        out.states.push_back(State::kFiltered);
+        break;
+      case v1::PORT_STATE_UNREACHABLE:
+        out.states.push_back(State::kUnreachable);
+        break;
+      case v1::PORT_STATE_NOT_PROBED:
+        out.states.push_back(State::kNotProbed);
+        break;
+      default:
+        return InvalidArgument(
+            "states {}: unknown; give open, closed, filtered, unreachable or not-probed", state);
     }
     if (out.states.size() > 100) return InvalidArgument("states: more than 100 entries");
   }
   out.targets.assign(request.targets().begin(), request.targets().end());
   out.ports = request.ports();
-  if (static_cast<size_t>(request.vantages_size()) > kMaxVantageFilters) return InvalidArgument("vantages: more than {}", kMaxVantageFilters);
+  if (static_cast<size_t>(request.vantages_size()) > kMaxVantageFilters)
+    return InvalidArgument("vantages: more than {}", kMaxVantageFilters);
   out.vantages.assign(request.vantages().begin(), request.vantages().end());
   out.limit = page_size;
   return out;
 }
 
 absl::StatusOr<std::vector<ScopeRule>> FromProto(const v1::ExcludeFromScanRequest& request) {
-  if (request.rules_size() == 0) return InvalidArgument("rules: empty; name what to exclude, for example \"10.0.0.0/8\" or \"10.0.0.1 22,80\"");
-  if (request.rules_size() > kMaxRules) return InvalidArgument("rules: {} of them; at most {} are allowed", request.rules_size(), kMaxRules);
+  if (request.rules_size() == 0)
+    return InvalidArgument(
+        "rules: empty; name what to exclude, for example \"10.0.0.0/8\" or \"10.0.0.1 22,80\"");
+  if (request.rules_size() > kMaxRules)
+    return InvalidArgument("rules: {} of them; at most {} are allowed", request.rules_size(),
+                           kMaxRules);
   std::vector<ScopeRule> out;
   for (const std::string& text : request.rules()) {
     absl::StatusOr<ScopeRule> rule = ParseScopeRule(text);

@@ -19,7 +19,8 @@ void ToProto(const AgentStatus& agent, v1::Agent* out);
 void ToProto(const Control::LeaseStatus& lease, v1::LeaseInfo* out);
 void ToProto(const ResultPage& page, v1::ListObservationsResponse* out);
 
-absl::StatusOr<Control::ResultRequest> FromProto(const v1::ListObservationsRequest& request, size_t page_size);
+absl::StatusOr<Control::ResultRequest> FromProto(const v1::ListObservationsRequest& request,
+                                                 size_t page_size);
 absl::StatusOr<std::vector<ScopeRule>> FromProto(const v1::ExcludeFromScanRequest& request);
 
 }  // namespace portolan

@@ -19,11 +19,15 @@ constexpr size_t kMaxRequestId = 64;
 constexpr size_t kMaxPageToken = 4096;
 constexpr size_t kMaxRef = 64;
 
-absl::Status Check(grpc::CallbackServerContext* context) { return MayCallScans(IdentifyPeer(*context)); }
+absl::Status Check(grpc::CallbackServerContext* context) {
+  return MayCallScans(IdentifyPeer(*context));
+}
 
 absl::Status CheckRef(const std::string& ref) {
-  if (ref.empty()) return InvalidArgument("scan_id: empty; give an id, the beginning of one, or \"last\"");
-  if (ref.size() > kMaxRef) return InvalidArgument("scan_id: {} characters; an id has 10", ref.size());
+  if (ref.empty())
+    return InvalidArgument("scan_id: empty; give an id, the beginning of one, or \"last\"");
+  if (ref.size() > kMaxRef)
+    return InvalidArgument("scan_id: {} characters; an id has 10", ref.size());
   return absl::OkStatus();
 }
 
@@ -38,7 +42,8 @@ class RefusedStream final : public grpc::ServerWriteReactor<Message> {
 
 // Answers `call` with a converted value.
 template <typename Response, typename Value, typename Fill>
-std::function<void(absl::StatusOr<Value>)> AnswerTo(std::shared_ptr<UnaryCall<Response>> call, Fill fill) {
+std::function<void(absl::StatusOr<Value>)> AnswerTo(std::shared_ptr<UnaryCall<Response>> call,
+                                                    Fill fill) {
   return [call = std::move(call), fill](absl::StatusOr<Value> value) {
     if (!value.ok()) return call->Fail(value.status());
     call->Succeed([&](Response* out) { fill(*value, out); });
@@ -49,20 +54,25 @@ void FillScan(const ScanStatus& status, v1::Scan* out) { ToProto(status, out); }
 
 }  // namespace
 
-grpc::ServerUnaryReactor* ScanService::CreateScan(Context* context, const v1::CreateScanRequest* request, v1::Scan* response) {
+grpc::ServerUnaryReactor* ScanService::CreateScan(Context* context,
+                                                  const v1::CreateScanRequest* request,
+                                                  v1::Scan* response) {
   if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
   if (request->request_id().size() > kMaxRequestId) {
-    return RefuseUnary(context, InvalidArgument("request_id: {} characters; at most {} are allowed", request->request_id().size(), kMaxRequestId));
+    return RefuseUnary(context, InvalidArgument("request_id: {} characters; at most {} are allowed",
+                                                request->request_id().size(), kMaxRequestId));
   }
   absl::StatusOr<ScanRequest> spec = FromProto(request->spec());
   if (!spec.ok()) return RefuseUnary(context, spec.status());
   auto call = UnaryCall<v1::Scan>::Make(response);
-  control_.CreateScan(*std::move(spec), request->request_id(), request->request_id().empty() ? "" : DigestOf(request->spec()),
+  control_.CreateScan(*std::move(spec), request->request_id(),
+                      request->request_id().empty() ? "" : DigestOf(request->spec()),
                       AnswerTo<v1::Scan, ScanStatus>(call, FillScan));
   return call.get();
 }
 
-grpc::ServerUnaryReactor* ScanService::GetScan(Context* context, const v1::GetScanRequest* request, v1::Scan* response) {
+grpc::ServerUnaryReactor* ScanService::GetScan(Context* context, const v1::GetScanRequest* request,
+                                               v1::Scan* response) {
   if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
   if (absl::Status s = CheckRef(request->scan_id()); !s.ok()) return RefuseUnary(context, s);
   auto call = UnaryCall<v1::Scan>::Make(response);
@@ -70,22 +80,30 @@ grpc::ServerUnaryReactor* ScanService::GetScan(Context* context, const v1::GetSc
   return call.get();
 }
 
-grpc::ServerUnaryReactor* ScanService::ListScans(Context* context, const v1::ListScansRequest* request, v1::ListScansResponse* response) {
+grpc::ServerUnaryReactor* ScanService::ListScans(Context* context,
+                                                 const v1::ListScansRequest* request,
+                                                 v1::ListScansResponse* response) {
   if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
   if (request->page_size() > kMaxScanPage) {
-    return RefuseUnary(context, InvalidArgument("page_size {}: give 1 to {}, or 0 for {}", request->page_size(), kMaxScanPage, kDefaultScanPage));
+    return RefuseUnary(
+        context, InvalidArgument("page_size {}: give 1 to {}, or 0 for {}", request->page_size(),
+                                 kMaxScanPage, kDefaultScanPage));
   }
-  if (request->page_token().size() > kMaxRef) return RefuseUnary(context, InvalidArgument("page_token: not one of ListScans"));
+  if (request->page_token().size() > kMaxRef)
+    return RefuseUnary(context, InvalidArgument("page_token: not one of ListScans"));
   auto call = UnaryCall<v1::ListScansResponse>::Make(response);
-  control_.ListScans(request->page_size() == 0 ? kDefaultScanPage : request->page_size(), request->page_token(),
-                     AnswerTo<v1::ListScansResponse, Control::ScanList>(call, [](const Control::ScanList& list, v1::ListScansResponse* out) {
-                       for (const ScanStatus& s : list.scans) ToProto(s, out->add_scans());
-                       out->set_next_page_token(list.next);
-                     }));
+  control_.ListScans(request->page_size() == 0 ? kDefaultScanPage : request->page_size(),
+                     request->page_token(),
+                     AnswerTo<v1::ListScansResponse, Control::ScanList>(
+                         call, [](const Control::ScanList& list, v1::ListScansResponse* out) {
+                           for (const ScanStatus& s : list.scans) ToProto(s, out->add_scans());
+                           out->set_next_page_token(list.next);
+                         }));
   return call.get();
 }
 
-grpc::ServerUnaryReactor* ScanService::Change(Context* context, const std::string& ref, Control::Verb verb, v1::Scan* response) {
+grpc::ServerUnaryReactor* ScanService::Change(Context* context, const std::string& ref,
+                                              Control::Verb verb, v1::Scan* response) {
   if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
   if (absl::Status s = CheckRef(ref); !s.ok()) return RefuseUnary(context, s);
   auto call = UnaryCall<v1::Scan>::Make(response);
@@ -93,114 +111,159 @@ grpc::ServerUnaryReactor* ScanService::Change(Context* context, const std::strin
   return call.get();
 }
 
-grpc::ServerUnaryReactor* ScanService::CancelScan(Context* context, const v1::CancelScanRequest* request, v1::Scan* response) {
+grpc::ServerUnaryReactor* ScanService::CancelScan(Context* context,
+                                                  const v1::CancelScanRequest* request,
+                                                  v1::Scan* response) {
   return Change(context, request->scan_id(), Control::Verb::kCancel, response);
 }
 
-grpc::ServerUnaryReactor* ScanService::PauseScan(Context* context, const v1::PauseScanRequest* request, v1::Scan* response) {
+grpc::ServerUnaryReactor* ScanService::PauseScan(Context* context,
+                                                 const v1::PauseScanRequest* request,
+                                                 v1::Scan* response) {
   return Change(context, request->scan_id(), Control::Verb::kPause, response);
 }
 
-grpc::ServerUnaryReactor* ScanService::ResumeScan(Context* context, const v1::ResumeScanRequest* request, v1::Scan* response) {
+grpc::ServerUnaryReactor* ScanService::ResumeScan(Context* context,
+                                                  const v1::ResumeScanRequest* request,
+                                                  v1::Scan* response) {
   return Change(context, request->scan_id(), Control::Verb::kResume, response);
 }
 
-grpc::ServerUnaryReactor* ScanService::ExcludeFromScan(Context* context, const v1::ExcludeFromScanRequest* request, v1::Scan* response) {
+grpc::ServerUnaryReactor* ScanService::ExcludeFromScan(Context* context,
+                                                       const v1::ExcludeFromScanRequest* request,
+                                                       v1::Scan* response) {
   if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
   if (absl::Status s = CheckRef(request->scan_id()); !s.ok()) return RefuseUnary(context, s);
   absl::StatusOr<std::vector<ScopeRule>> rules = FromProto(*request);
   if (!rules.ok()) return RefuseUnary(context, rules.status());
   auto call = UnaryCall<v1::Scan>::Make(response);
-  control_.Exclude(request->scan_id(), *std::move(rules), AnswerTo<v1::Scan, ScanStatus>(call, FillScan));
+  control_.Exclude(request->scan_id(), *std::move(rules),
+                   AnswerTo<v1::Scan, ScanStatus>(call, FillScan));
   return call.get();
 }
 
-grpc::ServerUnaryReactor* ScanService::DeleteScan(Context* context, const v1::DeleteScanRequest* request, v1::DeleteScanResponse* response) {
+grpc::ServerUnaryReactor* ScanService::DeleteScan(Context* context,
+                                                  const v1::DeleteScanRequest* request,
+                                                  v1::DeleteScanResponse* response) {
   if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
   if (absl::Status s = CheckRef(request->scan_id()); !s.ok()) return RefuseUnary(context, s);
   auto call = UnaryCall<v1::DeleteScanResponse>::Make(response);
-  control_.DeleteScan(request->scan_id(), AnswerTo<v1::DeleteScanResponse, ScanId>(call, [](const ScanId&, v1::DeleteScanResponse*) {}));
+  control_.DeleteScan(request->scan_id(), AnswerTo<v1::DeleteScanResponse, ScanId>(
+                                              call, [](const ScanId&, v1::DeleteScanResponse*) {}));
   return call.get();
 }
 
-grpc::ServerWriteReactor<v1::Scan>* ScanService::WatchScan(Context* context, const v1::WatchScanRequest* request) {
+grpc::ServerWriteReactor<v1::Scan>* ScanService::WatchScan(Context* context,
+                                                           const v1::WatchScanRequest* request) {
   if (absl::Status s = Check(context); !s.ok()) return new RefusedStream<v1::Scan>(s);
   if (absl::Status s = CheckRef(request->scan_id()); !s.ok()) return new RefusedStream<v1::Scan>(s);
   return WatchReactor::Start(control_, request->scan_id());
 }
 
-grpc::ServerUnaryReactor* ScanService::ListObservations(Context* context, const v1::ListObservationsRequest* request,
+grpc::ServerUnaryReactor* ScanService::ListObservations(Context* context,
+                                                        const v1::ListObservationsRequest* request,
                                                         v1::ListObservationsResponse* response) {
   if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
   if (absl::Status s = CheckRef(request->scan_id()); !s.ok()) return RefuseUnary(context, s);
   if (request->page_size() > kMaxResultPage) {
-    return RefuseUnary(context, InvalidArgument("page_size {}: give 1 to {}, or 0 for {}", request->page_size(), kMaxResultPage, kDefaultResultPage));
+    return RefuseUnary(
+        context, InvalidArgument("page_size {}: give 1 to {}, or 0 for {}", request->page_size(),
+                                 kMaxResultPage, kDefaultResultPage));
   }
-  if (request->page_token().size() > kMaxPageToken) return RefuseUnary(context, InvalidArgument("page_token: not one of ListObservations"));
-  absl::StatusOr<Control::ResultRequest> query = FromProto(*request, request->page_size() == 0 ? kDefaultResultPage : request->page_size());
+  if (request->page_token().size() > kMaxPageToken)
+    return RefuseUnary(context, InvalidArgument("page_token: not one of ListObservations"));
+  absl::StatusOr<Control::ResultRequest> query =
+      FromProto(*request, request->page_size() == 0 ? kDefaultResultPage : request->page_size());
   if (!query.ok()) return RefuseUnary(context, query.status());
   auto call = UnaryCall<v1::ListObservationsResponse>::Make(response);
-  control_.OpenResults(request->scan_id(), *std::move(query), [this, call, token = request->page_token()](absl::StatusOr<Control::ResultSource> source) {
-    if (!source.ok()) return call->Fail(source.status());
-    control_.ReadPage(std::make_shared<const Control::ResultSource>(*std::move(source)), token,
-                      AnswerTo<v1::ListObservationsResponse, ResultPage>(
-                          call, [](const ResultPage& page, v1::ListObservationsResponse* out) { ToProto(page, out); }));
-  });
+  control_.OpenResults(
+      request->scan_id(), *std::move(query),
+      [this, call, token = request->page_token()](absl::StatusOr<Control::ResultSource> source) {
+        if (!source.ok()) return call->Fail(source.status());
+        control_.ReadPage(std::make_shared<const Control::ResultSource>(*std::move(source)), token,
+                          AnswerTo<v1::ListObservationsResponse, ResultPage>(
+                              call, [](const ResultPage& page, v1::ListObservationsResponse* out) {
+                                ToProto(page, out);
+                              }));
+      });
   return call.get();
 }
 
-grpc::ServerWriteReactor<v1::ListObservationsResponse>* ScanService::StreamObservations(Context* context, const v1::ListObservationsRequest* request) {
+grpc::ServerWriteReactor<v1::ListObservationsResponse>* ScanService::StreamObservations(
+    Context* context, const v1::ListObservationsRequest* request) {
   using Refused = RefusedStream<v1::ListObservationsResponse>;
   if (absl::Status s = Check(context); !s.ok()) return new Refused(s);
   if (absl::Status s = CheckRef(request->scan_id()); !s.ok()) return new Refused(s);
-  if (request->page_token().size() > kMaxPageToken) return new Refused(InvalidArgument("page_token: not one of this call"));
+  if (request->page_token().size() > kMaxPageToken)
+    return new Refused(InvalidArgument("page_token: not one of this call"));
   absl::StatusOr<Control::ResultRequest> query = FromProto(*request, kMaxResultPage);
   if (!query.ok()) return new Refused(query.status());
-  return ObservationReactor::Start(control_, request->scan_id(), *std::move(query), request->page_token());
+  return ObservationReactor::Start(control_, request->scan_id(), *std::move(query),
+                                   request->page_token());
 }
 
-grpc::ServerUnaryReactor* ScanService::ListAgents(Context* context, const v1::ListAgentsRequest*, v1::ListAgentsResponse* response) {
+grpc::ServerUnaryReactor* ScanService::ListAgents(Context* context, const v1::ListAgentsRequest*,
+                                                  v1::ListAgentsResponse* response) {
   if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
   auto call = UnaryCall<v1::ListAgentsResponse>::Make(response);
   using Agents = std::vector<AgentStatus>;
-  control_.ListAgents(AnswerTo<v1::ListAgentsResponse, Agents>(call, [](const Agents& agents, v1::ListAgentsResponse* out) {
-    for (const AgentStatus& a : agents) ToProto(a, out->add_agents());
-  }));
+  control_.ListAgents(AnswerTo<v1::ListAgentsResponse, Agents>(
+      call, [](const Agents& agents, v1::ListAgentsResponse* out) {
+        for (const AgentStatus& a : agents) ToProto(a, out->add_agents());
+      }));
   return call.get();
 }
 
-grpc::ServerUnaryReactor* ScanService::DrainAgent(Context* context, const v1::DrainAgentRequest* request, v1::Agent* response) {
+grpc::ServerUnaryReactor* ScanService::DrainAgent(Context* context,
+                                                  const v1::DrainAgentRequest* request,
+                                                  v1::Agent* response) {
   if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
-  if (absl::Status s = CheckName("name", request->name(), kMaxAgentName); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckName("name", request->name(), kMaxAgentName); !s.ok())
+    return RefuseUnary(context, s);
   auto call = UnaryCall<v1::Agent>::Make(response);
   control_.DrainAgent(request->name(), request->undo(),
-                      AnswerTo<v1::Agent, AgentStatus>(call, [](const AgentStatus& a, v1::Agent* out) { ToProto(a, out); }));
+                      AnswerTo<v1::Agent, AgentStatus>(
+                          call, [](const AgentStatus& a, v1::Agent* out) { ToProto(a, out); }));
   return call.get();
 }
 
-grpc::ServerUnaryReactor* ScanService::ListLanes(Context* context, const v1::ListLanesRequest* request, v1::ListLanesResponse* response) {
+grpc::ServerUnaryReactor* ScanService::ListLanes(Context* context,
+                                                 const v1::ListLanesRequest* request,
+                                                 v1::ListLanesResponse* response) {
   if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
   if (absl::Status s = CheckRef(request->scan_id()); !s.ok()) return RefuseUnary(context, s);
   auto call = UnaryCall<v1::ListLanesResponse>::Make(response);
-  control_.GetScan(request->scan_id(), AnswerTo<v1::ListLanesResponse, ScanStatus>(call, [](const ScanStatus& scan, v1::ListLanesResponse* out) {
-                     for (const LaneStatus& lane : scan.lanes) ToProto(lane, scan.spec->space.get(), out->add_lanes());
-                   }));
+  control_.GetScan(request->scan_id(),
+                   AnswerTo<v1::ListLanesResponse, ScanStatus>(
+                       call, [](const ScanStatus& scan, v1::ListLanesResponse* out) {
+                         for (const LaneStatus& lane : scan.lanes)
+                           ToProto(lane, scan.spec->space.get(), out->add_lanes());
+                       }));
   return call.get();
 }
 
-grpc::ServerUnaryReactor* ScanService::ListLeases(Context* context, const v1::ListLeasesRequest* request, v1::ListLeasesResponse* response) {
+grpc::ServerUnaryReactor* ScanService::ListLeases(Context* context,
+                                                  const v1::ListLeasesRequest* request,
+                                                  v1::ListLeasesResponse* response) {
   if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
-  if (request->scan_id().size() > kMaxRef) return RefuseUnary(context, CheckRef(request->scan_id()));
-  if (request->agent().size() > kMaxAgentName) return RefuseUnary(context, CheckName("agent", request->agent(), kMaxAgentName));
+  if (request->scan_id().size() > kMaxRef)
+    return RefuseUnary(context, CheckRef(request->scan_id()));
+  if (request->agent().size() > kMaxAgentName)
+    return RefuseUnary(context, CheckName("agent", request->agent(), kMaxAgentName));
   auto call = UnaryCall<v1::ListLeasesResponse>::Make(response);
   using Leases = std::vector<Control::LeaseStatus>;
-  control_.ListLeases(request->scan_id(), request->agent(), AnswerTo<v1::ListLeasesResponse, Leases>(call, [](const Leases& leases, v1::ListLeasesResponse* out) {
-                        for (const Control::LeaseStatus& l : leases) ToProto(l, out->add_leases());
-                      }));
+  control_.ListLeases(request->scan_id(), request->agent(),
+                      AnswerTo<v1::ListLeasesResponse, Leases>(
+                          call, [](const Leases& leases, v1::ListLeasesResponse* out) {
+                            for (const Control::LeaseStatus& l : leases)
+                              ToProto(l, out->add_leases());
+                          }));
   return call.get();
 }
 
-grpc::ServerUnaryReactor* ScanService::GetServerInfo(Context* context, const v1::GetServerInfoRequest*, v1::ServerInfo* response) {
+grpc::ServerUnaryReactor* ScanService::GetServerInfo(Context* context,
+                                                     const v1::GetServerInfoRequest*,
+                                                     v1::ServerInfo* response) {
   if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
   response->set_version(version_);
   response->set_epoch(control_.epoch());

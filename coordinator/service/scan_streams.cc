@@ -11,9 +11,9 @@ namespace portolan {
 WatchReactor* WatchReactor::Start(Control& control, const std::string& ref) {
   std::shared_ptr<WatchReactor> reactor(new WatchReactor(control));
   reactor->self_ = reactor;
-  reactor->watch_ = control.Watch(ref, [reactor](absl::StatusOr<std::shared_ptr<const ScanStatus>> status, bool last) {
-    reactor->Update(std::move(status), last);
-  });
+  reactor->watch_ =
+      control.Watch(ref, [reactor](absl::StatusOr<std::shared_ptr<const ScanStatus>> status,
+                                   bool last) { reactor->Update(std::move(status), last); });
   return reactor.get();
 }
 
@@ -82,27 +82,32 @@ void WatchReactor::OnDone() {
   const std::shared_ptr<WatchReactor> last = std::move(self_);  // may delete this at the end
 }
 
-ObservationReactor* ObservationReactor::Start(Control& control, const std::string& ref, Control::ResultRequest request,
+ObservationReactor* ObservationReactor::Start(Control& control, const std::string& ref,
+                                              Control::ResultRequest request,
                                               const std::string& page_token) {
   std::shared_ptr<ObservationReactor> reactor(new ObservationReactor(control));
   reactor->self_ = reactor;
-  control.OpenResults(ref, std::move(request), [reactor, page_token](absl::StatusOr<Control::ResultSource> source) {
-    if (!source.ok()) return reactor->Finish(ToGrpc(source.status()));
-    reactor->source_ = std::make_shared<const Control::ResultSource>(*std::move(source));
-    reactor->Read(page_token);
-  });
+  control.OpenResults(
+      ref, std::move(request), [reactor, page_token](absl::StatusOr<Control::ResultSource> source) {
+        if (!source.ok()) return reactor->Finish(ToGrpc(source.status()));
+        reactor->source_ = std::make_shared<const Control::ResultSource>(*std::move(source));
+        reactor->Read(page_token);
+      });
   return reactor.get();
 }
 
 void ObservationReactor::Read(const std::string& page_token) {
-  control_.ReadPage(source_, page_token, [self = self_](absl::StatusOr<ResultPage> page) { self->OnPage(std::move(page)); });
+  control_.ReadPage(source_, page_token, [self = self_](absl::StatusOr<ResultPage> page) {
+    self->OnPage(std::move(page));
+  });
 }
 
 void ObservationReactor::OnPage(absl::StatusOr<ResultPage> page) {
   if (cancelled_) return Finish(ToGrpc(Cancelled("cancelled by the caller")));
   if (!page.ok()) return Finish(ToGrpc(page.status()));
   // Nothing found in the part that was searched: on, without a message.
-  if (page->observations.empty() && !page->next_page_token.empty()) return Read(page->next_page_token);
+  if (page->observations.empty() && !page->next_page_token.empty())
+    return Read(page->next_page_token);
   if (page->observations.empty()) return Finish(grpc::Status::OK);
   message_.Clear();
   ToProto(*page, &message_);

@@ -10,10 +10,12 @@
 #include "coordinator/control/control.h"
 #include "portolan/v1/scan_service.pb.h"
 
-// The two streams that operators read. Each owns itself until gRPC is done with it and nobody holds it any more.
+// The two streams that operators read. Each owns itself until gRPC is done with it and nobody holds
+// it any more.
 namespace portolan {
 
-// WatchScan: writes the newest status whenever the one before is on its way; what came in between is skipped.
+// WatchScan: writes the newest status whenever the one before is on its way; what came in between
+// is skipped.
 class WatchReactor final : public grpc::ServerWriteReactor<v1::Scan> {
  public:
   static WatchReactor* Start(Control& control, const std::string& ref);
@@ -39,18 +41,21 @@ class WatchReactor final : public grpc::ServerWriteReactor<v1::Scan> {
   absl::Status end_ GUARDED_BY(mu_);
 };
 
-// StreamObservations: reads a page, writes it, reads the next. There is always exactly one of the two under way, and its end decides what comes next, so
-// that no lock is needed.
+// StreamObservations: reads a page, writes it, reads the next. There is always exactly one of the
+// two under way, and its end decides what comes next, so that no lock is needed.
 class ObservationReactor final : public grpc::ServerWriteReactor<v1::ListObservationsResponse> {
  public:
-  static ObservationReactor* Start(Control& control, const std::string& ref, Control::ResultRequest request, const std::string& page_token);
+  static ObservationReactor* Start(Control& control, const std::string& ref,
+                                   Control::ResultRequest request, const std::string& page_token);
 
  private:
   explicit ObservationReactor(Control& control) : control_(control) {}
   void Read(const std::string& page_token);
   void OnPage(absl::StatusOr<ResultPage> page);
   void OnWriteDone(bool ok) override;
-  void OnCancel() override { cancelled_ = true; }  // the read or write under way ends soon, and then the stream
+  void OnCancel() override {
+    cancelled_ = true;
+  }  // the read or write under way ends soon, and then the stream
   void OnDone() override;
 
   Control& control_;

@@ -12,8 +12,9 @@
 
 namespace portolan {
 
-// A unary call that is answered later, from another thread, and may be cancelled meanwhile: it ends once, whoever comes first. Lives until gRPC is done with it
-// and nobody holds it any more. The response belongs to gRPC and is touched by the one who ends the call only.
+// A unary call that is answered later, from another thread, and may be cancelled meanwhile: it ends
+// once, whoever comes first. Lives until gRPC is done with it and nobody holds it any more. The
+// response belongs to gRPC and is touched by the one who ends the call only.
 template <typename Response>
 class UnaryCall final : public grpc::ServerUnaryReactor {
  public:
@@ -34,7 +35,8 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
     Finish(ToGrpc(status));
   }
 
-  // Called when the caller goes away or its deadline passes. Set it before the reactor is handed to gRPC.
+  // Called when the caller goes away or its deadline passes. Set it before the reactor is handed to
+  // gRPC.
   void set_on_cancel(std::function<void()> on_cancel) { on_cancel_ = std::move(on_cancel); }
 
  private:
@@ -54,7 +56,8 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
 };
 
 // Refuses a call at once.
-inline grpc::ServerUnaryReactor* RefuseUnary(grpc::CallbackServerContext* context, const absl::Status& status) {
+inline grpc::ServerUnaryReactor* RefuseUnary(grpc::CallbackServerContext* context,
+                                             const absl::Status& status) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(ToGrpc(status));
   return reactor;

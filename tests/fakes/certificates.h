@@ -39,8 +39,10 @@ class CertificateMaker {
 
   std::string ca_file() const { return directory_ / "ca.pem"; }
 
-  // `sans`: "DNS:localhost", "IP:127.0.0.1", "URI:spiffe://...". Valid from now + `from` to now + `to` seconds.
-  TlsFiles Issue(const std::string& name, const std::vector<std::string>& sans, int from = -3600, int to = 3600) {
+  // `sans`: "DNS:localhost", "IP:127.0.0.1", "URI:spiffe://...". Valid from now + `from` to now +
+  // `to` seconds.
+  TlsFiles Issue(const std::string& name, const std::vector<std::string>& sans, int from = -3600,
+                 int to = 3600) {
     TlsFiles files{directory_ / (name + ".pem"), directory_ / (name + ".key"), ca_file()};
     EVP_PKEY* key = EVP_EC_gen("P-256");
     X509* certificate = Make(name, key, sans, from, to, false);
@@ -67,12 +69,14 @@ class CertificateMaker {
   }
   static void WriteKey(const std::string& path, EVP_PKEY* key, const char* pass) {
     FILE* f = fopen(path.c_str(), "w");
-    PORTOLAN_CHECK(f != nullptr && PEM_write_PrivateKey(f, key, pass != nullptr ? EVP_aes_256_cbc() : nullptr, nullptr, 0, nullptr,
-                                                        const_cast<char*>(pass)) == 1);
+    PORTOLAN_CHECK(f != nullptr &&
+                   PEM_write_PrivateKey(f, key, pass != nullptr ? EVP_aes_256_cbc() : nullptr,
+                                        nullptr, 0, nullptr, const_cast<char*>(pass)) == 1);
     fclose(f);
   }
 
-  X509* Make(const std::string& name, EVP_PKEY* key, const std::vector<std::string>& sans, int from, int to, bool ca) {
+  X509* Make(const std::string& name, EVP_PKEY* key, const std::vector<std::string>& sans, int from,
+             int to, bool ca) {
     X509* x = X509_new();
     X509_set_version(x, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(x), ++serial_);
@@ -80,7 +84,8 @@ class CertificateMaker {
     X509_gmtime_adj(X509_getm_notAfter(x), to);
     X509_set_pubkey(x, key);
     X509_NAME* subject = X509_get_subject_name(x);
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
+    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
+                               reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
     X509_set_issuer_name(x, ca ? subject : X509_get_subject_name(certificate_));
     const auto add = [&](int nid, const std::string& value) {
       X509V3_CTX context;

@@ -34,7 +34,8 @@ TEST(TaskRunner, TimersRunInTheOrderOfTheirTimesAndNotBefore) {
   clock.Advance(seconds(50));
   runner.Run([] {});  // due timers come before posted tasks
   for (const int t : seen) EXPECT_LE(t, 50);
-  EXPECT_EQ(static_cast<ptrdiff_t>(seen.size()), std::count_if(times.begin(), times.end(), [](int t) { return t <= 50; }));
+  EXPECT_EQ(static_cast<ptrdiff_t>(seen.size()),
+            std::count_if(times.begin(), times.end(), [](int t) { return t <= 50; }));
   clock.Advance(seconds(50));
   runner.Run([] {});
   std::sort(times.begin(), times.end());

@@ -15,6 +15,7 @@
 #include "common/scan/chunk_codec.h"
 #include "coordinator/control/control.h"
 #include "tests/fakes/fake_clock.h"
+#include "tests/fakes/full_disk_store.h"
 #include "tests/fakes/temp_directory.h"
 
 namespace portolan {
@@ -65,7 +66,10 @@ class FakePeer final : public ReportPeer {
     fenced_.insert(fenced_.end(), fenced.begin(), fenced.end());
     cv_.NotifyAll();
   }
-  void Resume() override {}
+  void Resume() override {
+    MutexLock lock(mu_);
+    ++resumed_;
+  }
   void End(absl::Status status) override {
     MutexLock lock(mu_);
     PORTOLAN_CHECK(!end_.has_value());
@@ -92,6 +96,10 @@ class FakePeer final : public ReportPeer {
     MutexLock lock(mu_);
     return acked_;
   }
+  int resumed() {
+    MutexLock lock(mu_);
+    return resumed_;
+  }
   std::vector<Token> fenced() {
     MutexLock lock(mu_);
     return fenced_;
@@ -102,6 +110,7 @@ class FakePeer final : public ReportPeer {
   CondVar cv_;
   bool accepted_ GUARDED_BY(mu_) = false;
   uint64_t acked_ GUARDED_BY(mu_) = 0;
+  int resumed_ GUARDED_BY(mu_) = 0;
   std::vector<Token> fenced_ GUARDED_BY(mu_);
   std::optional<absl::Status> end_ GUARDED_BY(mu_);
 };
@@ -109,7 +118,8 @@ class FakePeer final : public ReportPeer {
 // An agent that a test plays: what it holds, what it reports.
 class FakeAgent {
  public:
-  FakeAgent(Control& control, std::string name, std::string vantage, char incarnation = 'a') : control_(&control) {
+  FakeAgent(Control& control, std::string name, std::string vantage, char incarnation = 'a')
+      : control_(&control) {
     call_.report.name = std::move(name);
     call_.report.vantage = std::move(vantage);
     call_.report.incarnation = std::string(16, incarnation);
@@ -162,8 +172,8 @@ class FakeAgent {
     return n;
   }
 
-  // Reports everything that it holds and has not reported: open where `open` says so, else closed. One batch a lease. Returns when all is
-  // acknowledged, or false when the stream ended.
+  // Reports everything that it holds and has not reported: open where `open` says so, else closed.
+  // One batch a lease. Returns when all is acknowledged, or false when the stream ended.
   bool ReportAll(const std::function<bool(const ScanSpace::Endpoint&)>& open) {
     if (!OpenStream()) return false;
     for (const GrantedLease& lease : leases_) {
@@ -179,7 +189,8 @@ class FakeAgent {
     stream_ = control_->OpenReport(name(), call_.report.incarnation, peer_);
     return peer_->WaitAccepted();
   }
-  ParsedBatch MakeBatch(const GrantedLease& lease, const std::function<bool(const ScanSpace::Endpoint&)>& open) {
+  ParsedBatch MakeBatch(const GrantedLease& lease,
+                        const std::function<bool(const ScanSpace::Endpoint&)>& open) {
     ParsedBatch batch;
     const ScanSpace& space = *specs_.at(lease.scan)->space;
     IntervalSet left = lease.ranges;
@@ -190,10 +201,15 @@ class FakeAgent {
         std::vector<Symbol> outcomes;
         for (uint64_t i = at; i < end; ++i) {
           const bool is_open = open(space.At(i));
-          outcomes.push_back(is_open ? Symbol{State::kOpen, Reason::kSynAck} : Symbol{State::kClosed, Reason::kConnRefused});
-          if (is_open) batch.opens.push_back({lease.token, OpenRow{i, Reason::kSynAck, 250, FromUnixMicros(1), *IpAddress::Parse("10.9.9.9")}});
+          outcomes.push_back(is_open ? Symbol{State::kOpen, Reason::kSynAck}
+                                     : Symbol{State::kClosed, Reason::kConnRefused});
+          if (is_open)
+            batch.opens.push_back({lease.token, OpenRow{i, Reason::kSynAck, 250, FromUnixMicros(1),
+                                                        *IpAddress::Parse("10.9.9.9")}});
         }
-        batch.chunks.push_back(*ParseChunk(lease.token, at, static_cast<uint32_t>(end - at), FromUnixMicros(1'000'000), 100, EncodeOutcomes(outcomes), 0));
+        batch.chunks.push_back(*ParseChunk(lease.token, at, static_cast<uint32_t>(end - at),
+                                           FromUnixMicros(1'000'000), 100, EncodeOutcomes(outcomes),
+                                           0));
         reported_[lease.token].Add({at, end});
         at = end;
       }
@@ -230,8 +246,9 @@ class ControlTest : public ::testing::Test {
     sqlite.sync_full = false;
     auto store = OpenSqliteStore(sqlite);
     ASSERT_TRUE(store.ok()) << store.status();
-    ControlOptions options = options_;
-    auto control = Control::Start(std::move(options), std::move(*store), clock_);
+    auto disk = std::make_unique<FullDiskStore>(std::move(*store));
+    disk_ = disk.get();
+    auto control = Control::Start(options_, std::move(disk), clock_);
     ASSERT_TRUE(control.ok()) << control.status();
     control_ = std::move(*control);
   }
@@ -254,14 +271,16 @@ class ControlTest : public ::testing::Test {
     (void)w.Wait();
   }
 
-  static ScanRequest Request(const std::string& targets = "10.0.0.0/28", const std::string& ports = "1-100") {
+  static ScanRequest Request(const std::string& targets = "10.0.0.0/28",
+                             const std::string& ports = "1-100") {
     ScanRequest r;
     r.targets = {targets};
     r.ports = ports;
     r.seed = 7;
     return r;
   }
-  absl::StatusOr<ScanStatus> Create(ScanRequest r, const std::string& key = "", const std::string& digest = "") {
+  absl::StatusOr<ScanStatus> Create(ScanRequest r, const std::string& key = "",
+                                    const std::string& digest = "") {
     Waiter<ScanStatus> w;
     control_->CreateScan(std::move(r), key, digest, w.done());
     return w.Wait();
@@ -277,14 +296,16 @@ class ControlTest : public ::testing::Test {
     return w.Wait();
   }
   // Plays the agents until the scan has finished, at most `rounds` rounds.
-  absl::StatusOr<ScanStatus> Play(const ScanId& id, std::vector<FakeAgent*> agents, const std::function<bool(const ScanSpace::Endpoint&)>& open,
+  absl::StatusOr<ScanStatus> Play(const ScanId& id, std::vector<FakeAgent*> agents,
+                                  const std::function<bool(const ScanSpace::Endpoint&)>& open,
                                   int rounds = 100) {
     for (int i = 0; i < rounds; ++i) {
       for (FakeAgent* agent : agents) {
         // A call without news is parked: let a third of the lease term pass.
         Waiter<SyncAnswer> call = agent->Begin();
         Settle();
-        if (!call.ready()) Advance(options_.scheduler.lease_term / 3 + std::chrono::milliseconds(600));
+        if (!call.ready())
+          Advance(options_.scheduler.lease_term / 3 + std::chrono::milliseconds(600));
         absl::StatusOr<SyncAnswer> answer = call.Wait();
         if (!answer.ok()) return answer.status();
         agent->Take(*answer);
@@ -319,6 +340,7 @@ class ControlTest : public ::testing::Test {
   TempDirectory directory_;
   FakeClock clock_;
   ControlOptions options_;
+  FullDiskStore* disk_ = nullptr;  // the control's
   std::unique_ptr<Control> control_;
 };
 

@@ -109,8 +109,9 @@ TEST_F(ControlFleet, ChunksOutsideOfTheSpaceAreRefusedWhole) {
   ASSERT_TRUE(agent.Sync().ok());
   ASSERT_TRUE(agent.OpenStream());
   ParsedBatch batch;
-  batch.chunks.push_back(*ParseChunk(agent.leases()[0].token, 1'000'000, 2, FromUnixMicros(1), 1,
-                                     EncodeOutcomes(std::vector<Symbol>(2, Symbol{State::kOpen, Reason::kSynAck})), 0));
+  batch.chunks.push_back(*ParseChunk(
+      agent.leases()[0].token, 1'000'000, 2, FromUnixMicros(1), 1,
+      EncodeOutcomes(std::vector<Symbol>(2, Symbol{State::kOpen, Reason::kSynAck})), 0));
   control_->Report(agent.stream(), 1, std::move(batch), 100);
   EXPECT_EQ(agent.peer().WaitEnd().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(Get(scan->id)->ledger.Done(), 0u);
@@ -148,11 +149,13 @@ TEST_F(ControlFleet, ManyAgentsFinishAScanTogether) {
   std::vector<std::unique_ptr<FakeAgent>> agents;
   std::vector<FakeAgent*> pointers;
   for (int i = 0; i < 8; ++i) {
-    agents.push_back(std::make_unique<FakeAgent>(*control_, "a" + std::to_string(i), i % 2 == 0 ? "dmz" : "lab"));
+    agents.push_back(std::make_unique<FakeAgent>(*control_, "a" + std::to_string(i),
+                                                 i % 2 == 0 ? "dmz" : "lab"));
     pointers.push_back(agents.back().get());
   }
   auto scan = Create(Request("10.0.0.0/22", "1-100"));
-  auto finished = Play(scan->id, pointers, [](const ScanSpace::Endpoint& e) { return e.port % 10 == 0; });
+  auto finished =
+      Play(scan->id, pointers, [](const ScanSpace::Endpoint& e) { return e.port % 10 == 0; });
   ASSERT_TRUE(finished.ok()) << finished.status();
   EXPECT_EQ(finished->state, ScanState::kComplete);
   EXPECT_EQ(finished->ledger.Done(), 102'400u);

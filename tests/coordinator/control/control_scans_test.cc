@@ -151,8 +151,10 @@ TEST_F(ControlScans, CancelEndsAScanAndCountsWhatIsMissing) {
   EXPECT_EQ(stored->state, ScanState::kCancelled);
   EXPECT_EQ(stored->ledger.NotProbed(), 1600u);
   EXPECT_TRUE(Change(created->id, Control::Verb::kCancel).ok()) << "idempotent";
-  EXPECT_EQ(Change(created->id, Control::Verb::kPause).status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(Change(created->id, Control::Verb::kResume).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Change(created->id, Control::Verb::kPause).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Change(created->id, Control::Verb::kResume).status().code(),
+            absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_F(ControlScans, ExclusionsReachTheAgentWithItsNextAnswer) {
@@ -232,13 +234,14 @@ TEST_F(ControlScans, WatchersSeeTheBeginningAndTheEnd) {
     bool last GUARDED_BY(mu) = false;
   };
   auto seen = std::make_shared<Seen>();
-  control_->Watch(created->id, [seen](absl::StatusOr<std::shared_ptr<const ScanStatus>> status, bool last) {
-    MutexLock lock(seen->mu);
-    PORTOLAN_CHECK(!seen->last && status.ok());
-    seen->states.push_back((*status)->state);
-    seen->last = last;
-    seen->cv.NotifyAll();
-  });
+  control_->Watch(created->id,
+                  [seen](absl::StatusOr<std::shared_ptr<const ScanStatus>> status, bool last) {
+                    MutexLock lock(seen->mu);
+                    PORTOLAN_CHECK(!seen->last && status.ok());
+                    seen->states.push_back((*status)->state);
+                    seen->last = last;
+                    seen->cv.NotifyAll();
+                  });
   FakeAgent agent(*control_, "a1", "lab");
   ASSERT_TRUE(Play(created->id, {&agent}, NoneOpen).ok());
   {
@@ -249,10 +252,11 @@ TEST_F(ControlScans, WatchersSeeTheBeginningAndTheEnd) {
   }
   // One that comes afterwards gets the end at once.
   Waiter<std::shared_ptr<const ScanStatus>> late;
-  control_->Watch("last", [done = late.done()](absl::StatusOr<std::shared_ptr<const ScanStatus>> s, bool last) {
-    PORTOLAN_CHECK(last);
-    done(std::move(s));
-  });
+  control_->Watch(
+      "last", [done = late.done()](absl::StatusOr<std::shared_ptr<const ScanStatus>> s, bool last) {
+        PORTOLAN_CHECK(last);
+        done(std::move(s));
+      });
   EXPECT_EQ((*late.Wait())->state, ScanState::kComplete);
 }
 

@@ -15,7 +15,8 @@ TEST_F(ControlShutdown, EverythingThatWaitsIsAnswered) {
   ASSERT_TRUE(agent.OpenStream());
   auto parked = agent.Begin();
   Waiter<std::shared_ptr<const ScanStatus>> watch_end;
-  control_->Watch(scan->id, [done = watch_end.done()](absl::StatusOr<std::shared_ptr<const ScanStatus>> s, bool last) {
+  control_->Watch(scan->id, [done = watch_end.done()](
+                                absl::StatusOr<std::shared_ptr<const ScanStatus>> s, bool last) {
     if (last) done(std::move(s));
   });
   Settle();
@@ -42,7 +43,8 @@ TEST_F(ControlShutdown, ASlowNameDoesNotHoldItUp) {
   for (auto& w : waiters) (void)w.Wait();  // answered, one way or the other
 }
 
-// Calls of every kind from several threads while it stops: each is answered exactly once, and nothing hangs.
+// Calls of every kind from several threads while it stops: each is answered exactly once, and
+// nothing hangs.
 TEST_F(ControlShutdown, CallsThatRaceWithTheEndAreAnsweredOnce) {
   for (int round = 0; round < 5; ++round) {
     std::atomic<int> asked{0};
@@ -54,10 +56,22 @@ TEST_F(ControlShutdown, CallsThatRaceWithTheEndAreAnsweredOnce) {
       threads.emplace_back([&, t] {
         for (int i = 0; i < 2000 && !stop; ++i) {
           switch ((i + t) % 6) {
-            case 0: ++asked; control_->CreateScan(Request(), "", "", count); break;
-            case 1: ++asked; control_->GetScan("last", count); break;
-            case 2: ++asked; control_->ListAgents(count); break;
-            case 3: ++asked; control_->ListScans(10, "", count); break;
+            case 0:
+              ++asked;
+              control_->CreateScan(Request(), "", "", count);
+              break;
+            case 1:
+              ++asked;
+              control_->GetScan("last", count);
+              break;
+            case 2:
+              ++asked;
+              control_->ListAgents(count);
+              break;
+            case 3:
+              ++asked;
+              control_->ListScans(10, "", count);
+              break;
             case 4: {
               ++asked;
               AgentCall call;
@@ -70,9 +84,10 @@ TEST_F(ControlShutdown, CallsThatRaceWithTheEndAreAnsweredOnce) {
             }
             case 5: {
               ++asked;
-              control_->Watch("last", [answered](absl::StatusOr<std::shared_ptr<const ScanStatus>>, bool last) {
-                if (last) ++*answered;
-              });
+              control_->Watch(
+                  "last", [answered](absl::StatusOr<std::shared_ptr<const ScanStatus>>, bool last) {
+                    if (last) ++*answered;
+                  });
               break;
             }
           }

@@ -12,8 +12,10 @@ namespace {
 using ::testing::HasSubstr;
 
 absl::StatusOr<std::vector<IpAddress>> FakeResolve(const std::string& name) {
-  if (name == "inside.example") return std::vector<IpAddress>{*IpAddress::Parse("10.0.0.1"), *IpAddress::Parse("2001:db8::1")};
-  if (name == "outside.example") return std::vector<IpAddress>{*IpAddress::Parse("10.0.0.2"), *IpAddress::Parse("8.8.8.8")};
+  if (name == "inside.example")
+    return std::vector<IpAddress>{*IpAddress::Parse("10.0.0.1"), *IpAddress::Parse("2001:db8::1")};
+  if (name == "outside.example")
+    return std::vector<IpAddress>{*IpAddress::Parse("10.0.0.2"), *IpAddress::Parse("8.8.8.8")};
   return absl::NotFoundError("no such name");
 }
 
@@ -106,26 +108,36 @@ TEST_F(PlanTest, RefusesWhatIsOutOfRange) {
   };
   EXPECT_THAT(with([](ScanRequest& r) { r.name = std::string(201, 'x'); }), HasSubstr("spec.name"));
   EXPECT_THAT(with([](ScanRequest& r) { r.targets.clear(); }), HasSubstr("spec.targets"));
-  EXPECT_THAT(with([](ScanRequest& r) { r.targets = {"# nothing"}; }), ::testing::Not(::testing::IsEmpty()));
+  EXPECT_THAT(with([](ScanRequest& r) { r.targets = {"# nothing"}; }),
+              ::testing::Not(::testing::IsEmpty()));
   EXPECT_THAT(with([](ScanRequest& r) { r.targets = {"10.0.0.0/33"}; }), HasSubstr("10.0.0.0/33"));
-  EXPECT_THAT(with([](ScanRequest& r) { r.targets = {"unknown.example"}; }), HasSubstr("unknown.example"));
-  EXPECT_THAT(with([](ScanRequest& r) { r.targets = {std::string((32u << 20) + 1, ' ')}; }), HasSubstr("spec.targets"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.targets = {"unknown.example"}; }),
+              HasSubstr("unknown.example"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.targets = {std::string((32u << 20) + 1, ' ')}; }),
+              HasSubstr("spec.targets"));
   EXPECT_THAT(with([](ScanRequest& r) { r.ports = "90-80"; }), HasSubstr("90-80"));
   EXPECT_THAT(with([](ScanRequest& r) { r.ports = ""; }), ::testing::Not(::testing::IsEmpty()));
-  EXPECT_THAT(with([](ScanRequest& r) { r.exclude_ports = "x!"; }), HasSubstr("spec.exclude_ports"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.exclude_ports = "x!"; }),
+              HasSubstr("spec.exclude_ports"));
   EXPECT_THAT(with([](ScanRequest& r) { r.exclude = {"10.0.0.0/99"}; }), HasSubstr("spec.exclude"));
-  EXPECT_THAT(with([](ScanRequest& r) { r.exclude = {"10.0.0.0/8"}; }), ::testing::Not(::testing::IsEmpty()));
-  for (const double rate : {-1.0, 1e9, 0.001, std::nan(""), std::numeric_limits<double>::infinity()}) {
+  EXPECT_THAT(with([](ScanRequest& r) { r.exclude = {"10.0.0.0/8"}; }),
+              ::testing::Not(::testing::IsEmpty()));
+  for (const double rate :
+       {-1.0, 1e9, 0.001, std::nan(""), std::numeric_limits<double>::infinity()}) {
     EXPECT_THAT(with([rate](ScanRequest& r) { r.max_rate = rate; }), HasSubstr("spec.max_rate"));
   }
   EXPECT_THAT(with([](ScanRequest& r) { r.max_attempts = 101; }), HasSubstr("spec.max_attempts"));
-  EXPECT_THAT(with([](ScanRequest& r) { r.lane_timeout_s = 604'801; }), HasSubstr("spec.lane_timeout_s"));
-  EXPECT_THAT(with([](ScanRequest& r) { r.retention_s = UINT64_MAX; }), HasSubstr("spec.retention_s"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.lane_timeout_s = 604'801; }),
+              HasSubstr("spec.lane_timeout_s"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.retention_s = UINT64_MAX; }),
+              HasSubstr("spec.retention_s"));
   EXPECT_THAT(with([](ScanRequest& r) { r.vantages = {"a b"}; }), HasSubstr("a b"));
   EXPECT_THAT(with([](ScanRequest& r) { r.vantages = {""}; }), HasSubstr("spec.vantages"));
   EXPECT_THAT(with([](ScanRequest& r) { r.vantages = {"a", "b", "a"}; }), HasSubstr("twice"));
-  EXPECT_THAT(with([](ScanRequest& r) { r.vantages = {std::string(61, 'a')}; }), HasSubstr("spec.vantages"));
-  EXPECT_THAT(with([](ScanRequest& r) { r.vantages.assign(1001, "a"); }), HasSubstr("spec.vantages"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.vantages = {std::string(61, 'a')}; }),
+              HasSubstr("spec.vantages"));
+  EXPECT_THAT(with([](ScanRequest& r) { r.vantages.assign(1001, "a"); }),
+              HasSubstr("spec.vantages"));
 }
 
 TEST_F(PlanTest, KeepsOnlyTheBeginningOfLongTargetLists) {

@@ -28,7 +28,8 @@ TEST(Duration, ReadsUnits) {
   EXPECT_EQ(*ParseDuration("250ms"), std::chrono::milliseconds(250));
   EXPECT_EQ(*ParseDuration("1.5s"), std::chrono::milliseconds(1500));
   EXPECT_EQ(*ParseDuration("0"), Duration::zero());
-  for (const char* bad : {"", "d", "-1h", "1x", "1h30", "1 h", "nan", "inf", "1e9d", "99999999999d"}) {
+  for (const char* bad :
+       {"", "d", "-1h", "1x", "1h30", "1 h", "nan", "inf", "1e9d", "99999999999d"}) {
     EXPECT_EQ(ParseDuration(bad).status().code(), absl::StatusCode::kInvalidArgument) << bad;
   }
 }
@@ -39,7 +40,9 @@ TEST(Flags, ScopeFlagsDoNotSwallowTheTargetsAfterThem) {
   scope.AddTo(app);
   std::vector<std::string> targets;
   app.add_option("targets", targets);
-  ASSERT_EQ(Parse(app, {"--allow", "none", "--allow", "10.0.0.0/8", "192.168.0.1", "--deny", "10.1.0.0/16", "192.168.0.2"}), std::nullopt);
+  ASSERT_EQ(Parse(app, {"--allow", "none", "--allow", "10.0.0.0/8", "192.168.0.1", "--deny",
+                        "10.1.0.0/16", "192.168.0.2"}),
+            std::nullopt);
   EXPECT_EQ(targets, (std::vector<std::string>{"192.168.0.1", "192.168.0.2"}));
   auto built = scope.Build();
   ASSERT_TRUE(built.ok()) << built.status();
@@ -52,7 +55,9 @@ TEST(Flags, RulesMayBeListedAndMayNamePorts) {
   CLI::App app("x", "program");
   ScopeFlags scope;
   scope.AddTo(app);
-  ASSERT_EQ(Parse(app, {"--allow", "none;10.0.0.0/8 80,443", "--allow", "172.16.0.1,172.16.0.2;172.16.0.3 22"}), std::nullopt);
+  ASSERT_EQ(Parse(app, {"--allow", "none;10.0.0.0/8 80,443", "--allow",
+                        "172.16.0.1,172.16.0.2;172.16.0.3 22"}),
+            std::nullopt);
   auto built = scope.Build();
   ASSERT_TRUE(built.ok()) << built.status();
   EXPECT_TRUE(built->Allows(*IpAddress::Parse("10.0.0.1"), 443));
@@ -67,7 +72,8 @@ TEST(Flags, BadRulesNameTheFlag) {
   ScopeFlags scope;
   scope.AddTo(app);
   ASSERT_EQ(Parse(app, {"--deny", "10.0.0.0/99"}), std::nullopt);
-  EXPECT_THAT(std::string(scope.Build().status().message()), ::testing::AllOf(HasSubstr("--deny"), HasSubstr("10.0.0.0/99")));
+  EXPECT_THAT(std::string(scope.Build().status().message()),
+              ::testing::AllOf(HasSubstr("--deny"), HasSubstr("10.0.0.0/99")));
 }
 
 TEST(Flags, FilesHoldRules) {

@@ -37,8 +37,10 @@ TEST_P(HttpEndpointTest, ServesMetrics) {
   ASSERT_TRUE(r);
   EXPECT_EQ(r->status, 200);
   EXPECT_EQ(r->get_header_value("Content-Type"), "text/plain; version=0.0.4; charset=utf-8");
-  for (const char* name : {"portolan_build_info{program=\"tester\",version=\"", "process_cpu_seconds_total", "process_resident_memory_bytes",
-                           "process_open_fds", "process_max_fds", "process_threads", "process_start_time_seconds"}) {
+  for (const char* name :
+       {"portolan_build_info{program=\"tester\",version=\"", "process_cpu_seconds_total",
+        "process_resident_memory_bytes", "process_open_fds", "process_max_fds", "process_threads",
+        "process_start_time_seconds"}) {
     EXPECT_THAT(r->body, HasSubstr(name));
   }
   auto head = client_->Head("/metrics");

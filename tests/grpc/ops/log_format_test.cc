@@ -11,8 +11,9 @@ namespace {
 const WallTime kTime = FromUnixMicros(1'767'323'045'678'901);
 
 TEST(LogFormat, TextIsOneLineWithItsFields) {
-  EXPECT_EQ(FormatLogText(kTime, LogLevel::kInfo, "lease expired", {{"agent", "a1"}, {"token", "17"}}),
-            "2026-01-02T03:04:05.678Z info lease expired agent=a1 token=17");
+  EXPECT_EQ(
+      FormatLogText(kTime, LogLevel::kInfo, "lease expired", {{"agent", "a1"}, {"token", "17"}}),
+      "2026-01-02T03:04:05.678Z info lease expired agent=a1 token=17");
 }
 
 TEST(LogFormat, ValuesThatCouldBeMisreadAreQuoted) {
@@ -47,7 +48,8 @@ TEST(LogFormat, WhateverAPeerSendsStaysOnOneLine) {
 }
 
 TEST(LogFormat, JsonHoldsWhatTextHolds) {
-  const auto j = nlohmann::json::parse(FormatLogJson(kTime, LogLevel::kWarning, "scan finished", {{"scan", "a\"b\n"}}));
+  const auto j = nlohmann::json::parse(
+      FormatLogJson(kTime, LogLevel::kWarning, "scan finished", {{"scan", "a\"b\n"}}));
   EXPECT_EQ(j["time"], "2026-01-02T03:04:05.678Z");
   EXPECT_EQ(j["level"], "warning");
   EXPECT_EQ(j["event"], "scan finished");

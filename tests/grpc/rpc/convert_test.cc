@@ -10,7 +10,8 @@ namespace {
 IpRange Range(const char* cidr) { return *ParseCidr(cidr); }
 
 std::vector<Block> SomeBlocks() {
-  return {{IpSet::Of({Range("198.18.0.0/24"), Range("2001:db8::/120")}), PortSet::Of({{22, 22}, {80, 90}})},
+  return {{IpSet::Of({Range("198.18.0.0/24"), Range("2001:db8::/120")}),
+           PortSet::Of({{22, 22}, {80, 90}})},
           {IpSet::Of({Range("198.19.0.5/32")}), PortSet::Of({{0, 65535}})}};
 }
 
@@ -31,7 +32,9 @@ TEST(Convert, ASpaceSurvivesTheWayThereAndBack) {
 }
 
 TEST(Convert, HostileSpacesAreRefused) {
-  const auto refused = [](const v1::ScanSpace& proto) { return FromProto(proto).status().code() == absl::StatusCode::kInvalidArgument; };
+  const auto refused = [](const v1::ScanSpace& proto) {
+    return FromProto(proto).status().code() == absl::StatusCode::kInvalidArgument;
+  };
   v1::ScanSpace good;
   ToProto(SomeBlocks(), 1, &good);
   v1::ScanSpace p;
@@ -48,9 +51,11 @@ TEST(Convert, HostileSpacesAreRefused) {
   EXPECT_TRUE(refused(p));
   p = good, p.mutable_blocks(0)->mutable_addresses(0)->set_first("");
   EXPECT_TRUE(refused(p));
-  p = good, p.mutable_blocks(0)->mutable_addresses(0)->set_first(std::string("\xff\xff\xff\xff", 4));  // above last
+  p = good, p.mutable_blocks(0)->mutable_addresses(0)->set_first(
+                std::string("\xff\xff\xff\xff", 4));  // above last
   EXPECT_TRUE(refused(p));
-  p = good, p.mutable_blocks(0)->mutable_addresses(0)->set_last(std::string(16, '\0'));  // two families
+  p = good,
+  p.mutable_blocks(0)->mutable_addresses(0)->set_last(std::string(16, '\0'));  // two families
   EXPECT_TRUE(refused(p));
   p = good, p.mutable_blocks(0)->mutable_ports(0)->set_last(65536);
   EXPECT_TRUE(refused(p));
@@ -107,7 +112,8 @@ TEST(Convert, TimingFillsInDefaultsAndRefusesWhatIsOutOfRange) {
 }
 
 TEST(Convert, RangesMustBeSortedDisjointAndWithinLimits) {
-  const auto parse = [](std::vector<std::pair<uint64_t, uint64_t>> ranges, uint64_t limit, size_t most) {
+  const auto parse = [](std::vector<std::pair<uint64_t, uint64_t>> ranges, uint64_t limit,
+                        size_t most) {
     google::protobuf::RepeatedPtrField<v1::IndexRange> proto;
     for (const auto& [b, e] : ranges) {
       auto* r = proto.Add();

@@ -27,8 +27,10 @@ TEST(HostPort, ReadsNamesAndAddresses) {
 }
 
 TEST(HostPort, RefusesWhatIsNotOne) {
-  for (const char* text : {"", ":", ":80", "host", "host:", "host:x", "host:65536", "host:-1", "host:+1", "host: 1", "host:1 ", "::1:80", "[::1]",
-                           "[::1]80", "[host]:80", "[]:80", "a b:80", "a/b:80", "host:080808", "[::1:80", "h%:1"}) {
+  for (const char* text :
+       {"",          ":",       ":80",     "host",    "host:",       "host:x",  "host:65536",
+        "host:-1",   "host:+1", "host: 1", "host:1 ", "::1:80",      "[::1]",   "[::1]80",
+        "[host]:80", "[]:80",   "a b:80",  "a/b:80",  "host:080808", "[::1:80", "h%:1"}) {
     const auto r = ParseHostPort(text);
     EXPECT_EQ(r.status().code(), absl::StatusCode::kInvalidArgument) << text;
     EXPECT_NE(std::string(r.status().message()).find(text), std::string::npos) << text;

@@ -6,8 +6,9 @@ namespace portolan {
 namespace {
 
 TEST(Identity, TakesTheFirstUriOfOurs) {
-  const PeerIdentity a = IdentityFromUris({"https://example.org/", "spiffe://corp.example/other/agent", "spiffe://corp.example/portolan/agent/dmz-1",
-                                           "spiffe://corp.example/portolan/operator"});
+  const PeerIdentity a = IdentityFromUris(
+      {"https://example.org/", "spiffe://corp.example/other/agent",
+       "spiffe://corp.example/portolan/agent/dmz-1", "spiffe://corp.example/portolan/operator"});
   EXPECT_EQ(a.role, Role::kAgent);
   EXPECT_EQ(a.name, "dmz-1");
   EXPECT_EQ(IdentityFromUris({"spiffe://d/portolan/operator"}).role, Role::kOperator);
@@ -16,9 +17,11 @@ TEST(Identity, TakesTheFirstUriOfOurs) {
 }
 
 TEST(Identity, AnythingElseIsNobody) {
-  for (const char* uri : {"", "spiffe://", "spiffe:///portolan/agent", "spiffe://d", "spiffe://d/", "spiffe://d/portolan", "spiffe://d/portolan/",
-                          "spiffe://d/portolan/agents", "spiffe://d/portolan/agent/", "spiffe://d/portolan/agent/a/b", "SPIFFE://d/portolan/agent",
-                          "http://d/portolan/agent", "spiffe://d/x/portolan/agent", "spiffe://d/portolan//agent"}) {
+  for (const char* uri :
+       {"", "spiffe://", "spiffe:///portolan/agent", "spiffe://d", "spiffe://d/",
+        "spiffe://d/portolan", "spiffe://d/portolan/", "spiffe://d/portolan/agents",
+        "spiffe://d/portolan/agent/", "spiffe://d/portolan/agent/a/b", "SPIFFE://d/portolan/agent",
+        "http://d/portolan/agent", "spiffe://d/x/portolan/agent", "spiffe://d/portolan//agent"}) {
     EXPECT_EQ(IdentityFromUris({uri}).role, Role::kNone) << uri;
   }
   EXPECT_EQ(IdentityFromUris({}).role, Role::kNone);

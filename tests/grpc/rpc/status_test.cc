@@ -7,7 +7,8 @@ namespace {
 
 TEST(RpcStatus, EveryCodeSurvivesTheWayThereAndBack) {
   for (int code = 0; code <= 16; ++code) {
-    const absl::Status in = MakeStatus(static_cast<absl::StatusCode>(code), code == 0 ? "" : "a message");
+    const absl::Status in =
+        MakeStatus(static_cast<absl::StatusCode>(code), code == 0 ? "" : "a message");
     const absl::Status out = FromGrpc(ToGrpc(in));
     EXPECT_EQ(out, in);
   }

@@ -1,6 +1,6 @@
 #include <gmock/gmock.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/generic/async_generic_service.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
 #include "common/rpc/channel.h"
@@ -13,12 +13,14 @@ namespace {
 
 // A generic server with one method that answers who called.
 class WhoAmI final : public grpc::CallbackGenericService {
-  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
+  grpc::ServerGenericBidiReactor* CreateReactor(
+      grpc::GenericCallbackServerContext* context) override {
     class Reactor final : public grpc::ServerGenericBidiReactor {
      public:
       explicit Reactor(grpc::GenericCallbackServerContext* context) {
         const PeerIdentity peer = IdentifyPeer(*context);
-        Finish(grpc::Status(grpc::StatusCode::ALREADY_EXISTS, fmt::format("{} {}", static_cast<int>(peer.role), peer.name)));
+        Finish(grpc::Status(grpc::StatusCode::ALREADY_EXISTS,
+                            fmt::format("{} {}", static_cast<int>(peer.role), peer.name)));
       }
       void OnDone() override { delete this; }
       void OnCancel() override {}
@@ -72,17 +74,21 @@ class TlsTest : public ::testing::Test {
   std::unique_ptr<grpc::Server> server_;
 };
 
-TlsFiles Server(CertificateMaker& ca, std::vector<std::string> sans = {"DNS:localhost", "IP:127.0.0.1"}) {
+TlsFiles Server(CertificateMaker& ca,
+                std::vector<std::string> sans = {"DNS:localhost", "IP:127.0.0.1"}) {
   sans.push_back("URI:spiffe://test/portolan/coordinator");
   return ca.Issue("server", sans);
 }
 
 TEST_F(TlsTest, TheCallerIsKnownByItsSanUri) {
   StartServer(Server(ca_));
-  grpc::Status s = Call(ca_.Issue("a1", {"URI:spiffe://test/portolan/agent/a1", "DNS:a1.example"}), "127.0.0.1");
+  grpc::Status s =
+      Call(ca_.Issue("a1", {"URI:spiffe://test/portolan/agent/a1", "DNS:a1.example"}), "127.0.0.1");
   EXPECT_EQ(s.error_code(), grpc::StatusCode::ALREADY_EXISTS) << s.error_message();
   EXPECT_EQ(s.error_message(), fmt::format("{} a1", static_cast<int>(Role::kAgent)));
-  s = Call(ca_.Issue("op", {"URI:https://unrelated.example/", "URI:spiffe://test/portolan/operator"}), "localhost");
+  s = Call(
+      ca_.Issue("op", {"URI:https://unrelated.example/", "URI:spiffe://test/portolan/operator"}),
+      "localhost");
   EXPECT_EQ(s.error_message(), fmt::format("{} ", static_cast<int>(Role::kOperator)));
   s = Call(ca_.Issue("other", {"DNS:other.example"}), "127.0.0.1");
   EXPECT_EQ(s.error_message(), fmt::format("{} ", static_cast<int>(Role::kNone)));
@@ -90,7 +96,9 @@ TEST_F(TlsTest, TheCallerIsKnownByItsSanUri) {
 
 TEST_F(TlsTest, ACoordinatorOfAnotherNameIsRefused) {
   StartServer(Server(ca_, {"DNS:elsewhere.example", "IP:127.0.0.9"}));
-  EXPECT_EQ(Call(ca_.Issue("op", {"URI:spiffe://test/portolan/operator"}), "127.0.0.1").error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(
+      Call(ca_.Issue("op", {"URI:spiffe://test/portolan/operator"}), "127.0.0.1").error_code(),
+      grpc::StatusCode::UNAVAILABLE);
 }
 
 TEST_F(TlsTest, ACallerOfAnotherAuthorityIsRefused) {
@@ -116,7 +124,8 @@ TEST_F(TlsTest, PlainTextIsRefusedByATlsServer) {
 
 TEST_F(TlsTest, WithoutTlsEverybodyIsAnyone) {
   StartServer(TlsFiles{});
-  EXPECT_EQ(Call(TlsFiles{}, "127.0.0.1").error_message(), fmt::format("{} ", static_cast<int>(Role::kAnyone)));
+  EXPECT_EQ(Call(TlsFiles{}, "127.0.0.1").error_message(),
+            fmt::format("{} ", static_cast<int>(Role::kAnyone)));
 }
 
 TEST_F(TlsTest, FilesAreCheckedBeforeTheyAreUsed) {
@@ -132,7 +141,8 @@ TEST_F(TlsTest, FilesAreCheckedBeforeTheyAreUsed) {
   EXPECT_THAT(message({good.cert, "", good.ca}), ::testing::HasSubstr("--tls-key is missing"));
   EXPECT_THAT(message({good.cert, good.key, ""}), ::testing::HasSubstr("--tls-ca is missing"));
   EXPECT_THAT(message({good.cert, other.key, good.ca}), ::testing::HasSubstr("is not the key of"));
-  EXPECT_THAT(message({"/nonexistent/cert.pem", good.key, good.ca}), ::testing::HasSubstr("/nonexistent/cert.pem"));
+  EXPECT_THAT(message({"/nonexistent/cert.pem", good.key, good.ca}),
+              ::testing::HasSubstr("/nonexistent/cert.pem"));
   EXPECT_THAT(message({good.key, good.key, good.ca}), ::testing::HasSubstr("no certificate"));
   EXPECT_THAT(message({good.cert, good.cert, good.ca}), ::testing::HasSubstr("no private key"));
   EXPECT_THAT(message({good.cert, good.key, good.key}), ::testing::HasSubstr("no certificate"));

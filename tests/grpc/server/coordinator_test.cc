@@ -17,8 +17,10 @@ TEST_F(CoordinatorStart, BeyondLoopbackItWantsTls) {
   options_.listen = "0.0.0.0:0";
   const auto refused = Coordinator::Start(options_);
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(refused.status().message()), ::testing::AllOf(HasSubstr("--tls-cert"), HasSubstr("--insecure")));
-  EXPECT_FALSE(std::filesystem::exists(directory_.path() + "/portolan.db")) << "nothing is written before the options are checked";
+  EXPECT_THAT(std::string(refused.status().message()),
+              ::testing::AllOf(HasSubstr("--tls-cert"), HasSubstr("--insecure")));
+  EXPECT_FALSE(std::filesystem::exists(directory_.path() + "/portolan.db"))
+      << "nothing is written before the options are checked";
 }
 
 TEST_F(CoordinatorStart, AnAddressInUseIsNamed) {
@@ -30,7 +32,8 @@ TEST_F(CoordinatorStart, AnAddressInUseIsNamed) {
   second.listen = "127.0.0.1:" + std::to_string(coordinator_->grpc_port());
   const auto refused = Coordinator::Start(second);
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(refused.status().message()), ::testing::AllOf(HasSubstr(second.listen), HasSubstr("in use")));
+  EXPECT_THAT(std::string(refused.status().message()),
+              ::testing::AllOf(HasSubstr(second.listen), HasSubstr("in use")));
 }
 
 TEST_F(CoordinatorStart, ADirectoryBelongsToOne) {
@@ -52,12 +55,18 @@ TEST_F(CoordinatorStart, MetricsAndHealthAreServed) {
   Create(Request("10.0.1.0/24"));
   const std::string body = client.Get("/metrics")->body;
   for (const char* line :
-       {"portolan_probes_total{state=\"open\"} 16\n", "portolan_probes_total{state=\"closed\"} 1584\n", "portolan_leases_total{event=\"granted\"}",
-        "portolan_leases ", "portolan_agents{vantage=\"lab\",live=\"true\"} 1\n", "portolan_agents{vantage=\"lab\",live=\"false\"} 0\n",
-        "portolan_scans{state=\"running\"} 1\n", "portolan_chunks_total{verdict=\"fenced\"} 0\n", "portolan_queue_depth{queue=\"control\"}",
-        "portolan_store_commit_seconds_bucket{le=\"+Inf\"}", "portolan_store_healthy 1\n", "portolan_rpc_parked ",
-        "portolan_ingest_rejected_batches_total 0\n", "portolan_scan_progress_ratio{scan=\"", "process_open_fds ",
-        "portolan_build_info{program=\"portolan-coordinator\"", "portolan_fleet_probes_sent_total{agent=\"a1\",vantage=\"lab\"}"}) {
+       {"portolan_probes_total{state=\"open\"} 16\n",
+        "portolan_probes_total{state=\"closed\"} 1584\n",
+        "portolan_leases_total{event=\"granted\"}", "portolan_leases ",
+        "portolan_agents{vantage=\"lab\",live=\"true\"} 1\n",
+        "portolan_agents{vantage=\"lab\",live=\"false\"} 0\n",
+        "portolan_scans{state=\"running\"} 1\n", "portolan_chunks_total{verdict=\"fenced\"} 0\n",
+        "portolan_queue_depth{queue=\"control\"}",
+        "portolan_store_commit_seconds_bucket{le=\"+Inf\"}", "portolan_store_healthy 1\n",
+        "portolan_rpc_parked ", "portolan_ingest_rejected_batches_total 0\n",
+        "portolan_scan_progress_ratio{scan=\"", "process_open_fds ",
+        "portolan_build_info{program=\"portolan-coordinator\"",
+        "portolan_fleet_probes_sent_total{agent=\"a1\",vantage=\"lab\"}"}) {
     EXPECT_THAT(body, HasSubstr(line));
   }
 }
@@ -65,10 +74,13 @@ TEST_F(CoordinatorStart, MetricsAndHealthAreServed) {
 TEST_F(CoordinatorStart, EachRoleMayCallItsServiceOnly) {
   CertificateMaker ca("coordinator");
   options_.listen = "127.0.0.1:0";
-  options_.tls = ca.Issue("coordinator", {"IP:127.0.0.1", "URI:spiffe://test/portolan/coordinator"});
+  options_.tls =
+      ca.Issue("coordinator", {"IP:127.0.0.1", "URI:spiffe://test/portolan/coordinator"});
   StartServer();
   const std::string target = "127.0.0.1:" + std::to_string(coordinator_->grpc_port());
-  const auto channel = [&](const char* name, const std::string& uri) { return *Dial(target, ca.Issue(name, {"URI:" + uri})); };
+  const auto channel = [&](const char* name, const std::string& uri) {
+    return *Dial(target, ca.Issue(name, {"URI:" + uri}));
+  };
   const auto ask = [](const std::shared_ptr<grpc::Channel>& c) {
     grpc::ClientContext context;
     v1::ServerInfo info;
@@ -85,7 +97,8 @@ TEST_F(CoordinatorStart, EachRoleMayCallItsServiceOnly) {
   EXPECT_EQ(WireAgent(as_operator, "a1", "lab").Sync().code(), absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(WireAgent(as_other, "a1", "lab").Sync().code(), absl::StatusCode::kPermissionDenied);
   WireAgent wrong_name(as_agent, "a2", "lab");
-  EXPECT_EQ(wrong_name.ReportAll([](const ScanSpace::Endpoint&) { return false; }).error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(wrong_name.ReportAll([](const ScanSpace::Endpoint&) { return false; }).error_code(),
+            grpc::StatusCode::PERMISSION_DENIED);
 }
 
 TEST_F(CoordinatorStart, ShutdownAnswersWhatWaits) {
@@ -121,7 +134,8 @@ TEST_F(CoordinatorStart, ShutdownAnswersWhatWaits) {
     }
     EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
   });
-  // Wait until all three are there: agents are seen, the rest shows in the metrics of no consequence here.
+  // Wait until all three are there: agents are seen, the rest shows in the metrics of no
+  // consequence here.
   coordinator_->Shutdown(std::chrono::seconds(20));
   parked.join();
   watching.join();

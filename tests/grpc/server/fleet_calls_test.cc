@@ -9,7 +9,8 @@ using FleetCalls = ServerTest;
 bool NoneOpen(const ScanSpace::Endpoint&) { return false; }
 
 TEST_F(FleetCalls, AParkedCallIsWokenByAScan) {
-  options_.scheduler.lease_term = std::chrono::hours(1);  // so that only the wake-up can answer in time
+  options_.scheduler.lease_term =
+      std::chrono::hours(1);  // so that only the wake-up can answer in time
   StartServer();
   WireAgent agent(channel_, "a1", "lab");
   ASSERT_TRUE(agent.Sync().ok());
@@ -29,10 +30,14 @@ TEST_F(FleetCalls, MalformedRequestsAreRefusedNamingTheField) {
     return std::string(s.message());
   };
   using ::testing::HasSubstr;
-  EXPECT_THAT(refused([](auto& r) { r.mutable_agent()->set_name("a b"); }), HasSubstr("agent.name"));
-  EXPECT_THAT(refused([](auto& r) { r.mutable_agent()->set_vantage(""); }), HasSubstr("agent.vantage"));
-  EXPECT_THAT(refused([](auto& r) { r.mutable_agent()->set_incarnation("short"); }), HasSubstr("agent.incarnation"));
-  EXPECT_THAT(refused([](auto& r) { r.mutable_agent()->set_permutation_version(0); }), HasSubstr("permutation_version"));
+  EXPECT_THAT(refused([](auto& r) { r.mutable_agent()->set_name("a b"); }),
+              HasSubstr("agent.name"));
+  EXPECT_THAT(refused([](auto& r) { r.mutable_agent()->set_vantage(""); }),
+              HasSubstr("agent.vantage"));
+  EXPECT_THAT(refused([](auto& r) { r.mutable_agent()->set_incarnation("short"); }),
+              HasSubstr("agent.incarnation"));
+  EXPECT_THAT(refused([](auto& r) { r.mutable_agent()->set_permutation_version(0); }),
+              HasSubstr("permutation_version"));
   EXPECT_THAT(refused([](auto& r) { r.set_measured_rate(-1); }), HasSubstr("measured_rate"));
   EXPECT_THAT(refused([](auto& r) {
                 auto* l = r.add_leases();
@@ -125,7 +130,9 @@ TEST_F(FleetCalls, ALargeContextTravelsWhole) {
   StartServer();
   v1::CreateScanRequest request;
   std::string targets;
-  for (int i = 0; i < 30'000; ++i) targets += "10." + std::to_string(i / 10'000) + "." + std::to_string(i % 250) + "." + std::to_string(2 * (i / 250 % 40)) + "\n";
+  for (int i = 0; i < 30'000; ++i)
+    targets += "10." + std::to_string(i / 10'000) + "." + std::to_string(i % 250) + "." +
+               std::to_string(2 * (i / 250 % 40)) + "\n";
   request.mutable_spec()->add_targets(targets);
   request.mutable_spec()->set_ports("80");
   const v1::Scan scan = Create(request);

@@ -21,8 +21,9 @@ v1::ReportBatch GoodBatch() {
   chunk->set_begin(100);
   chunk->set_count(3);
   chunk->set_start_unix_us(1'700'000'000'000'000);
-  chunk->set_outcomes(EncodeOutcomes(std::vector<Symbol>{
-      {State::kOpen, Reason::kSynAck}, {State::kOwed, Reason::kChunkClosed}, {State::kFiltered, Reason::kNoResponse}}));
+  chunk->set_outcomes(EncodeOutcomes(std::vector<Symbol>{{State::kOpen, Reason::kSynAck},
+                                                         {State::kOwed, Reason::kChunkClosed},
+                                                         {State::kFiltered, Reason::kNoResponse}}));
   v1::OpenPorts* open = batch.add_open_ports();
   open->set_token(5);
   open->set_source(IpAddress::Parse("2001:db8::1")->ToBytes());
@@ -60,25 +61,35 @@ TEST(FleetConvert, MalformedBatchesAreRefused) {
   };
   EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_count(4); }), HasSubstr("chunks"));
   EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_count(0); }), HasSubstr("chunks"));
-  EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_begin(UINT64_MAX - 1); }), HasSubstr("chunks"));
-  EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_start_unix_us(INT64_MAX); }), HasSubstr("start_unix_us"));
-  EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_start_unix_us(-1); }), HasSubstr("start_unix_us"));
+  EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_begin(UINT64_MAX - 1); }),
+              HasSubstr("chunks"));
+  EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_start_unix_us(INT64_MAX); }),
+              HasSubstr("start_unix_us"));
+  EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_start_unix_us(-1); }),
+              HasSubstr("start_unix_us"));
   EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_outcomes(""); }), HasSubstr("chunks"));
-  EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->add_rtt_us(1); }), HasSubstr("columns"));
-  EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->add_reason(1); }), HasSubstr("columns"));
-  EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->set_source("abc"); }), HasSubstr("source"));
-  EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->set_base_unix_us(INT64_MIN); }), HasSubstr("base_unix_us"));
-  EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->set_index_delta(1, 0); }), HasSubstr("index_delta"));
-  EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->set_index_delta(1, UINT64_MAX); }), HasSubstr("index_delta"));
+  EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->add_rtt_us(1); }),
+              HasSubstr("columns"));
+  EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->add_reason(1); }),
+              HasSubstr("columns"));
+  EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->set_source("abc"); }),
+              HasSubstr("source"));
+  EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->set_base_unix_us(INT64_MIN); }),
+              HasSubstr("base_unix_us"));
+  EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->set_index_delta(1, 0); }),
+              HasSubstr("index_delta"));
+  EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->set_index_delta(1, UINT64_MAX); }),
+              HasSubstr("index_delta"));
   EXPECT_THAT(refused([](auto& b) {
                 for (int i = 0; i < 3; ++i) b.mutable_open_ports(0)->add_reason(10);
               }),
               HasSubstr("reason"));
-  EXPECT_THAT(refused([](auto& b) {
-                b.mutable_open_ports(0)->clear_index_delta();
-              }),
+  EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->clear_index_delta(); }),
               HasSubstr("columns"));
-  EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_outcomes(std::string(kMaxReportBytes, 'x')); }), HasSubstr("bytes"));
+  EXPECT_THAT(refused([](auto& b) {
+                b.mutable_chunks(0)->set_outcomes(std::string(kMaxReportBytes, 'x'));
+              }),
+              HasSubstr("bytes"));
   EXPECT_THAT(refused([](auto& b) {
                 for (size_t i = 0; i <= kMaxBatchChunks; ++i) b.add_chunks();
               }),

@@ -60,7 +60,8 @@ TEST_F(ScanCalls, CreateIsIdempotentAcrossARestart) {
   EXPECT_EQ(Create(request).id(), first.id());
   request.mutable_spec()->set_ports("1-99");
   v1::Scan other;
-  EXPECT_EQ(Call(&v1::ScanService::Stub::CreateScan, request, &other).error_code(), grpc::StatusCode::ALREADY_EXISTS);
+  EXPECT_EQ(Call(&v1::ScanService::Stub::CreateScan, request, &other).error_code(),
+            grpc::StatusCode::ALREADY_EXISTS);
 }
 
 TEST_F(ScanCalls, RefusalsNameWhatAndWhy) {
@@ -74,20 +75,26 @@ TEST_F(ScanCalls, RefusalsNameWhatAndWhy) {
   EXPECT_THAT(s.error_message(), ::testing::HasSubstr("90-80"));
   v1::CreateScanRequest request = Request();
   request.set_request_id(std::string(65, 'x'));
-  EXPECT_EQ(Call(&v1::ScanService::Stub::CreateScan, request, &scan).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(Call(&v1::ScanService::Stub::CreateScan, request, &scan).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
   request = Request();
   request.mutable_spec()->set_mode(static_cast<v1::ScanMode>(17));
-  EXPECT_EQ(Call(&v1::ScanService::Stub::CreateScan, request, &scan).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(Call(&v1::ScanService::Stub::CreateScan, request, &scan).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
   request.mutable_spec()->set_mode(v1::SCAN_MODE_EACH_VANTAGE);
-  EXPECT_EQ(Call(&v1::ScanService::Stub::CreateScan, request, &scan).error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(Call(&v1::ScanService::Stub::CreateScan, request, &scan).error_code(),
+            grpc::StatusCode::FAILED_PRECONDITION);
   v1::GetScanRequest get;
-  EXPECT_EQ(Call(&v1::ScanService::Stub::GetScan, get, &scan).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(Call(&v1::ScanService::Stub::GetScan, get, &scan).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
   get.set_scan_id("aaaaaaaaaa");
-  EXPECT_EQ(Call(&v1::ScanService::Stub::GetScan, get, &scan).error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(Call(&v1::ScanService::Stub::GetScan, get, &scan).error_code(),
+            grpc::StatusCode::NOT_FOUND);
   v1::ListScansRequest list;
   v1::ListScansResponse listed;
   list.set_page_size(1001);
-  EXPECT_EQ(Call(&v1::ScanService::Stub::ListScans, list, &listed).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(Call(&v1::ScanService::Stub::ListScans, list, &listed).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 TEST_F(ScanCalls, ScansArePausedResumedCancelledAndDeleted) {
@@ -107,19 +114,22 @@ TEST_F(ScanCalls, ScansArePausedResumedCancelledAndDeleted) {
   v1::DeleteScanRequest remove;
   remove.set_scan_id(created.id());
   v1::DeleteScanResponse removed;
-  EXPECT_EQ(Call(&v1::ScanService::Stub::ExcludeFromScan, exclude, &scan).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(Call(&v1::ScanService::Stub::ExcludeFromScan, exclude, &scan).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
   exclude.add_rules("10.0.0.1 22");
   ASSERT_TRUE(Call(&v1::ScanService::Stub::ExcludeFromScan, exclude, &scan).ok());
   EXPECT_EQ(scan.overlay_version(), 1u);
   ASSERT_EQ(scan.overlay_size(), 1);
   EXPECT_EQ(scan.overlay(0), "10.0.0.1 22");
-  EXPECT_EQ(Call(&v1::ScanService::Stub::DeleteScan, remove, &removed).error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(Call(&v1::ScanService::Stub::DeleteScan, remove, &removed).error_code(),
+            grpc::StatusCode::FAILED_PRECONDITION);
   v1::CancelScanRequest cancel;
   cancel.set_scan_id(created.id());
   ASSERT_TRUE(Call(&v1::ScanService::Stub::CancelScan, cancel, &scan).ok());
   EXPECT_EQ(scan.state(), v1::SCAN_STATE_CANCELLED);
   EXPECT_EQ(scan.ledger().not_probed_cancelled(), 1600u);
-  EXPECT_EQ(Call(&v1::ScanService::Stub::PauseScan, pause, &scan).error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(Call(&v1::ScanService::Stub::PauseScan, pause, &scan).error_code(),
+            grpc::StatusCode::FAILED_PRECONDITION);
   ASSERT_TRUE(Call(&v1::ScanService::Stub::DeleteScan, remove, &removed).ok());
   v1::ListScansResponse listed;
   ASSERT_TRUE(Call(&v1::ScanService::Stub::ListScans, v1::ListScansRequest(), &listed).ok());

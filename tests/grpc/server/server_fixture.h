@@ -22,7 +22,8 @@ namespace portolan {
 // An agent that speaks the wire protocol, played by a test over a real channel.
 class WireAgent {
  public:
-  WireAgent(std::shared_ptr<grpc::Channel> channel, const std::string& name, const std::string& vantage, char incarnation = 'i')
+  WireAgent(std::shared_ptr<grpc::Channel> channel, const std::string& name,
+            const std::string& vantage, char incarnation = 'i')
       : stub_(v1::FleetService::NewStub(channel)) {
     request_.mutable_agent()->set_name(name);
     request_.mutable_agent()->set_vantage(vantage);
@@ -95,7 +96,8 @@ class WireAgent {
     }
     return stream->Finish();
   }
-  void Fill(const v1::HeldLease& lease, const std::function<bool(const ScanSpace::Endpoint&)>& open, v1::ReportBatch* batch) {
+  void Fill(const v1::HeldLease& lease, const std::function<bool(const ScanSpace::Endpoint&)>& open,
+            v1::ReportBatch* batch) {
     const ScanSpace& space = *spaces_.at(scans_.at(lease.token()));
     v1::OpenPorts* ports = batch->add_open_ports();
     ports->set_token(lease.token());
@@ -104,11 +106,13 @@ class WireAgent {
     uint64_t last = 0;
     for (const v1::IndexRange& range : lease.ranges()) {
       for (uint64_t at = range.begin(); at < range.end();) {
-        const uint64_t end = std::min<uint64_t>({range.end(), space.GroupOf(at).range.end, at + 65'536});
+        const uint64_t end =
+            std::min<uint64_t>({range.end(), space.GroupOf(at).range.end, at + 65'536});
         std::vector<Symbol> outcomes;
         for (uint64_t i = at; i < end; ++i) {
           const bool is_open = open(space.At(i));
-          outcomes.push_back(is_open ? Symbol{State::kOpen, Reason::kSynAck} : Symbol{State::kClosed, Reason::kConnRefused});
+          outcomes.push_back(is_open ? Symbol{State::kOpen, Reason::kSynAck}
+                                     : Symbol{State::kClosed, Reason::kConnRefused});
           if (!is_open) continue;
           ports->add_index_delta(i - last);
           ports->add_rtt_us(123);
@@ -156,13 +160,15 @@ class ServerTest : public ::testing::Test {
 
   // Calls with a deadline, so that a lost answer fails the test instead of holding it up.
   template <typename Request, typename Response>
-  grpc::Status Call(grpc::Status (v1::ScanService::Stub::*method)(grpc::ClientContext*, const Request&, Response*), const Request& request,
-                    Response* response) {
+  grpc::Status Call(grpc::Status (v1::ScanService::Stub::*method)(grpc::ClientContext*,
+                                                                  const Request&, Response*),
+                    const Request& request, Response* response) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
     return (scans_.get()->*method)(&context, request, response);
   }
-  v1::CreateScanRequest Request(const std::string& target = "10.0.0.0/28", const std::string& ports = "1-100") {
+  v1::CreateScanRequest Request(const std::string& target = "10.0.0.0/28",
+                                const std::string& ports = "1-100") {
     v1::CreateScanRequest r;
     r.mutable_spec()->add_targets(target);
     r.mutable_spec()->set_ports(ports);
@@ -182,7 +188,8 @@ class ServerTest : public ::testing::Test {
     EXPECT_TRUE(status.ok()) << status.error_message();
     return scan;
   }
-  v1::Scan Play(const std::string& id, WireAgent& agent, const std::function<bool(const ScanSpace::Endpoint&)>& open) {
+  v1::Scan Play(const std::string& id, WireAgent& agent,
+                const std::function<bool(const ScanSpace::Endpoint&)>& open) {
     for (int i = 0; i < 50; ++i) {
       const absl::Status synced = agent.Sync();
       EXPECT_TRUE(synced.ok()) << synced;
