@@ -88,6 +88,12 @@ absl::StatusOr<v1::Scan> GetScan(Session& session, const std::string& id) {
   return session.client->Call(&ScanClient::Stub::GetScan, request);
 }
 
+absl::StatusOr<v1::Scan> GetScanPatiently(Session& session, const std::string& id) {
+  v1::GetScanRequest request;
+  request.set_scan_id(id);
+  return session.client->CallPatiently(&ScanClient::Stub::GetScan, request);
+}
+
 void AddScans(Program& program) {
   auto flags = std::make_shared<ListFlags>();
   const auto run = [flags](Context& context) { return RunList(*flags, context); };

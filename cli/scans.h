@@ -12,5 +12,7 @@ void AddScansControl(Program& program, CLI::App* scans);  // pause, resume, canc
 // Adds the positional SCAN.
 void AddScanId(CLI::App* app, std::string* id);
 absl::StatusOr<v1::Scan> GetScan(Session& session, const std::string& id);
+// The same, waiting for a coordinator that is away.
+absl::StatusOr<v1::Scan> GetScanPatiently(Session& session, const std::string& id);
 
 }  // namespace portolan
