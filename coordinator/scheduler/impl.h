@@ -30,6 +30,7 @@ struct Scan {
   bool shares_changed = true;        // who may claim a share changed since they were divided
   Time shares_divided_at;
   size_t claimants = 0;
+  std::map<std::string, double> usable;  // agents that were found to be unable to use their even share, and what they can use
 
   bool running() const { return state == ScanState::kRunning; }
 };
@@ -78,6 +79,7 @@ struct Scheduler::Impl {
   Load Measure(const AgentRecord& a, Time now) const;
   void Grant(AgentRecord& a, uint64_t room, Time now, WallTime wall);
   bool GrantOne(AgentRecord& a, Lane& lane, uint64_t room, Load& load, Time now, WallTime wall);
+  bool GrantWith(AgentRecord& a, Lane& lane, double share, uint64_t room, Load& load, Time now, WallTime wall);
   std::vector<Lane*> LanesWithWorkFor(const AgentRecord& a);
   Lane* LaneFor(Scan& s, const std::string& vantage) const;
   bool Matches(const Lane& lane, const std::string& vantage) const;
@@ -102,11 +104,12 @@ struct Scheduler::Impl {
 
   // ---- chunks ----
   ChunkVerdict Complete(const ChunkClaim& claim, Time now, WallTime wall);
-  void TakeOwed(Lease& l, const IntervalSet& owed, const ChunkClaim& claim, Time now);
+  void TakeOwed(Lease& l, const IntervalSet& owed, const IntervalSet& refused_by_scope, Time now);
 
   // ---- rates ----
   void DivideRate(Scan& s, Time now);
-  double UsableRate(const AgentRecord& a, const Scan& s, Time now) const;
+  double UsableRate(const AgentRecord& a, Scan& s, Time now);
+  bool HoldsLeaseOf(const std::string& agent, const Scan& s) const;
   void WakeUnsettled(Scan& s);
   double ShareOf(AgentRecord& a, Scan& s, uint64_t revision, Time now);  // negative: no limit
   void ConfirmShares(AgentRecord& a);
@@ -127,7 +130,7 @@ struct Scheduler::Impl {
   void Wake(AgentRecord& a) { if (a.live) woken.insert(a.name); }
   void WakeHolders(Scan& s, bool changed);
 
-  absl::Status CheckLane(const Lane& lane) const;
+  absl::Status CheckLane(const Lane& lane, const std::vector<const Lease*>& own) const;
   absl::Status CheckAgents() const;
   absl::Status CheckShares(const Scan& s) const;
 

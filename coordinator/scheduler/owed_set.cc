@@ -83,8 +83,6 @@ size_t OwedSet::range_count() const {
   return n;
 }
 
-bool OwedSet::Contains(const IntervalSet& positions) const { return All().Contains(positions); }
-
 std::vector<std::pair<IndexRange, uint32_t>> OwedSet::Attempts() const {
   std::map<uint32_t, IntervalSet> by_attempts;
   for (const auto& [history, set] : ready_) by_attempts[history.attempts].Add(set);

@@ -45,10 +45,15 @@ class OwedSet {
   Time ready_since() const { return ready_.empty() ? kNever : ready_since_; }
   bool has_refused() const { return refused_ > 0; }
   size_t range_count() const;
-  bool Contains(const IntervalSet& positions) const;
   // Positions with an attempt behind them, ascending.
   std::vector<std::pair<IndexRange, uint32_t>> Attempts() const;
   IntervalSet All() const;
+  // f(history, positions) for each group.
+  template <typename F>
+  void ForEach(F&& f) const {
+    for (const auto& [history, set] : ready_) f(history, set);
+    for (const auto& [key, set] : waiting_) f(key.second, set);
+  }
   void Clear();
 
  private:

@@ -1,5 +1,7 @@
 // The invariants, checked the slow and independent way.
 #include <algorithm>
+#include <map>
+#include <vector>
 
 #include "common/base/status.h"
 #include "coordinator/scheduler/impl.h"
@@ -7,56 +9,75 @@
 namespace portolan {
 namespace {
 
-std::string Text(const IntervalSet& set) {
-  std::string out;
-  for (const IndexRange& r : set.ToVector()) {
-    if (out.size() > 100) return out + " ...";
-    out += fmt::format(" [{}, {})", r.begin, r.end);
+struct Part {
+  IndexRange range;
+  uint64_t owner;  // kDone, kFree, or a token
+};
+constexpr uint64_t kDone = 0, kFree = UINT64_MAX;
+
+void Append(std::vector<Part>& parts, const IntervalSet& set, uint64_t owner) {
+  set.ForEach([&](IndexRange r) { parts.push_back({r, owner}); });
+}
+
+// Sorts, and joins neighbours of one owner. False: two overlap; `*overlap` is where.
+bool Normalise(std::vector<Part>& parts, IndexRange* overlap) {
+  std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.range.begin < b.range.begin; });
+  std::vector<Part> out;
+  for (const Part& p : parts) {
+    if (!out.empty() && p.range.begin < out.back().range.end) {
+      *overlap = {p.range.begin, std::min(p.range.end, out.back().range.end)};
+      return false;
+    }
+    if (!out.empty() && p.range.begin == out.back().range.end && p.owner == out.back().owner) {
+      out.back().range.end = p.range.end;
+    } else {
+      out.push_back(p);
+    }
   }
-  return out;
+  parts = std::move(out);
+  return true;
 }
 
 }  // namespace
 
-absl::Status Scheduler::Impl::CheckLane(const Lane& lane) const {
-  IntervalSet all = lane.done();
-  const auto add = [&](const IntervalSet& part, std::string_view what) -> absl::Status {
-    if (all.Intersects(part)) return Internal("lane {}: {} overlaps:{}", lane.id.value, what, Text(all.Intersection(part)));
-    all.Add(part);
-    return absl::OkStatus();
-  };
-  PORTOLAN_RETURN_IF_ERROR(add(lane.pending(), "pending"));
-  const IntervalSet owed = lane.owed().All();
-  if (owed.size() != lane.owed().size()) return Internal("lane {}: owed counts {} of {}", lane.id.value, lane.owed().size(), owed.size());
-  PORTOLAN_RETURN_IF_ERROR(add(owed, "owed"));
+absl::Status Scheduler::Impl::CheckLane(const Lane& lane, const std::vector<const Lease*>& own) const {
+  std::vector<Part> all, stale, mapped;
   uint64_t leased = 0;
-  IntervalSet stale;
-  for (const auto& [token, l] : leases) {
-    if (l.lane != &lane) continue;
-    if (l.valid.empty()) return Internal("lease {}: empty", token.value);
-    if (l.live != (lane.leases.count(token) > 0)) return Internal("lease {}: live, but not in its lane", token.value);
-    if (l.live) {
-      PORTOLAN_RETURN_IF_ERROR(add(l.valid, fmt::format("lease {}", token.value)));
-      leased += l.valid.size();
-      continue;
-    }
-    // Expired: its positions are free, and nobody else's.
-    if (stale.Intersects(l.valid)) return Internal("lease {}: a position has two newest tokens", token.value);
-    stale.Add(l.valid);
-    IntervalSet free = lane.pending().Intersection(l.valid);
-    free.Add(owed.Intersection(l.valid));
-    if (!(free == l.valid)) return Internal("lease {}: expired, but not all of it is free: {} of {}", token.value, free.size(), l.valid.size());
-    IntervalSet mapped;
-    for (const TokenMap::Piece& p : lane.stale.ToVector()) {
-      if (p.token == token) mapped.Add(p.range);
-    }
-    if (!(mapped == l.valid)) return Internal("lease {}: the lane maps {} of its {} positions", token.value, mapped.size(), l.valid.size());
+  size_t live = 0;
+  Append(all, lane.done(), kDone);
+  Append(all, lane.pending(), kFree);
+  lane.owed().ForEach([&](const History&, const IntervalSet& set) { Append(all, set, kFree); });
+  for (const Lease* l : own) {
+    if (l->valid.empty()) return Internal("lease {}: empty", l->token.value);
+    if (l->live != (lane.leases.count(l->token) > 0)) return Internal("lease {}: live {}, but its lane disagrees", l->token.value, l->live);
+    Append(l->live ? all : stale, l->valid, l->token.value);
+    live += l->live;
+    if (l->live) leased += l->valid.size();
   }
-  for (const TokenMap::Piece& p : lane.stale.ToVector()) {
-    if (!stale.Contains(p.range)) return Internal("lane {}: maps [{}, {}) to a lease that is gone", lane.id.value, p.range.begin, p.range.end);
+  if (live != lane.leases.size()) return Internal("lane {}: lists {} live leases of {}", lane.id.value, lane.leases.size(), live);
+
+  IndexRange at;
+  if (!Normalise(all, &at)) return Internal("lane {}: [{}, {}) is in two places", lane.id.value, at.begin, at.end);
+  uint64_t next = 0;
+  for (const Part& p : all) {
+    if (p.range.begin != next) return Internal("lane {}: [{}, {}) is nowhere", lane.id.value, next, p.range.begin);
+    next = p.range.end;
   }
-  if (!(all == IntervalSet{{0, lane.size}})) {
-    return Internal("lane {}: nowhere:{}", lane.id.value, Text(all.Complement({0, lane.size})));
+  if (next != lane.size) return Internal("lane {}: [{}, {}) is nowhere", lane.id.value, next, lane.size);
+
+  // Expired leases: their positions are free, each is one lease's, and the lane's map says the same.
+  if (!Normalise(stale, &at)) return Internal("lane {}: [{}, {}) has two newest tokens", lane.id.value, at.begin, at.end);
+  for (const TokenMap::Piece& p : lane.stale.ToVector()) mapped.push_back({p.range, p.token.value});
+  Normalise(mapped, &at);
+  if (!std::equal(stale.begin(), stale.end(), mapped.begin(), mapped.end(),
+                  [](const Part& a, const Part& b) { return a.range == b.range && a.owner == b.owner; })) {
+    return Internal("lane {}: its map of expired leases is wrong", lane.id.value);
+  }
+  for (const Part& p : stale) {
+    auto in = std::upper_bound(all.begin(), all.end(), p.range.begin, [](uint64_t x, const Part& part) { return x < part.range.begin; });
+    if (in == all.begin() || std::prev(in)->owner != kFree || std::prev(in)->range.end < p.range.end) {
+      return Internal("lease {}: expired, but [{}, {}) is not free", p.owner, p.range.begin, p.range.end);
+    }
   }
   if (leased != lane.leased()) return Internal("lane {}: counts {} leased of {}", lane.id.value, lane.leased(), leased);
   if (lane.ledger.Done() != lane.done().size()) {
@@ -98,7 +119,9 @@ absl::Status Scheduler::Impl::CheckShares(const Scan& s) const {
 }
 
 absl::Status Scheduler::CheckInvariants() const {
-  for (const auto& [id, lane] : impl_->lanes) PORTOLAN_RETURN_IF_ERROR(impl_->CheckLane(*lane));
+  std::map<const Lane*, std::vector<const Lease*>> own;
+  for (const auto& [token, l] : impl_->leases) own[l.lane].push_back(&l);
+  for (const auto& [id, lane] : impl_->lanes) PORTOLAN_RETURN_IF_ERROR(impl_->CheckLane(*lane, own[lane]));
   PORTOLAN_RETURN_IF_ERROR(impl_->CheckAgents());
   for (const auto& [id, s] : impl_->scans) {
     PORTOLAN_RETURN_IF_ERROR(impl_->CheckShares(*s));

@@ -44,13 +44,12 @@ ChunkVerdict Scheduler::Impl::Complete(const ChunkClaim& claim, Time now, WallTi
   // What this lease is answerable for and leaves owed. Not so for an expired lease: its positions are owed already.
   IntervalSet mine = l->live ? owed.Intersection(l->valid) : IntervalSet();
   if (l->live && mine.range_count() > 1 && lane.owed().range_count() + mine.range_count() > options.max_fragments) {
-    // Too scattered to keep: the whole chunk is probed again. No attempt is counted.
+    // Too scattered to keep: the whole chunk is owed. That counts as an attempt, or there might be no end.
     mine = l->valid.Intersection(claim.range);
-    TakeFromLive(*l, mine);
-    lane.Return(mine, l->history, now + options.revisit_delay, now);
     need.Clear();
+    TakeOwed(*l, mine, {}, now);
   } else {
-    TakeOwed(*l, mine, claim, now);
+    TakeOwed(*l, mine, claim.refused_by_scope, now);
   }
 
   if (need.empty()) {
@@ -78,7 +77,11 @@ ChunkVerdict Scheduler::Impl::Complete(const ChunkClaim& claim, Time now, WallTi
     if (!v.fresh.empty() || !mine.empty()) a->progress_at = now;
     if (a->leased < a->low_water) {
       a->low_water = 0;
-      Wake(*a);
+      if (LanesWithWorkFor(*a).empty()) {
+        roster.SetHungry(*a, a->taking());
+      } else {
+        Wake(*a);
+      }
     }
   }
   if (l->valid.empty()) {
@@ -90,12 +93,12 @@ ChunkVerdict Scheduler::Impl::Complete(const ChunkClaim& claim, Time now, WallTi
   return v;
 }
 
-void Scheduler::Impl::TakeOwed(Lease& l, const IntervalSet& owed, const ChunkClaim& claim, Time now) {
+void Scheduler::Impl::TakeOwed(Lease& l, const IntervalSet& owed, const IntervalSet& refused_by_scope, Time now) {
   if (owed.empty()) return;
   Lane& lane = *l.lane;
   TakeFromLive(l, owed);
   IntervalSet again = owed;
-  const IntervalSet refused = claim.refused_by_scope.Intersection(owed);
+  const IntervalSet refused = refused_by_scope.Intersection(owed);
   if (!refused.empty()) {
     again.Remove(refused);
     lane.Return(refused, l.history.AlsoRefusedBy(l.agent), now, now);

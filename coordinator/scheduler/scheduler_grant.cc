@@ -92,6 +92,13 @@ bool Scheduler::Impl::GrantOne(AgentRecord& a, Lane& lane, uint64_t room, Load& 
   Scan& s = lane.scan;
   const double share = s.shares ? ShareOf(a, s, next_revision, now) : -1;
   if (share == 0) return false;
+  const bool granted = GrantWith(a, lane, share, room, load, now, wall);
+  if (!granted && s.shares && !HoldsLeaseOf(a.name, s)) s.shares->Release(a.name);
+  return granted;
+}
+
+bool Scheduler::Impl::GrantWith(AgentRecord& a, Lane& lane, double share, uint64_t room, Load& load, Time now, WallTime wall) {
+  Scan& s = lane.scan;
   uint64_t& held = load.by_lane[&lane];
   const uint64_t remaining = lane.pending().size() + lane.owed().size();
   const uint64_t goal = LeaseGoal(options, a, share, remaining, StrengthFor(lane));

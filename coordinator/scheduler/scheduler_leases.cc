@@ -72,7 +72,10 @@ void Scheduler::Impl::Unlink(Lease& l) {
     a->leases.erase(l.token);
     a->leased -= l.valid.size();
   }
-  if (l.lane->scan.shares) l.lane->scan.shares_changed = true;
+  Scan& s = l.lane->scan;
+  if (!s.shares || HoldsLeaseOf(l.agent, s)) return;
+  s.shares->Release(l.agent);
+  s.shares_changed = true;
 }
 
 void Scheduler::Impl::Drop(Lease& l) {

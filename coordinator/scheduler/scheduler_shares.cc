@@ -13,23 +13,30 @@ constexpr double kMinShare = 1.0;
 constexpr double kUnderUse = 0.7;
 constexpr Duration kUnderUseTime = std::chrono::seconds(6);
 constexpr double kHeadroom = 1.5;
+constexpr double kFullUse = 0.9;
 // A change of who may claim is acted upon at once while few do, else at most this often.
 constexpr size_t kFewClaimants = 32;
 constexpr Duration kDivideAgain = std::chrono::milliseconds(200);
 
 }  // namespace
 
-// The most that an agent could use of the scan's rate; 0: not known.
-double Scheduler::Impl::UsableRate(const AgentRecord& a, const Scan& s, Time now) const {
+// The most that an agent could use of the scan's rate; 0: not known. Once found, it holds until the agent uses all of what it was given.
+double Scheduler::Impl::UsableRate(const AgentRecord& a, Scan& s, Time now) {
   const double promised = s.shares->Promised(a.name);
-  if (a.measured_rate > 0 && promised > 0 && a.measured_rate < kUnderUse * promised && a.leased > 0 &&
-      now - s.shares->PromisedSince(a.name) > kUnderUseTime) {
-    const double usable = kHeadroom * a.measured_rate + 1;
-    return a.max_rate > 0 ? std::min(a.max_rate, usable) : usable;
+  auto usable = s.usable.find(a.name);
+  if (a.measured_rate > 0 && promised > 0 && a.leased > 0) {
+    if (usable != s.usable.end() && a.measured_rate > kFullUse * promised) {
+      s.usable.erase(usable);
+      usable = s.usable.end();
+    } else if (a.measured_rate < kUnderUse * promised && now - s.shares->PromisedSince(a.name) > kUnderUseTime) {
+      usable = s.usable.insert_or_assign(a.name, kHeadroom * a.measured_rate + 1).first;
+    }
   }
-  return a.max_rate;
+  if (usable == s.usable.end()) return a.max_rate;
+  return a.max_rate > 0 ? std::min(a.max_rate, usable->second) : usable->second;
 }
 
+// An agent without a lease of the scan uses nothing of its rate, and is promised its share together with a lease.
 // Claims have the agents that hold leases, and those that may get some: of these no more than can have a useful share.
 void Scheduler::Impl::DivideRate(Scan& s, Time now) {
   s.shares_changed = false;
@@ -63,14 +70,25 @@ void Scheduler::Impl::DivideRate(Scan& s, Time now) {
   s.claimants = claimants.size();
   s.shares->SetTargets(std::move(claimants));
   for (const std::string& name : s.shares->Agents()) {
-    if (claim.count(name) == 0) s.shares->Release(name);
+    if (holders.count(name) == 0) s.shares->Release(name);
+  }
+  for (auto it = s.usable.begin(); it != s.usable.end();) {
+    it = claim.count(it->first) == 0 ? s.usable.erase(it) : std::next(it);
   }
   WakeUnsettled(s);
 }
 
+bool Scheduler::Impl::HoldsLeaseOf(const std::string& agent, const Scan& s) const {
+  const AgentRecord* a = roster.Find(agent);
+  return a != nullptr && std::any_of(a->leases.begin(), a->leases.end(), [&](Token t) { return &FindLease(t)->lane->scan == &s; });
+}
+
 void Scheduler::Impl::WakeUnsettled(Scan& s) {
   for (const std::string& name : s.shares->Unsettled()) {
-    if (AgentRecord* a = roster.Find(name)) Wake(*a);
+    AgentRecord* a = roster.Find(name);
+    if (a == nullptr) continue;
+    const Lane* lane = LaneFor(s, a->vantage);
+    if (HoldsLeaseOf(name, s) || (a->hungry && lane != nullptr && lane->HasWorkFor(name))) Wake(*a);
   }
 }
 

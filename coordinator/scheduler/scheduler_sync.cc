@@ -51,7 +51,7 @@ absl::Status Scheduler::Impl::MakeRoom() {
   return absl::OkStatus();
 }
 
-// The process that called under this name is gone: what it held goes back at once. Its share stays: the new process takes the old one's place.
+// The process that called under this name is gone: what it held goes back at once.
 void Scheduler::Impl::Supersede(AgentRecord& a, Time now, WallTime wall) {
   a.superseded.push_back(a.incarnation);
   if (a.superseded.size() > AgentRecord::kMaxSuperseded) a.superseded.pop_front();
