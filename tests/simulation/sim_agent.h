@@ -1,0 +1,110 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/scheduler/types.h"
+#include "tests/simulation/chance.h"
+
+namespace portolan {
+
+class SimWorld;
+
+// What an agent sends and gets; as in proto/portolan/v1/fleet_service.proto.
+struct SimRequest {
+  AgentReport report;
+  uint64_t epoch_seen = 0;
+  uint64_t call = 0;
+};
+struct SimAnswer {
+  uint64_t call = 0;
+  uint64_t epoch = 0;
+  SyncDecision decision;
+  std::map<ScanId, uint64_t> overlays;  // of decision.contexts
+  bool aborted = false;
+};
+struct SimChunk {
+  uint64_t id = 0;
+  Token token;
+  std::string agent;
+  IndexRange range;
+  std::vector<Symbol> outcomes;
+};
+
+// An agent as the protocol wants it: probes what it holds while its own deadline lasts, closes chunks, keeps them until they are acknowledged,
+// says what it holds, and obeys. It can crash (and forget everything), freeze and wake.
+class SimAgent {
+ public:
+  struct Traits {
+    std::string name, vantage;
+    double speed = 100;          // probes/s
+    double max_rate = 0;         // told to the coordinator; speed stays below
+    double owed = 0;             // chance that a probe ends without a verdict
+    uint64_t refuses = 0;        // its scope forbids positions with index % refuses == 1; 0: none
+    uint64_t room = 4096;        // positions
+  };
+  SimAgent(SimWorld& world, Traits traits, uint64_t seed);
+
+  void Step(Time now);                   // probes, closes, sends; called every 100 ms or so
+  void OnAnswer(const SimAnswer& answer, Time now);
+  void OnAck(uint64_t incarnation, uint64_t chunk, Token token, bool fenced);
+
+  void Crash();
+  void Start();
+  void Freeze(Time until) { frozen_until_ = until; }
+  void SetDraining(bool draining) { draining_ = draining; }
+  bool up() const { return up_; }
+  bool frozen(Time now) const { return now < frozen_until_; }
+  Time frozen_until() const { return frozen_until_; }
+  bool draining() const { return draining_; }
+  size_t leases() const { return leases_.size(); }
+  const Traits& traits() const { return traits_; }
+  // The rate at which it may be probing for the scan now; 0: it holds nothing to probe.
+  double RateInForce(const ScanId& scan, Time now) const;
+  std::string Describe(Time now) const;
+
+ private:
+  struct Held {
+    ScanId scan;
+    LaneId lane;
+    IntervalSet ranges, unprobed;
+    bool revoked = false;
+    Time deadline;
+    std::optional<SimChunk> open;
+    Time opened;
+    size_t unacked = 0;
+  };
+  void Probe(Time now, double seconds);
+  void ProbeOne(Token token, Held& h, Time now);
+  void Close(Held& h);
+  void Call(Time now);
+  AgentReport Report() const;
+  void Forget(Token token);
+
+  SimWorld& world_;
+  const Traits traits_;
+  Chance chance_;
+  bool up_ = false;
+  bool draining_ = false;
+  Time frozen_until_, stepped_;
+  uint64_t incarnation_ = 0;
+
+  std::map<Token, Held> leases_;
+  std::map<ScanId, double> shares_, credit_;
+  std::map<ScanId, uint64_t> known_;
+  std::map<uint64_t, SimChunk> spool_;
+  std::map<uint64_t, Time> sent_;
+  double free_credit_ = 0, measured_ = 0, begun_ = 0;
+  Time measured_at_;
+  uint64_t next_chunk_ = 1;
+  Token newest_;
+  uint64_t epoch_ = 0, revision_ = 0;
+  uint64_t call_ = 0;  // outstanding; 0: none
+  Time called_, call_again_;
+  static uint64_t next_call_;
+};
+
+}  // namespace portolan
