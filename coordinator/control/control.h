@@ -246,6 +246,9 @@ class Control {
   void DoSynchronize(uint64_t id, AgentCall call, Done<SyncAnswer> done);
   void Resynchronize(const std::string& name, bool answer_anyhow);
   void Deliver(AgentEntry& entry, SyncDecision decision, bool answer_anyhow);
+  void AnswerInTime(
+      AgentEntry& entry);  // after a third of the lease term, whatever there is by then
+  void RenewOnly(AgentEntry& entry);
   void EndCall(AgentEntry& entry, absl::StatusOr<SyncAnswer> answer);
   void ReleaseCommitted();
   void TryAccept(uint64_t stream);

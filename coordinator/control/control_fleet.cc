@@ -73,20 +73,7 @@ void Control::DoSynchronize(uint64_t id, AgentCall call, Done<SyncAnswer> done) 
 // crash, a token that was told but not stored would be given to another.
 void Control::Deliver(AgentEntry& entry, SyncDecision decision, bool answer_anyhow) {
   SyncCall& call = *entry.call;
-  if (!decision.news && !answer_anyhow) {
-    if (call.timer == 0) {
-      call.timer = runner_.PostAfter(
-          options_.scheduler.lease_term / 3, [this, name = entry.report.name, id = call.id] {
-            auto it = agents_.find(name);
-            if (it == agents_.end() || !it->second.call.has_value() || it->second.call->id != id)
-              return;
-            it->second.call->timer = 0;
-            Resynchronize(name, true);
-            Settle();
-          });
-    }
-    return;
-  }
+  if (!decision.news && !answer_anyhow) return AnswerInTime(entry);
   SyncAnswer answer;
   answer.epoch = epoch_;
   answer.lease_term = options_.scheduler.lease_term;
@@ -102,8 +89,37 @@ void Control::Deliver(AgentEntry& entry, SyncDecision decision, bool answer_anyh
     call.answer = std::move(answer);
     call.needs = newest;
     waiting_for_commit_.insert(entry.report.name);
-    return;
+    return AnswerInTime(entry);
   }
+  EndCall(entry, std::move(answer));
+}
+
+void Control::AnswerInTime(AgentEntry& entry) {
+  SyncCall& call = *entry.call;
+  if (call.timer != 0) return;
+  call.timer = runner_.PostAfter(
+      options_.scheduler.lease_term / 3, [this, name = entry.report.name, id = call.id] {
+        auto it = agents_.find(name);
+        if (it == agents_.end() || !it->second.call.has_value() || it->second.call->id != id)
+          return;
+        it->second.call->timer = 0;
+        if (it->second.call->answer.has_value()) {
+          RenewOnly(it->second);
+        } else {
+          Resynchronize(name, true);
+        }
+        Settle();
+      });
+}
+
+// The commit takes long (a slow disk, a long queue before it). The agent must not lose the leases
+// that it holds for that: it is told of them again, as under the revision that it has seen, so that
+// what is new comes with a later answer.
+void Control::RenewOnly(AgentEntry& entry) {
+  SyncAnswer answer = *std::move(entry.call->answer);
+  std::erase_if(answer.decision.leases,
+                [this](const GrantedLease& l) { return l.token >= committed_next_token_; });
+  answer.decision.revision = entry.report.revision_seen;
   EndCall(entry, std::move(answer));
 }
 

@@ -41,6 +41,9 @@ class FullDiskStore final : public Store {
     }
   }
 
+  // Whether something that it lets through is not committed yet.
+  bool Committing() const { return store_->Backlog() > 0; }
+
   void Write(WriteBatch batch, std::function<void()> done) override {
     MutexLock lock(mu_);
     if (full_ || hold_) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -256,8 +257,11 @@ class ControlTest : public ::testing::Test {
     control_.reset();
     Start();
   }
-  // Lets the coordinator's timers see that time has passed, in steps smaller than a lease.
+  // Lets the coordinator's timers see that time has passed, in steps smaller than a lease. What
+  // waits for a commit gets it first: commits take real time, which would be none of the fake.
   void Advance(Duration d) {
+    while (disk_->Committing()) std::this_thread::yield();
+    Settle();
     const Duration step = std::chrono::milliseconds(500);
     for (Duration at{}; at < d; at += step) {
       clock_.Advance(std::min(step, d - at));

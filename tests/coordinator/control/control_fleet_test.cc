@@ -32,6 +32,39 @@ TEST_F(ControlFleet, AParkedCallIsAnsweredAfterAThirdOfTheTerm) {
   EXPECT_TRUE(call.Wait().ok());
 }
 
+// Else a slow disk would let the leases of agents expire that work well.
+TEST_F(ControlFleet, LeasesAreRenewedWhileAGrantWaitsForItsCommit) {
+  FakeAgent agent(*control_, "a1", "lab");
+  ASSERT_TRUE(Create(Request("10.0.0.0/16", "1-1000")).ok());
+  ASSERT_TRUE(agent.Sync().ok());
+  ASSERT_FALSE(agent.leases().empty());
+  const Token held = agent.leases().back().token;
+  const uint64_t revision = agent.call().report.revision_seen;
+
+  disk_->HoldWrites();
+  for (HeldLease& lease : agent.call().report.leases) lease.unprobed = 0;  // it wants more
+  for (int i = 0; i < 5; ++i) {
+    auto call = agent.Begin();
+    Settle();
+    EXPECT_FALSE(call.ready());
+    Advance(options_.scheduler.lease_term / 3 + std::chrono::milliseconds(600));
+    auto answer = call.Wait();
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_EQ(answer->decision.revision, revision);
+    ASSERT_EQ(answer->decision.leases.size(), agent.leases().size());
+    EXPECT_EQ(answer->decision.leases.back().token, held);
+  }
+  auto call = agent.Begin();
+  Settle();
+  disk_->Empty();
+  auto answer = call.Wait();  // no time has passed
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_GT(answer->decision.revision, revision);
+  ASSERT_FALSE(answer->decision.leases.empty());
+  EXPECT_GT(answer->decision.leases.back().token, held);
+  EXPECT_EQ(answer->decision.leases.front().token, agent.leases().front().token);  // not expired
+}
+
 TEST_F(ControlFleet, ANewerCallTakesThePlaceOfTheParkedOne) {
   FakeAgent agent(*control_, "a1", "lab");
   ASSERT_TRUE(agent.Sync().ok());
