@@ -27,7 +27,7 @@ struct ProbeOutcome {
 
 struct EngineOptions {
   uint32_t window = 0;                 // probes in flight; 0: from the file limit. Never above it
-  std::vector<IpAddress> sources;      // bind to these in turn; none of a family: the kernel's choice
+  std::vector<IpAddress> sources;      // bind to these in turn; empty: the kernel's choice
 };
 
 // Makes TCP connection attempts: the only place of an agent with sockets. One attempt is one SYN and the kernel's view of its answer; when to try

@@ -1,0 +1,172 @@
+#!/usr/bin/env bash
+# Runs benchmarks, each beside its baseline in the same run, and ends with one line for each: ./dev bench [NAME...]
+#   run.sh BUILD_DIRECTORY [NAME...]
+# All together take about 12 minutes. Probes go to loopback and to namespaces made here, nowhere else. What was measured, and how to read it:
+# docs/performance.md. Exits 1 when a figure is not what is wanted.
+set -uo pipefail
+
+build=$(realpath "${1:?usage: run.sh BUILD_DIRECTORY [NAME...]}")
+shift
+all=(plan ingest engine veth path store report fleet memory stored)
+bin=$build/bench
+work=$(mktemp -d "${TMPDIR:-/tmp}/portolan-bench.XXXXXX")
+netns_scanner=ptlbench$$s netns_target=ptlbench$$t
+child=
+
+clean_up() {
+  [ -z "$child" ] || kill "$child" 2>/dev/null
+  ip netns del "$netns_scanner" 2>/dev/null
+  ip netns del "$netns_target" 2>/dev/null
+  rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
+
+# program SECONDS COMMAND...: at most so long; ended when this script is.
+program() {
+  local seconds=$1 status
+  shift
+  timeout -k 20 "$seconds" "$@" &
+  child=$!
+  wait "$child"
+  status=$?
+  child=
+  [ "$status" -ne 124 ] || echo "stopped after $seconds s" >&2
+  return "$status"
+}
+
+# summary NAME FIGURE WANTED CONDITION (of awk)
+summary() {
+  local word=MISSED
+  awk "BEGIN { exit !($4) }" && word=ok
+  echo "$1: $2 (wanted $3) $word"
+}
+
+median() { sort -g "$1" | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+
+bench_plan() {
+  local us rss
+  program 120 "$bin/scan_bench" --benchmark_color=false || return
+  program 60 "$bin/scan_bench" --benchmark_filter=BM_PlanSlash8AllPorts --benchmark_format=json >"$work/plan.json" 2>/dev/null || return
+  us=$(sed -n 's/.*"real_time": *\([0-9.e+-]*\),*/\1/p' "$work/plan.json" | head -1)
+  rss=$(sed -n 's/.*"rss_bytes": *\([0-9.e+-]*\),*/\1/p' "$work/plan.json" | head -1)
+  summary plan "$(awk "BEGIN { printf \"%.3f ms, process of %.1f MB\", $us / 1000, $rss / 1e6 }") for a /8 x 65,535 ports" \
+    "under 50 ms and 20 MB" "$us < 50000 && $rss < 20e6"
+}
+
+# The target's side answers for all of 198.19.0.0/16, each port closed; neither side has a route out.
+make_namespaces() {
+  local s=$netns_scanner t=$netns_target
+  ip netns add "$s" && ip link add wire netns "$s" type veth peer name wire netns "$t" &&
+    ip -n "$s" link set lo up && ip -n "$t" link set lo up && ip -n "$s" link set wire up && ip -n "$t" link set wire up &&
+    ip -n "$s" addr add 198.18.1.2/24 dev wire && ip -n "$t" addr add 198.18.1.1/24 dev wire &&
+    ip -n "$s" route add 198.19.0.0/16 via 198.18.1.1 && ip -n "$t" route add local 198.19.0.0/16 dev lo
+}
+
+bench_veth() {
+  if [ "$(id -u)" -ne 0 ] || ! ip netns add "$netns_target" 2>/dev/null; then
+    echo "veth: not run: network namespaces need root"
+    return
+  fi
+  make_namespaces || return
+  program 300 ip netns exec "$netns_scanner" "$bin/engine_bench" --name veth --first 198.19.0.0 --addresses 32768
+}
+
+# 16 ports on which nobody listens, "2,3,4,...".
+closed_ports() {
+  local used port
+  used=" $(ss -Hltn | awk '{ sub(/.*:/, "", $4); print $4 }' | tr '\n' ' ')"
+  for port in $(seq 2 200); do [[ $used == *" $port "* ]] || echo "$port"; done | head -16 | paste -sd,
+}
+
+# The first so many addresses of 127.128.0.0/9.
+loopback_range() { echo "127.128.0.0-127.$((128 + ($1 - 1) / 65536)).$((($1 - 1) / 256 % 256)).$((($1 - 1) % 256))"; }
+
+# rate_of_engine TARGETS PORTS SECONDS: appends it to $work/engine.
+rate_of_engine() { program 60 "$bin/engine_rate" "--targets=$1" "--ports=$2" "--seconds=$3" >>"$work/engine"; }
+
+bench_path() {
+  local ports addresses targets probes begin end run ratio
+  ports=$(closed_ports)
+  rate_of_engine 127.128.0.0/13 "$ports" 4 || return
+  addresses=$(awk '{ n = int($1 * 34 / 16); print n > 4194304 ? 4194304 : n }' "$work/engine")
+  targets=$(loopback_range "$addresses")
+  probes=$((addresses * 16))
+  echo "  $probes probes: $targets, ports $ports"
+  rm -f "$work/engine" "$work/path" "$work/ratio"
+  rate_of_engine "$targets" "$ports" 8 || return
+  for run in 1 2 3; do
+    rm -rf "$work/state"
+    begin=$(date +%s%N)
+    XDG_STATE_HOME=$work/state program 300 "$build/bin/portolan" scan "$targets" -p "$ports" --engine-threads 1 --json \
+      >"$work/path.json" 2>"$work/path.log" || { cat "$work/path.log"; return 1; }
+    end=$(date +%s%N)
+    grep -Eq '"closed": ?'"$probes"'[,}]' "$work/path.json" || { echo "not all of $probes ports were found closed:"; tail -1 "$work/path.json"; return 1; }
+    rate_of_engine "$targets" "$ports" 8 || return
+    awk "BEGIN { printf \"%.0f\n\", $probes / (($end - $begin) / 1e9) }" >>"$work/path"
+    tail -2 "$work/engine" | cat - <(tail -1 "$work/path") | awk '{ v[NR] = $1 } END { printf "%.4f\n", v[3] / ((v[1] + v[2]) / 2) }' >>"$work/ratio"
+    echo "  run $run: engine alone $(tail -2 "$work/engine" | head -1), command to results $(tail -1 "$work/path"), engine alone $(tail -1 "$work/engine") probes/s: $(tail -1 "$work/ratio")"
+  done
+  ratio=$(median "$work/ratio")
+  summary path "$(printf '%.2f of the engine alone, %.0f of %.0f probes/s' "$ratio" "$(median "$work/path")" "$(median "$work/engine")")" \
+    "at least 0.90" "$ratio >= 0.90"
+}
+
+certificates() {
+  [ ! -e "$work/tls/ca.pem" ] || return 0
+  mkdir -p "$work/tls"
+  (
+    set -e
+    cd "$work/tls"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=bench-ca -keyout ca.key -out ca.pem
+    for name in coordinator agent operator; do
+      openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$name" -keyout "$name.key" -out "$name.csr"
+      echo "subjectAltName=IP:127.0.0.1,DNS:localhost,URI:spiffe://bench/portolan/$name" >"$name.ext"
+      openssl x509 -req -in "$name.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 1 -extfile "$name.ext" -out "$name.pem"
+    done
+  ) >"$work/tls.txt" 2>&1
+}
+
+# lab SECONDS PROGRAM [ARGUMENT...]: simulated agents against a coordinator.
+lab() {
+  local seconds=$1 name=$2
+  shift 2
+  certificates || { cat "$work/tls.txt"; return 1; }
+  program "$seconds" "$bin/$name" "--bin=$build" "--tls=$work/tls" "--work=$work" "$@" || { tail -n 20 "$work"/*.log; return 1; }
+}
+
+run_one() {
+  case $1 in
+    plan) bench_plan ;;
+    engine) program 300 "$bin/engine_bench" --name engine ;;
+    veth) bench_veth ;;
+    path) bench_path ;;
+    ingest) program 120 "$bin/ingest_bench" --benchmark_color=false ;;
+    store) program 600 "$bin/store_bench" ;;
+    report) lab 300 report_bench ;;
+    fleet) lab 300 fleet_bench ;;
+    memory) lab 900 memory_bench --only=memory ;;
+    stored) lab 600 memory_bench --only=stored ;;
+    *) echo "no benchmark \"$1\"; there are: ${all[*]}" >&2; exit 2 ;;
+  esac
+}
+
+names=("$@")
+[ ${#names[@]} -gt 0 ] || names=("${all[@]}")
+ulimit -n 8192 2>/dev/null  # two descriptors for each of 1,000 agents, on either side
+say "$(nproc) cores, Linux $(uname -r), load $(cut -d' ' -f1-3 /proc/loadavg); a busy machine shows in the figures, less in the ratios"
+for name in "${names[@]}"; do
+  say "$name"
+  exec {out}> >(tee "$work/$name.out")
+  tee=$!
+  run_one "$name" >&"$out" 2>&1 || echo "$name: did not run to its end (wanted a figure) MISSED" >&"$out"
+  exec {out}>&-
+  wait "$tee"
+done
+
+say "all figures"
+for name in "${names[@]}"; do grep -hE '^[a-z0-9-]+: .*\(wanted .*\) (ok|MISSED)$' "$work/$name.out"; done | tee "$work/table"
+! grep -q 'MISSED$' "$work/table"
