@@ -144,13 +144,13 @@ void Spool::Drop(Token token) {
   MutexLock lock(mu_);
   const size_t opens = std::erase_if(opens_, [token](const auto& open) { return open.first == token; });
   waiting_bytes_ -= opens * kOpenBytes;
-  size_t chunks = 0;
-  std::erase_if(chunks_, [&](const ChunkReport& chunk) {
+  size_t bytes = 0;  // not waiting_bytes_ itself: clang does not see the lock inside a lambda
+  const size_t chunks = std::erase_if(chunks_, [token, &bytes](const ChunkReport& chunk) {
     if (chunk.token != token) return false;
-    waiting_bytes_ -= BytesOf(chunk);
-    ++chunks;
+    bytes += BytesOf(chunk);
     return true;
   });
+  waiting_bytes_ -= bytes;
   Count(token, -static_cast<int64_t>(opens + chunks));
   if (waiting_bytes_ == 0) waiting_since_ = kNever;
 }
