@@ -98,9 +98,8 @@ std::string Show(const v1::Scan& scan) {
   }
   Field(&out, "finished", finished);
   AddSpec(scan, &out);
-  if (scan.overlay_version() > 0) {
-    Field(&out, "added excludes",
-          fmt::format("version {}: {}", scan.overlay_version(), Joined(scan.overlay(), 50, "; ")));
+  if (scan.overlay_size() > 0) {
+    Field(&out, "added excludes", Joined(scan.overlay(), 50, "; "));
   }
   for (const v1::Lane& lane : scan.lanes()) AddLane(lane, &out);
   if (scan.ledger().extra() > 0)

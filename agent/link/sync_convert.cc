@@ -48,8 +48,8 @@ void FillRequest(const LinkState& state, const std::map<Token, LeaseProgress>& p
     v1::HeldLease* held = request->add_leases();
     held->set_token(token.value);
     const auto p = progress.find(token);
-    // What the runner gave up is not held any more, what was taken back neither; the runner may not have come to the latter yet.
-    const IntervalSet ranges = p == progress.end() ? lease.ranges : p->second.ranges.Intersection(lease.ranges);
+    // The runner has carried out every shrink by now: what it lists beyond one was begun before, and is still its own.
+    const IntervalSet& ranges = p == progress.end() ? lease.ranges : p->second.ranges;
     ToProto(ranges, held->mutable_ranges());
     held->set_unprobed(p == progress.end() ? lease.ranges.size() : std::min(p->second.unprobed, ranges.size()));
   }

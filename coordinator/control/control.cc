@@ -67,6 +67,8 @@ absl::Status Control::Load() {
   results_ = std::make_unique<ResultReader>(*store_);
   const Time now = clock_.Now();
   for (ScanRecord& record : state.unfinished) {
+    // Agents may have been told an overlay that the former coordinator could not commit: its version must not come again.
+    record.overlay.version = std::max(record.overlay.version, epoch_ << 32);
     for (const LaneRecord& lane : record.lanes) {
       ingest_->AddLane(lane.id, record.id, lane.vantage, record.spec->space);
       compactor_->Sweep(lane.id, record.spec->space);
@@ -166,13 +168,13 @@ void Control::Tick() {
         throttled ? "no new leases are granted" : "leases are granted again",
         {{"reason", StoreTrouble()}});
     for (auto& [id, scan] : watched_) scan.dirty = true;
-    if (!throttled) {
-      // Those that asked for work in the meantime were told that there is none.
-      std::vector<std::string> names;
-      for (const auto& [name, entry] : agents_) names.push_back(name);
-      std::sort(names.begin(), names.end());
-      for (const std::string& name : names) Resynchronize(name, false);
-    }
+  }
+  if (!throttled && std::exchange(turned_away_, false)) {
+    // Those that asked for work in the meantime were told that there is none.
+    std::vector<std::string> names;
+    for (const auto& [name, entry] : agents_) names.push_back(name);
+    std::sort(names.begin(), names.end());
+    for (const std::string& name : names) Resynchronize(name, false);
   }
   if (const bool ready = Ready().ok(); was_ready_ != ready) {
     was_ready_ = ready;
@@ -300,8 +302,8 @@ void Control::Stop() {
   if (std::exchange(stopped_, true)) return;
   readers_.Stop();
   planners_.Stop();
-  compactor_.reset();  // after the group at hand
   runner_.Stop();
+  compactor_.reset();  // after the group at hand; until now the control thread offered it work
   results_.reset();
   store_.reset();  // commits what is queued; its callbacks find the runner stopped
 }

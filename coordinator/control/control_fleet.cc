@@ -27,7 +27,10 @@ void Control::DoSynchronize(uint64_t id, AgentCall call, Done<SyncAnswer> done) 
   AgentReport report = std::move(call.report);
   if (call.epoch_seen != epoch_) report.revision_seen = 0;
   const uint64_t room = report.room;
-  if (Throttled()) report.room = 0;
+  if (Throttled()) {
+    report.room = 0;
+    turned_away_ = true;
+  }
   absl::StatusOr<SyncDecision> decision =
       scheduler_->Synchronize(report, clock_.Now(), clock_.Wall());
   if (!decision.ok()) {
@@ -130,7 +133,10 @@ void Control::Resynchronize(const std::string& name, bool answer_anyhow) {
   if (it == agents_.end() || !it->second.call.has_value() || it->second.call->answer.has_value())
     return;
   AgentReport report = it->second.report;
-  if (Throttled()) report.room = 0;
+  if (Throttled()) {
+    report.room = 0;
+    turned_away_ = true;
+  }
   absl::StatusOr<SyncDecision> decision =
       scheduler_->Synchronize(report, clock_.Now(), clock_.Wall());
   if (!decision.ok()) {

@@ -139,12 +139,12 @@ void ReportReactor::MaybeRead() {
     if (stream_ == 0 || !accepted_ || reading_ || read_closed_ || ended_ || finished_) return;
     if (received_ - acked_ >= kReportCredit || !control_.MayRead()) return;
     reading_ = true;
-    starting_read_ = true;  // Finish must not come before StartRead
+    ++starting_reads_;  // Finish must not come before StartRead
   }
   StartRead(&request_);
   {
     MutexLock lock(mu_);
-    starting_read_ = false;
+    --starting_reads_;
   }
   MaybeWrite();
 }
@@ -163,7 +163,7 @@ void ReportReactor::MaybeWrite() {
       fenced_.clear();
       ack_due_ = false;
       writing_ = write = true;
-    } else if (!starting_read_ && (ended_ || broken_ || (read_closed_ && received_ == acked_))) {
+    } else if (starting_reads_ == 0 && (ended_ || broken_ || (read_closed_ && received_ == acked_))) {
       finished_ = true;
       status = ToGrpc(end_);
     } else {

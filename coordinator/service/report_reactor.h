@@ -56,7 +56,7 @@ class ReportReactor final : public grpc::ServerBidiReactor<v1::ReportRequest, v1
   bool accepted_ GUARDED_BY(mu_) = false;
   bool reading_ GUARDED_BY(mu_) =
       true;  // a read is under way, or what it brought is being worked on
-  bool starting_read_ GUARDED_BY(mu_) = false;
+  int starting_reads_ GUARDED_BY(mu_) = 0;  // between the decision and StartRead, on any thread
   bool read_closed_ GUARDED_BY(mu_) =
       false;  // the agent will send nothing more, or nothing more is wanted
   bool writing_ GUARDED_BY(mu_) = false;

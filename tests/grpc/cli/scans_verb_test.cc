@@ -45,7 +45,7 @@ TEST_F(ScansVerbTest, ShowsEverything) {
   EXPECT_EQ(text.code, 0);
   for (const char* part : {"10.0.0.0/24 (256 addresses)", "22,80", "lane 7 from dmz",
                            "missing: positions 6 to 9 (4), attempts, among them 10.0.0.1:80",
-                           "version 2: 10.0.0.9", "no agent of vantage", "planned 10 = open 0",
+                           "10.0.0.9", "no agent of vantage", "planned 10 = open 0",
                            "not probed 4 (attempts 4)", "18446744073709551615"}) {
     EXPECT_THAT(text.out, HasSubstr(part));
   }

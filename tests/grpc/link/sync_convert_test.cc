@@ -95,7 +95,7 @@ TEST(SyncConvert, ContextThatCannotBeUsedIsLeftOutNotTheWholeAnswer) {
   EXPECT_EQ(problems.size(), 1u);
 }
 
-TEST(SyncConvert, RequestListsWhatIsHeldAndNeverMoreThanWasGranted) {
+TEST(SyncConvert, RequestListsWhatTheRunnerHoldsAndWhatItBeganBeyondAShrink) {
   LinkState state;
   state.epoch = 3;
   state.revision = 9;
@@ -103,14 +103,14 @@ TEST(SyncConvert, RequestListsWhatIsHeldAndNeverMoreThanWasGranted) {
   state.leases[Token{6}] = {"abc", LaneId{1}, {{100, 150}}, kNever};
   state.shares["abc"] = 12.5;
   std::map<Token, LeaseProgress> progress;
-  progress[Token{5}] = {Token{5}, "abc", {{0, 70}}, 60, false};  // not shrunk yet
+  progress[Token{5}] = {Token{5}, "abc", {{0, 70}}, 60, false};  // had begun 20 beyond the cut
   v1::SynchronizeRequest r;
   FillRequest(state, progress, &r);
   EXPECT_EQ(r.epoch_seen(), 3u);
   EXPECT_EQ(r.revision_seen(), 9u);
   ASSERT_EQ(r.leases_size(), 2);
-  EXPECT_EQ(r.leases(0).ranges(0).end(), 50u);
-  EXPECT_EQ(r.leases(0).unprobed(), 50u);
+  EXPECT_EQ(r.leases(0).ranges(0).end(), 70u);
+  EXPECT_EQ(r.leases(0).unprobed(), 60u);
   EXPECT_EQ(r.leases(1).unprobed(), 50u);
   EXPECT_EQ(r.shares(0).rate(), 12.5);
 }
