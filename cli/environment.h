@@ -33,7 +33,7 @@ class LocalStack {
   virtual absl::Status StartAgent() = 0;
   // Why the agent cannot go on; OK while it can, or was not started.
   virtual absl::Status AgentFatal() const = 0;
-  // Drains the agent and commits everything; at most `grace` each.
+  // Drains the agent for at most `grace` (zero: it holds nothing), then commits everything.
   virtual void Stop(Duration grace) = 0;
 };
 

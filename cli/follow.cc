@@ -73,9 +73,14 @@ absl::StatusOr<int> FollowAndPrint(Context& context, Session& session, const std
       context.env.notes->Note(fmt::format(
           "interrupted; the scan has finished, its results: portolan results {}", scan_id));
     }
+    // Those who wait for the results need not wait until everything has stopped.
+    if (printed.ok()) (void)context.env.out->Flush();  // an error comes again with Close
     if (!printed.ok()) scan = printed;
   }
-  StopLocal(session);
+  if (session.is_local()) {
+    // A scan that has finished has left the agent nothing to give back.
+    session.local->Stop(scan.ok() ? Duration::zero() : Duration(std::chrono::seconds(5)));
+  }
   PORTOLAN_RETURN_IF_ERROR(scan.status());
   return ExitCodeOfScan(*scan);
 }
@@ -99,10 +104,6 @@ absl::Status StartLocalAgent(Context& context, Session& session, const std::stri
     list.set_page_token(scans.next_page_token());
   } while (!list.page_token().empty());
   return session.local->StartAgent();
-}
-
-void StopLocal(Session& session) {
-  if (session.is_local()) session.local->Stop(std::chrono::seconds(5));
 }
 
 }  // namespace portolan

@@ -26,7 +26,4 @@ int ExitCodeOfScan(const v1::Scan& scan);
 // paused, and it is said how to go on. Then starts the agent. `keep`: the scan that is to run.
 absl::Status StartLocalAgent(Context& context, Session& session, const std::string& keep);
 
-// Ends a local session in good order; nothing for a remote one.
-void StopLocal(Session& session);
-
 }  // namespace portolan

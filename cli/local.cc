@@ -30,11 +30,13 @@ absl::Status MakeDirectories(const std::string& path) {
   return absl::OkStatus();
 }
 
+constexpr Duration kShutdown = std::chrono::seconds(5);
+
 class InProcessStack : public LocalStack {
  public:
   InProcessStack(LocalOptions options, std::unique_ptr<Coordinator> coordinator)
       : options_(std::move(options)), coordinator_(std::move(coordinator)) {}
-  ~InProcessStack() override { Stop(std::chrono::seconds(1)); }
+  ~InProcessStack() override { Stop(Duration::zero()); }
 
   std::shared_ptr<grpc::Channel> channel() override { return coordinator_->InProcessChannel(); }
 
@@ -55,9 +57,9 @@ class InProcessStack : public LocalStack {
     if (std::exchange(stopped_, true)) return;
     // What could not be reported in time is probed again when the scan goes on; nothing else is
     // lost.
-    if (agent_) (void)agent_->Drain(grace);
+    if (agent_ && grace > Duration::zero()) (void)agent_->Drain(grace);
     agent_.reset();
-    coordinator_->Shutdown(grace);
+    coordinator_->Shutdown(kShutdown);
   }
 
  private:
