@@ -1,9 +1,13 @@
 #include "cli/help.h"
 
+#include <algorithm>
+#include <vector>
+
 namespace portolan {
 namespace {
 
 constexpr size_t kWidth = 100;
+constexpr const char kGlobalOptions[] = "Global options";
 constexpr size_t kOptionColumn = 28;
 
 std::string Entry(const std::string& name, const std::string& text) {
@@ -19,6 +23,7 @@ std::string Entry(const std::string& name, const std::string& text) {
 
 std::string OptionName(const CLI::Option* option) {
   std::string name;
+  if (option->check_lname("targets-from")) name = "-iL";  // see NormalizeArgv
   for (const std::string& s : option->get_snames()) name += (name.empty() ? "-" : ", -") + s;
   for (const std::string& l : option->get_lnames()) name += (name.empty() ? "    --" : ", --") + l;
   if (option->get_items_expected_max() > 0) {
@@ -79,7 +84,11 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string, CLI::AppF
     const std::string text = verb->get_description();
     out += Entry(verb->get_name(), text.substr(0, text.find('\n')));
   }
-  for (const std::string& group : app->get_groups()) {
+  // What every verb has comes last.
+  std::vector<std::string> groups = app->get_groups();
+  std::stable_partition(groups.begin(), groups.end(),
+                        [](const std::string& g) { return g != kGlobalOptions; });
+  for (const std::string& group : groups) {
     std::string entries;
     for (const CLI::Option* option : app->get_options()) {
       if (option->get_group() != group || group.empty()) continue;
@@ -92,7 +101,8 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string, CLI::AppF
         entries += Entry(option->get_option_text(), option->get_description());
       }
     }
-    if (!entries.empty()) out += "\n" + group + ":\n" + entries;
+    if (!entries.empty())
+      out += "\n" + group + (group == "Scope" ? " (local mode only)" : "") + ":\n" + entries;
   }
   if (!app->get_footer().empty()) out += "\nExamples:\n" + app->get_footer() + "\n";
   if (app->get_parent() != nullptr) {

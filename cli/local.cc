@@ -78,11 +78,11 @@ absl::StatusOr<std::unique_ptr<LocalStack>> StartLocalStack(const LocalOptions& 
   how.scope = options.scope;
   auto coordinator = Coordinator::Start(std::move(how));
   if (coordinator.status().code() == absl::StatusCode::kFailedPrecondition) {
-    return Annotate(
-        coordinator.status(),
-        "local mode: another portolan may be running with this directory: wait for it, or give "
-        "--data another one, or run "
-        "portolan-coordinator and name it with --coordinator to scan several things at once");
+    return FailedPrecondition(
+        "{}\n  in local mode one program at a time uses a data directory: wait for the other, give "
+        "this one another with --data DIR, or start portolan-coordinator and portolan-agent and "
+        "name them with --coordinator",
+        Message(coordinator.status()));
   }
   PORTOLAN_RETURN_IF_ERROR(coordinator.status());
   return std::make_unique<InProcessStack>(options, *std::move(coordinator));

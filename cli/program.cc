@@ -19,8 +19,8 @@ constexpr const char kAbout[] =
     "  1    failed: the message says what and why\n"
     "  2    usage: flags, targets or ports are wrong, or outside the scope\n"
     "  3    the scan ended PARTIAL or was cancelled: its ledger says what was not probed, and why\n"
-    "  130  interrupted (Ctrl-C); 143: terminated. The message says how to go on. A second signal "
-    "stops at once.\n"
+    "  130  interrupted (Ctrl-C), 143 terminated: it says how to go on; a second one stops at "
+    "once\n"
     "  141  the reader of stdout has gone (portolan results last | head)\n\n"
     "Environment: PORTOLAN_COORDINATOR, PORTOLAN_TLS_CERT, PORTOLAN_TLS_KEY, PORTOLAN_TLS_CA, "
     "PORTOLAN_DATA for the flags of these names; NO_COLOR.";
@@ -30,7 +30,7 @@ constexpr const char kExamples[] =
     "  portolan scan 10.0.0.0/24 -p 22,80,443 --json    as JSON lines\n"
     "  portolan results last --show all                 closed and filtered ports of the last "
     "scan, too\n"
-    "  export PORTOLAN_COORDINATOR=scan.example:4460\n"
+    "  export PORTOLAN_COORDINATOR=scan.example:7411\n"
     "  portolan scan 10.0.0.0/16 --each-vantage --vantage office,dmz --detach\n"
     "  portolan scans watch last";
 

@@ -8,7 +8,7 @@ void Interrupts::Deliver(int signal) {
   std::vector<std::function<void()>> stops;
   bool again = false;
   {
-    std::lock_guard lock(mu_);
+    MutexLock lock(mu_);
     again = signal_ != 0;
     if (!again) {
       signal_ = signal;
@@ -19,23 +19,26 @@ void Interrupts::Deliver(int signal) {
     at_once_(signal);
     return;
   }
-  changed_.notify_all();
+  changed_.NotifyAll();
   for (const auto& stop : stops) stop();
 }
 
 int Interrupts::signal() const {
-  std::lock_guard lock(mu_);
+  MutexLock lock(mu_);
   return signal_;
 }
 
 bool Interrupts::WaitFor(Duration duration) {
-  std::unique_lock lock(mu_);
-  return changed_.wait_for(lock, duration, [this] { return signal_ != 0; });
+  MutexLock lock(mu_);
+  while (signal_ == 0) {
+    if (!changed_.WaitFor(mu_, duration)) break;
+  }
+  return signal_ != 0;
 }
 
 Interrupts::Guard::Guard(Interrupts& owner, std::function<void()> stop) : owner_(owner) {
   {
-    std::lock_guard lock(owner_.mu_);
+    MutexLock lock(owner_.mu_);
     if (owner_.signal_ == 0) {
       id_ = owner_.next_id_++;
       owner_.stops_.emplace(id_, std::move(stop));
@@ -46,7 +49,7 @@ Interrupts::Guard::Guard(Interrupts& owner, std::function<void()> stop) : owner_
 }
 
 Interrupts::Guard::~Guard() {
-  std::lock_guard lock(owner_.mu_);
+  MutexLock lock(owner_.mu_);
   owner_.stops_.erase(id_);
 }
 

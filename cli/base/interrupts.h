@@ -1,10 +1,9 @@
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <map>
-#include <mutex>
 
+#include "common/base/mutex.h"
 #include "common/base/time.h"
 
 namespace portolan {
@@ -39,12 +38,11 @@ class Interrupts {
 
  private:
   const std::function<void(int)> at_once_;
-  // std::mutex, because the condition variable wants it.
-  mutable std::mutex mu_;
-  std::condition_variable changed_;
-  int signal_ = 0;
-  uint64_t next_id_ = 1;
-  std::map<uint64_t, std::function<void()>> stops_;
+  mutable Mutex mu_;
+  CondVar changed_;
+  int signal_ GUARDED_BY(mu_) = 0;
+  uint64_t next_id_ GUARDED_BY(mu_) = 1;
+  std::map<uint64_t, std::function<void()>> stops_ GUARDED_BY(mu_);
 };
 
 }  // namespace portolan
