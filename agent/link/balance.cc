@@ -1,6 +1,7 @@
 #include "agent/link/balance.h"
 
 #include <algorithm>
+#include <numeric>
 #include <tuple>
 
 namespace portolan {
@@ -19,11 +20,29 @@ uint32_t WeightOf(const ThreadLoad& load, const std::string& scan) {
 
 }  // namespace
 
-size_t LeastLoaded(const std::vector<ThreadLoad>& loads) {
-  const auto best = std::min_element(loads.begin(), loads.end(), [](const ThreadLoad& a, const ThreadLoad& b) {
-    return std::make_tuple(a.unprobed, Weight(a)) < std::make_tuple(b.unprobed, Weight(b));
+std::vector<uint64_t> SplitWork(uint64_t size, const std::vector<ThreadLoad>& loads, uint64_t least) {
+  std::vector<size_t> by_load(loads.size());
+  std::iota(by_load.begin(), by_load.end(), size_t{0});
+  std::stable_sort(by_load.begin(), by_load.end(), [&](size_t a, size_t b) {
+    return std::make_tuple(loads[a].unprobed, Weight(loads[a])) < std::make_tuple(loads[b].unprobed, Weight(loads[b]));
   });
-  return static_cast<size_t>(best - loads.begin());
+  // The level that the work reaches when it is poured over the first `n` threads, for the largest n of which the fullest still gets its least.
+  std::vector<uint64_t> out(loads.size(), 0);
+  size_t n = loads.size();
+  uint64_t below = 0;
+  for (size_t i = 0; i < n; ++i) below += loads[by_load[i]].unprobed;
+  while (n > 1 && (size + below) / n < loads[by_load[n - 1]].unprobed + std::max<uint64_t>(least, 1)) {
+    below -= loads[by_load[n - 1]].unprobed;
+    --n;
+  }
+  const uint64_t level = (size + below) / n;
+  uint64_t left = size;
+  for (size_t i = n; i-- > 0;) {
+    // The least loaded one gets what rounding left.
+    out[by_load[i]] = i == 0 ? left : std::min(left, level - loads[by_load[i]].unprobed);
+    left -= out[by_load[i]];
+  }
+  return out;
 }
 
 std::vector<std::map<std::string, double>> DivideShares(const std::map<std::string, double>& shares,

@@ -18,8 +18,9 @@ struct ThreadLoad {
   std::map<std::string, uint32_t> weight;  // by scan: of its leases that are not fully reported
 };
 
-// The thread for the next lease: the one with the fewest unprobed positions, then with the least weight. `loads` is not empty.
-size_t LeastLoaded(const std::vector<ThreadLoad>& loads);
+// How many of `size` new positions each thread takes, so that the one with the most to do has as little as can be: the least loaded are filled up to one
+// level. A part is at least `least` positions, or all of them: a chunk of a few positions costs more than it helps. `loads` is not empty.
+std::vector<uint64_t> SplitWork(uint64_t size, const std::vector<ThreadLoad>& loads, uint64_t least);
 
 // Each thread's part of each scan's rate, in proportion to its leases of that scan; the parts of a scan never sum to more than its share. A thread
 // without a lease of a scan gets 0; a negative share (no limit) is passed to all.

@@ -17,7 +17,9 @@ constexpr uint64_t kWorthACall = 64;
 // A scan's context stays so long after its last lease: the next lease of it may be on its way.
 constexpr Duration kKeepContexts = std::chrono::seconds(30);
 // How long a good-bye waits for its answer: that it was sent is what counts.
-constexpr Duration kGoodbyeWait = std::chrono::seconds(1);
+constexpr Duration kGoodbyeWait = std::chrono::milliseconds(250);
+// A lease is divided over threads in parts of at least this, some chunks' worth.
+constexpr uint64_t kLeastPart = 2048;
 
 bool Less(double a, double b) {  // of shares: negative is no limit
   if (a < 0) return false;
@@ -32,32 +34,34 @@ AgentControl::AgentControl(const AgentControlOptions& options)
 }
 
 void AgentControl::Forget(Token token) {
-  if (const auto it = thread_of_.find(token); it != thread_of_.end()) {
-    Send(it->second, order::Revoke{token});
-    thread_of_.erase(it);
-  }
-  progress_.erase(token);
+  SendHolders(token, order::Revoke{token});
+  parts_.erase(token);
   state_.leases.erase(token);
 }
 
 void AgentControl::Observe(const std::vector<ProbeThread::Snapshot>& threads, const SpoolView& spool) {
   measured_rate_ = 0;
-  progress_.clear();
+  std::vector<std::map<Token, const LeaseProgress*>> said(threads.size());
   for (size_t i = 0; i < threads.size(); ++i) {
     measured_rate_ += threads[i].counters.measured_rate;
-    for (const LeaseProgress& p : threads[i].leases) {
-      const auto it = thread_of_.find(p.token);
-      if (it != thread_of_.end() && it->second == i) progress_[p.token] = p;
-    }
+    for (const LeaseProgress& p : threads[i].leases) said[i][p.token] = &p;
   }
   spool_has_room_ = spool.has_room;
   quiet_ = spool.empty && std::all_of(threads.begin(), threads.end(), [](const ProbeThread::Snapshot& t) { return t.idle; });
 
-  // A lease is over when all of it is acknowledged; also one that its thread does not know (it refused it).
   std::vector<Token> over;
-  for (const auto& [token, thread] : thread_of_) {
-    const auto p = progress_.find(token);
-    const bool walked = p == progress_.end() || p->second.reported || p->second.ranges.empty();
+  for (auto& [token, parts] : parts_) {
+    // A thread that does not know it has refused it: that part is not held.
+    std::erase_if(parts, [&, t = token](const Part& part) { return !said[part.thread].contains(t); });
+    bool walked = true;
+    for (Part& part : parts) {
+      const LeaseProgress& p = *said[part.thread][token];
+      part.ranges = p.ranges;
+      part.unprobed = p.unprobed;
+      part.reported = p.reported || p.ranges.empty();
+      walked = walked && part.reported;
+    }
+    // A lease is over when all of it is acknowledged.
     if (walked && !spool.holds(token)) over.push_back(token);
   }
   for (const Token token : over) Forget(token);
@@ -65,16 +69,31 @@ void AgentControl::Observe(const std::vector<ProbeThread::Snapshot>& threads, co
   DivideRates();
 }
 
+std::map<Token, LeaseProgress> AgentControl::Progress() const {
+  std::map<Token, LeaseProgress> out;
+  for (const auto& [token, parts] : parts_) {
+    LeaseProgress& p = out[token];
+    p.token = token;
+    p.reported = true;
+    for (const Part& part : parts) {
+      p.ranges.Add(part.ranges);
+      p.unprobed += part.unprobed;
+      p.reported = p.reported && part.reported;
+    }
+  }
+  return out;
+}
+
 std::vector<ThreadLoad> AgentControl::Loads() const {
   std::vector<ThreadLoad> loads(options_.threads);
-  for (const auto& [token, thread] : thread_of_) {
+  for (const auto& [token, parts] : parts_) {
     const auto lease = state_.leases.find(token);
     if (lease == state_.leases.end()) continue;
-    const auto p = progress_.find(token);
-    const uint64_t unprobed = p == progress_.end() ? lease->second.ranges.size() : p->second.unprobed;
-    loads[thread].unprobed += unprobed;
-    if (p != progress_.end() && p->second.reported) continue;
-    loads[thread].weight[lease->second.scan] += unprobed > 0 ? ThreadLoad::kWalking : 1;
+    for (const Part& part : parts) {
+      loads[part.thread].unprobed += part.unprobed;
+      if (part.reported) continue;
+      loads[part.thread].weight[lease->second.scan] += part.unprobed > 0 ? ThreadLoad::kWalking : 1;
+    }
   }
   return loads;
 }
@@ -165,11 +184,11 @@ void AgentControl::OnAnswer(const DesiredState& desired, Time now) {
 void AgentControl::Carry(const Actions& actions) {
   for (const Token token : actions.revoke) Forget(token);
   for (const auto& [token, ranges] : actions.shrink) {
-    if (const auto it = thread_of_.find(token); it != thread_of_.end()) Send(it->second, order::Shrink{token, ranges});
+    SendHolders(token, order::Shrink{token, ranges});
   }
   for (const auto& context : actions.contexts) SendAll(order::SetContext{context});
   SetDraining();
-  for (const AgentLease& lease : actions.grant) thread_of_[lease.token] = LeastLoaded(Loads());
+  for (const AgentLease& lease : actions.grant) Grant(lease);
   for (const AgentLease& lease : actions.grant) {
     // Nothing goes out before its rate is known.
     if (!state_.shares.contains(lease.scan)) {
@@ -178,9 +197,23 @@ void AgentControl::Carry(const Actions& actions) {
     }
   }
   DivideRates();
-  for (const AgentLease& lease : actions.grant) Send(thread_of_[lease.token], order::Grant{lease});
+  for (const AgentLease& lease : actions.grant) {
+    for (const Part& part : parts_[lease.token]) {
+      AgentLease own = lease;
+      own.ranges = part.ranges;
+      Send(part.thread, order::Grant{std::move(own)});
+    }
+  }
   for (const auto& [token, deadline] : actions.renew) {
-    if (const auto it = thread_of_.find(token); it != thread_of_.end()) Send(it->second, order::Renew{token, deadline});
+    SendHolders(token, order::Renew{token, deadline});
+  }
+}
+
+void AgentControl::Grant(const AgentLease& lease) {
+  const std::vector<uint64_t> sizes = SplitWork(lease.ranges.size(), Loads(), kLeastPart);
+  IntervalSet left = lease.ranges;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] > 0) parts_[lease.token].push_back({i, left.TakeFront(sizes[i]), sizes[i], false});
   }
 }
 
@@ -236,7 +269,7 @@ absl::Status AgentControl::OnFailure(const absl::Status& error, Time now) {
   if (goodbye_) return absl::OkStatus();
   const absl::Status fatal = policy_.OnFailure(error, now);
   if (!fatal.ok()) {
-    while (!thread_of_.empty()) Forget(thread_of_.begin()->first);
+    while (!parts_.empty()) Forget(parts_.begin()->first);
   }
   return fatal;
 }

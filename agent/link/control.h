@@ -24,7 +24,8 @@ struct AgentControlOptions {
   uint64_t seed = 0;    // of the back-off
 };
 
-// What the agent decides between the coordinator and its probe threads: which lease goes where, when to call, when a lease is finished, when it has drained.
+// What the agent decides between the coordinator and its probe threads: which part of a lease goes where, when to call,
+// when a lease is finished, when it has drained.
 // Pure: time, the threads' snapshots and the spool's word are arguments; what it wants of the threads are orders. Not thread-safe.
 //
 // A round: Observe, carry out TakeOrders, then do as Next says; OnAnswer, OnFailure or OnCancelled once for each BeginCall. Orders of an answer must have
@@ -37,7 +38,7 @@ class AgentControl {
     std::function<bool(Token)> holds;  // reports of the lease are waiting or not acknowledged
   };
   enum class Step { kWait, kCall, kCancel };
-  // What a request says beyond state() and progress().
+  // What a request says beyond state() and Progress().
   struct Ask {
     Duration deadline{};
     bool draining = false;
@@ -70,13 +71,22 @@ class AgentControl {
 
   size_t coordinator() const { return policy_.coordinator(); }
   const LinkState& state() const { return state_; }
-  const std::map<Token, LeaseProgress>& progress() const { return progress_; }
+  // What the threads said of each lease at the last Observe, taken together.
+  std::map<Token, LeaseProgress> Progress() const;
   std::optional<Time> last_answer() const { return last_answer_; }
   Duration lease_term() const { return lease_term_; }
   int failures() const { return policy_.failures(); }
   uint64_t unprobed() const;
 
  private:
+  // What one thread holds of a lease.
+  struct Part {
+    size_t thread = 0;
+    IntervalSet ranges;
+    uint64_t unprobed = 0;
+    bool reported = false;
+  };
+
   std::vector<ThreadLoad> Loads() const;
   template <typename What>
   void Send(size_t thread, What what) {
@@ -84,11 +94,19 @@ class AgentControl {
     order.thread = thread;
     order.what.emplace<What>(std::move(what));
   }
+  // To each thread that holds a part of the lease.
+  template <typename What>
+  void SendHolders(Token token, const What& what) {
+    const auto it = parts_.find(token);
+    if (it == parts_.end()) return;
+    for (const Part& part : it->second) Send(part.thread, what);
+  }
   template <typename What>
   void SendAll(const What& what) {
     for (size_t i = 0; i < options_.threads; ++i) Send(i, what);
   }
   void Forget(Token token);
+  void Grant(const AgentLease& lease);
   void Carry(const Actions& actions);
   void SetDraining();
   // Brings rates to what the loads want. Less is said at once; more only when no thread was told of less in the same round.
@@ -100,8 +118,7 @@ class AgentControl {
   const AgentControlOptions options_;
   CallPolicy policy_;
   LinkState state_;
-  std::map<Token, size_t> thread_of_;
-  std::map<Token, LeaseProgress> progress_;
+  std::map<Token, std::vector<Part>> parts_;  // of each lease held; empty: no thread has any of it
   std::vector<std::map<std::string, double>> told_shares_;  // by thread
   std::vector<double> told_rates_;                          // by thread
   std::vector<Order> orders_;

@@ -12,7 +12,7 @@
 namespace portolan {
 namespace {
 
-AgentControlOptions ControlOptionsOf(const LinkOptions& options, size_t threads, size_t coordinators) {
+AgentControlOptions OptionsOf(const LinkOptions& options, size_t threads, size_t coordinators) {
   AgentControlOptions out;
   out.threads = threads;
   out.coordinators = coordinators;
@@ -29,7 +29,7 @@ Link::Link(LinkOptions options, CoordinatorClient& client, std::vector<ProbeThre
       threads_(std::move(threads)),
       spool_(spool),
       clock_(clock),
-      control_(ControlOptionsOf(options_, threads_.size(), client.coordinators())) {
+      control_(OptionsOf(options_, threads_.size(), client.coordinators())) {
   reporter_ = std::make_unique<Reporter>(Reporter::Options{options_.name, options_.incarnation, options_.seed + 1}, client_, spool_,
                                          [this](const std::vector<Token>& tokens) {
                                            MutexLock lock(mu_);
@@ -185,7 +185,7 @@ v1::SynchronizeRequest Link::MakeRequest(const AgentControl::Ask& ask) const {
   agent->set_window(options_.window);
   for (const std::string& rule : options_.scope) agent->add_scope(rule);
   agent->set_permutation_version(Permutation::kVersion);
-  FillRequest(control_.state(), control_.progress(), &request);
+  FillRequest(control_.state(), control_.Progress(), &request);
   request.set_draining(ask.draining);
   request.set_measured_rate(ask.measured_rate);
   request.set_room(ask.room);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <utility>
 
 #include "common/base/status.h"
@@ -53,7 +54,10 @@ void FillRequest(const LinkState& state, const std::map<Token, LeaseProgress>& p
     ToProto(ranges, held->mutable_ranges());
     held->set_unprobed(p == progress.end() ? lease.ranges.size() : std::min(p->second.unprobed, ranges.size()));
   }
+  std::set<std::string> leased;
+  for (const auto& [token, lease] : state.leases) leased.insert(lease.scan);
   for (const auto& [scan, rate] : state.shares) {
+    if (!leased.contains(scan)) continue;  // nothing is sent for it
     v1::ScanShare* share = request->add_shares();
     share->set_scan_id(scan);
     share->set_rate(rate);

@@ -7,10 +7,49 @@
 namespace portolan {
 namespace {
 
-TEST(Balance, NextLeaseGoesToTheThreadWithTheLeastToProbe) {
-  EXPECT_EQ(LeastLoaded({{100, {{"a", 1}}}, {50, {{"a", 3}}}, {70, {}}}), 1u);
-  EXPECT_EQ(LeastLoaded({{0, {{"a", 1}}}, {0, {}}}), 1u);
-  EXPECT_EQ(LeastLoaded({{0, {}}}), 0u);
+std::vector<ThreadLoad> Loads(std::vector<uint64_t> unprobed) {
+  std::vector<ThreadLoad> out;
+  for (const uint64_t n : unprobed) {
+    out.emplace_back();
+    out.back().unprobed = n;
+  }
+  return out;
+}
+
+TEST(Balance, WorkIsPouredOverTheLeastLoadedThreads) {
+  EXPECT_THAT(SplitWork(100, Loads({0}), 10), testing::ElementsAre(100));
+  EXPECT_THAT(SplitWork(100, Loads({0, 0}), 10), testing::ElementsAre(50, 50));
+  EXPECT_THAT(SplitWork(100, Loads({80, 20}), 10), testing::ElementsAre(20, 80));
+  EXPECT_THAT(SplitWork(100, Loads({500, 20, 40}), 10), testing::ElementsAre(0, 60, 40));
+  EXPECT_THAT(SplitWork(15, Loads({0, 0}), 10), testing::ElementsAre(15, 0)) << "too little to divide";
+  EXPECT_THAT(SplitWork(5, Loads({7, 3}), 10), testing::ElementsAre(0, 5));
+}
+
+TEST(Balance, SplitIsCompleteAndEven) {
+  std::mt19937_64 random(2);
+  for (int round = 0; round < 5000; ++round) {
+    std::vector<uint64_t> before(1 + random() % 6);
+    for (uint64_t& n : before) n = random() % 5000;
+    const uint64_t size = 1 + random() % 20'000;
+    const uint64_t least = random() % 3000;
+    const auto parts = SplitWork(size, Loads(before), least);
+    uint64_t sum = 0, highest = 0, lowest = UINT64_MAX;
+    for (size_t i = 0; i < parts.size(); ++i) {
+      sum += parts[i];
+      if (parts[i] == 0) continue;
+      EXPECT_TRUE(parts[i] >= least || parts[i] == size);
+      highest = std::max(highest, before[i] + parts[i]);
+      lowest = std::min(lowest, before[i] + parts[i]);
+    }
+    EXPECT_EQ(sum, size);
+    EXPECT_LE(highest - lowest, parts.size()) << "the threads that got some end at one level";
+    for (size_t i = 0; i < parts.size(); ++i) {
+      for (size_t k = 0; k < parts.size(); ++k) {
+        if (parts[i] > 0 || parts[k] == 0) continue;
+        EXPECT_GE(before[i], before[k]) << "left out though it had less";
+      }
+    }
+  }
 }
 
 TEST(Balance, ShareIsDividedByLeases) {
