@@ -288,7 +288,8 @@ void EpollEngine::Reuse(uint32_t index, bool drain) {
     return;
   }
   if (drain) {
-    // Disconnecting an attempt or a connection leaves ECONNRESET behind. After a refusal there is nothing: error and queue have been read.
+    // Disconnecting an attempt or a connection leaves ECONNRESET behind (today's kernels clear it in the next connect(), but promise nothing), and an ICMP
+    // error may have come in the last moment. After a refusal there is nothing: error and queue have been read.
     TakeSocketError(slot.fd);
     ReadErrorQueue(slot.fd, {});
   }
