@@ -144,6 +144,18 @@ TEST(EpollEngine, LeavesFromTheSourcesInTurn) {
   EXPECT_EQ(sources, (std::map<IpAddress, int>{{IpAddress::V4(0x7f000002), 10}, {IpAddress::V4(0x7f000003), 10}}));
 }
 
+TEST(EpollEngine, SourcesOfOneFamilyDoNotConcernTheOther) {
+  const TestSocket open6 = TestSocket::Listening(kLoopback6);
+  if (!open6.ok()) GTEST_SKIP() << "no IPv6 on this machine";
+  const TestSocket open4 = TestSocket::Listening(kLoopback);
+  auto only4 = MakeEngine(4, {IpAddress::V4(0x7f000002)});
+  EXPECT_EQ(ProbeOnce(*only4, kLoopback6, open6.port()).source, kLoopback6);
+  EXPECT_EQ(ProbeOnce(*only4, kLoopback, open4.port()).source, IpAddress::V4(0x7f000002));
+  auto only6 = MakeEngine(4, {kLoopback6});
+  EXPECT_EQ(ProbeOnce(*only6, kLoopback6, open6.port()).source, kLoopback6);
+  EXPECT_EQ(ProbeOnce(*only6, kLoopback, open4.port()).source, kLoopback);
+}
+
 TEST(EpollEngine, SourceOfAnotherMachineIsRefusedAtOnce) {
   const auto engine = MakeEpollEngine({4, {IpAddress::V4(0xc6120001)}}, SystemClock());
   EXPECT_EQ(engine.status().code(), absl::StatusCode::kInvalidArgument) << engine.status();

@@ -453,8 +453,8 @@ TEST(Runner, DroppedScanIsRevokedAndForgotten) {
 
 TEST(Runner, MeasuresPositionsASecondOfWork) {
   RunnerHarness h(AllClosed, 100);  // 1 ms each: 100,000/s
-  h.AddScan("s", MakeSpace(1, 4000, 100));
-  h.Grant(1, "s", IntervalSet{{0, 400'000}});
+  h.AddScan("s", MakeSpace(1, 2500, 100));
+  h.Grant(1, "s", IntervalSet{{0, 250'000}});
   h.RunToEnd();
   h.RunFor(seconds(100));
   EXPECT_NEAR(h.runner.counters().measured_rate, 100'000, 5'000);
