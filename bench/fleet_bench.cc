@@ -169,11 +169,13 @@ std::string Describe(const std::vector<double>& ms) {
 
 int Main(int argc, char** argv) {
   std::vector<std::string> keys = kLabArguments;
-  keys.insert(keys.end(), {"agents", "idle", "rate", "seconds", "mix"});
+  keys.insert(keys.end(), {"agents", "idle", "rate", "seconds", "mix", "herd-every"});
   const Arguments arguments(argc, argv, keys);
   const int idle = static_cast<int>(arguments.Number("idle", 100));
   const int workers = static_cast<int>(arguments.Number("agents", 1000)) - idle;
   const double rate = arguments.Number("rate", 100'000), seconds = arguments.Number("seconds", 30);
+
+  const int herd_every = static_cast<int>(arguments.Number("herd-every", 5));  // seconds
 
   std::vector<SimOptions> agents;
   for (int i = 0; i < workers + idle; ++i) {
@@ -213,8 +215,8 @@ int Main(int argc, char** argv) {
                  answers = fleet.counters().answers;
   const double cpu = lab.coordinator().usage().cpu_s, own = OwnUsage().cpu_s;
   for (int second = 0; second < static_cast<int>(seconds); ++second) {
-    if (second % 5 == 2)
-      Herd(lab, arrivals, scan.id(), static_cast<uint64_t>(second / 5) + 1,
+    if (second % herd_every == herd_every - 1)
+      Herd(lab, arrivals, scan.id(), static_cast<uint64_t>(second / herd_every) + 1,
            static_cast<size_t>(workers), &herd);
     for (int i = 0; i < 10; ++i) {
       info.push_back(InfoMilliseconds(lab));

@@ -17,7 +17,7 @@ ScanId Control::NewScanId() {
     ScanId id;
     uint64_t bits = random_();
     for (size_t i = 0; i < kScanIdLength; ++i, bits >>= 5) id += kScanIdAlphabet[bits & 31];
-    if (!scheduler_->GetScan(id).has_value()) return id;
+    if (!scheduler_->GetContext(id).has_value()) return id;
   }
 }
 

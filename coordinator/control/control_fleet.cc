@@ -81,9 +81,9 @@ void Control::Deliver(AgentEntry& entry, SyncDecision decision, bool answer_anyh
   answer.epoch = epoch_;
   answer.lease_term = options_.scheduler.lease_term;
   for (const ScanContextRef& ref : decision.contexts) {
-    std::optional<Scheduler::ScanView> view = scheduler_->GetScan(ref.scan);
-    if (view.has_value())
-      answer.contexts.push_back({ref.scan, view->spec, ref.with_space, std::move(view->overlay)});
+    const std::optional<Scheduler::ScanContext> scan = scheduler_->GetContext(ref.scan);
+    if (scan.has_value())
+      answer.contexts.push_back({ref.scan, scan->spec, ref.with_space, *scan->overlay});
   }
   Token newest;
   for (const GrantedLease& lease : decision.leases) newest = std::max(newest, lease.token);

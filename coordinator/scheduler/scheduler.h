@@ -114,7 +114,13 @@ class Scheduler {
     uint32_t attempt = 1;
     Time expires;
   };
-  std::optional<ScanView> GetScan(const ScanId& id) const;
+  std::optional<ScanView> GetScan(const ScanId& id) const;  // O(its lanes and leases)
+  // What its agents must know of it. O(1): a change may concern a thousand of them.
+  struct ScanContext {
+    std::shared_ptr<const ScanSpec> spec;
+    const DenyOverlay* overlay = nullptr;  // until the next call that changes something
+  };
+  std::optional<ScanContext> GetContext(const ScanId& id) const;
   std::vector<ScanId> ListScans() const;
   std::vector<AgentView> ListAgents() const;
   std::vector<LeaseView> ListLeases(const ScanId& scan, const std::string& agent) const;  // empty: all

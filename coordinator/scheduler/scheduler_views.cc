@@ -1,5 +1,7 @@
 // Looking inside.
 #include <algorithm>
+#include <string_view>
+#include <unordered_set>
 
 #include "coordinator/scheduler/impl.h"
 
@@ -10,7 +12,7 @@ std::optional<Scheduler::ScanView> Scheduler::GetScan(const ScanId& id) const {
   if (it == impl_->scans.end()) return std::nullopt;
   const Scan& s = *it->second;
   ScanView v{s.id, s.spec, s.state, s.overlay, s.created, s.started, s.finished, {}, {}, 0};
-  std::set<std::string> agents;
+  std::unordered_set<std::string_view> agents;  // of the leases
   for (const auto& lane : s.lanes) {
     LaneView l;
     l.id = lane->id;
@@ -29,6 +31,12 @@ std::optional<Scheduler::ScanView> Scheduler::GetScan(const ScanId& id) const {
   }
   v.agents = static_cast<uint32_t>(agents.size());
   return v;
+}
+
+std::optional<Scheduler::ScanContext> Scheduler::GetContext(const ScanId& id) const {
+  auto it = impl_->scans.find(id);
+  if (it == impl_->scans.end()) return std::nullopt;
+  return ScanContext{it->second->spec, &it->second->overlay};
 }
 
 std::vector<ScanId> Scheduler::ListScans() const {
