@@ -30,6 +30,8 @@ struct Scan {
   bool shares_changed = true;        // who may claim a share changed since they were divided
   Time shares_divided_at;
   size_t claimants = 0;
+  bool all_claim = false;            // everybody who could probe for it claimed a share when they were divided
+  bool shares_freed = false;         // some share was given up since those who wait for it were woken
   std::map<std::string, double> usable;  // agents that were found to be unable to use their even share, and what they can use
 
   bool running() const { return state == ScanState::kRunning; }
@@ -108,11 +110,13 @@ struct Scheduler::Impl {
 
   // ---- rates ----
   void DivideRate(Scan& s, Time now);
+  void TickShares(Scan& s, Time now);
   double UsableRate(const AgentRecord& a, Scan& s, Time now);
-  bool HoldsLeaseOf(const std::string& agent, const Scan& s) const;
+  bool HoldsLeaseOf(const AgentRecord& a, const Scan& s) const;
   void WakeUnsettled(Scan& s);
+  std::vector<AgentRecord*> HoldersOf(const Lane& lane);  // by name
   double ShareOf(AgentRecord& a, Scan& s, uint64_t revision, Time now);  // negative: no limit
-  void ConfirmShares(AgentRecord& a);
+  void ConfirmShares(AgentRecord& a, Time now);
   void ReleaseShares(const std::string& agent);
 
   // ---- time ----
@@ -166,6 +170,6 @@ struct Scheduler::Impl {
 // How long an agent without leases is remembered.
 inline constexpr Duration kForgetAgent = std::chrono::minutes(10);
 inline constexpr size_t kMaxLeasesPerAgent = 256;
-inline constexpr size_t kMaxRetired = 1 << 16;
+inline constexpr size_t kMaxRetired = 4096;
 
 }  // namespace portolan

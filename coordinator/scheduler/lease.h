@@ -11,6 +11,7 @@
 namespace portolan {
 
 class Lane;
+struct AgentRecord;
 
 // Positions that one agent may report on. Live: the agent is to probe them, they are leased in the lane. Expired: the agent fell silent and the
 // positions are pending or owed again, but until one is granted anew, this token is its newest and a late report of it counts.
@@ -18,6 +19,7 @@ struct Lease {
   Token token;
   Lane* lane = nullptr;
   std::string agent;
+  AgentRecord* owner = nullptr;  // its record, while live
   History history;     // of its positions, before this grant
   IntervalSet valid;   // positions without a verdict for which this token is the newest. Never empty: then the lease is gone.
   bool live = true;

@@ -8,9 +8,8 @@ namespace portolan {
 void RateShares::SetTargets(std::vector<Claimant> claimants) {
   for (auto& [agent, e] : entries_) e.target = 0;
   // Water-filling: the smallest caps first; what they leave is divided over the rest.
-  std::sort(claimants.begin(), claimants.end(), [](const Claimant& a, const Claimant& b) {
-    const double x = a.cap > 0 ? a.cap : HUGE_VAL, y = b.cap > 0 ? b.cap : HUGE_VAL;
-    return x != y ? x < y : a.agent < b.agent;
+  std::stable_sort(claimants.begin(), claimants.end(), [](const Claimant& a, const Claimant& b) {
+    return (a.cap > 0 ? a.cap : HUGE_VAL) < (b.cap > 0 ? b.cap : HUGE_VAL);
   });
   double left = rate_;
   size_t n = claimants.size();

@@ -66,10 +66,9 @@ absl::StatusOr<Scan*> Scheduler::Impl::FindUnfinished(const ScanId& id) {
 void Scheduler::Impl::WakeHolders(Scan& s, bool changed) {
   for (auto& lane : s.lanes) {
     for (Token token : lane->leases) {
-      AgentRecord* a = roster.Find(leases[token].agent);
-      if (a == nullptr) continue;
-      a->changed |= changed;
-      Wake(*a);
+      AgentRecord& a = *leases[token].owner;
+      a.changed |= changed;
+      Wake(a);
     }
   }
 }

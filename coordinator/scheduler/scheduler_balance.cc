@@ -22,7 +22,7 @@ void Scheduler::Impl::ResolveOffers() {
     if (it == lanes.end()) continue;
     Lane& lane = *it->second;
     if (!lane.scan.running() || lane.finished || !lane.HasWork()) continue;
-    if (lane.scan.shares) lane.scan.shares_changed = true;
+    if (lane.scan.shares && !lane.scan.all_claim) lane.scan.shares_changed = true;
     uint64_t budget = std::max<uint64_t>(kWakeAtLeast, lane.grantable() / std::max<uint64_t>(1, options.min_lease));
     std::vector<std::string> chosen;
     for (const auto& [vantage, names] : roster.hungry()) {
@@ -40,6 +40,14 @@ void Scheduler::Impl::ResolveOffers() {
     }
   }
   offered.clear();
+}
+
+std::vector<AgentRecord*> Scheduler::Impl::HoldersOf(const Lane& lane) {
+  std::vector<AgentRecord*> out;
+  for (Token token : lane.leases) out.push_back(FindLease(token)->owner);
+  std::sort(out.begin(), out.end(), [](const AgentRecord* a, const AgentRecord* b) { return a->name < b->name; });
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
 }
 
 void Scheduler::Impl::Rebalance(Time now) {
@@ -78,15 +86,12 @@ void Scheduler::Impl::RebalanceLane(Lane& lane, std::vector<AgentRecord*>& idle,
     double Seconds() const { return (before + unprobed) / speed; }
   };
   std::vector<Straggler> stragglers;
-  std::set<std::string> owners;
-  for (Token token : lane.leases) owners.insert(FindLease(token)->agent);
   double in_use = 0;
-  for (const std::string& name : owners) {
-    const AgentRecord* owner = roster.Find(name);
-    if (owner == nullptr || !owner->known) continue;
+  for (const AgentRecord* owner : HoldersOf(lane)) {
+    if (!owner->known) continue;
     double speed = owner->speed() > 0 ? owner->speed() : unknown_speed;
     if (lane.scan.shares) {
-      speed = std::min(speed, lane.scan.shares->Promised(name));
+      speed = std::min(speed, lane.scan.shares->Promised(owner->name));
       in_use += speed;
     }
     speed = std::max(speed, 1e-3);
@@ -119,9 +124,8 @@ void Scheduler::Impl::RebalanceLane(Lane& lane, std::vector<AgentRecord*>& idle,
     s.lease->told.Remove(tail);
     s.lease->shrinking = true;
     s.lease->shrunk_in = 0;
-    AgentRecord* owner = roster.Find(s.lease->agent);
-    owner->changed = true;
-    Wake(*owner);
+    s.lease->owner->changed = true;
+    Wake(*s.lease->owner);
     idle.erase(helper);
     ++helpers;
   }

@@ -68,18 +68,28 @@ void Scheduler::Impl::Grant(AgentRecord& a, uint64_t room, Time now, WallTime wa
   }
   const uint64_t enough = TotalGoal(options, a);
   Load load = Measure(a, now);
-  std::vector<Lane*> candidates;
-  if (load.total < enough) candidates = LanesWithWorkFor(a);
+  // A grant changes no tag but that of its own lane: the others' are at or above it already.
+  struct Candidate {
+    double tag;
+    Lane* lane;
+  };
+  std::vector<Candidate> candidates;
+  if (load.total < enough) {
+    for (Lane* lane : LanesWithWorkFor(a)) candidates.push_back({fairness.Tag(a.vantage, lane->id), lane});
+  }
   while (load.total < enough && room > 0 && !candidates.empty() && a.leases.size() < kMaxLeasesPerAgent) {
-    auto next = std::min_element(candidates.begin(), candidates.end(), [&](const Lane* x, const Lane* y) {
-      const double tx = fairness.Tag(a.vantage, x->id), ty = fairness.Tag(a.vantage, y->id);
-      return tx != ty ? tx < ty : x->id < y->id;
+    auto next = std::min_element(candidates.begin(), candidates.end(), [](const Candidate& x, const Candidate& y) {
+      return x.tag != y.tag ? x.tag < y.tag : x.lane->id < y.lane->id;
     });
     const uint64_t before = load.total;
-    Lane& lane = **next;
+    Lane& lane = *next->lane;
     const bool granted = GrantOne(a, lane, room, load, now, wall);
     room -= std::min(room, load.total - before);
-    if (!granted || !lane.HasWorkFor(a.name)) candidates.erase(next);
+    if (!granted || !lane.HasWorkFor(a.name)) {
+      candidates.erase(next);
+    } else {
+      next->tag = fairness.Tag(a.vantage, lane.id);
+    }
   }
   const bool full = load.total >= enough || room == 0 || a.leases.size() >= kMaxLeasesPerAgent;
   roster.SetHungry(a, !full);
@@ -93,7 +103,7 @@ bool Scheduler::Impl::GrantOne(AgentRecord& a, Lane& lane, uint64_t room, Load& 
   const double share = s.shares ? ShareOf(a, s, next_revision, now) : -1;
   if (share == 0) return false;
   const bool granted = GrantWith(a, lane, share, room, load, now, wall);
-  if (!granted && s.shares && !HoldsLeaseOf(a.name, s)) s.shares->Release(a.name);
+  if (!granted && s.shares && !HoldsLeaseOf(a, s)) s.shares->Release(a.name);
   return granted;
 }
 

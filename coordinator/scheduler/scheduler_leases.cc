@@ -29,6 +29,7 @@ Lease& Scheduler::Impl::NewLease(Lane& lane, AgentRecord& a, History history, In
   l.token = token;
   l.lane = &lane;
   l.agent = a.name;
+  l.owner = &a;
   l.history = std::move(history);
   l.unprobed = positions.size();
   l.told = positions;
@@ -63,19 +64,19 @@ void Scheduler::Impl::Disinherit(Lane& lane, const IntervalSet& positions) {
 void Scheduler::Impl::TakeFromLive(Lease& l, const IntervalSet& part) {
   l.valid.Remove(part);
   l.unprobed = std::min(l.unprobed, l.valid.size());
-  if (AgentRecord* a = roster.Find(l.agent)) a->leased -= part.size();
+  l.owner->leased -= part.size();
 }
 
 void Scheduler::Impl::Unlink(Lease& l) {
   l.lane->leases.erase(l.token);
-  if (AgentRecord* a = roster.Find(l.agent)) {
-    a->leases.erase(l.token);
-    a->leased -= l.valid.size();
-  }
+  AgentRecord& a = *l.owner;
+  a.leases.erase(l.token);
+  a.leased -= l.valid.size();
+  l.owner = nullptr;
   Scan& s = l.lane->scan;
-  if (!s.shares || HoldsLeaseOf(l.agent, s)) return;
-  s.shares->Release(l.agent);
-  s.shares_changed = true;
+  if (!s.shares || HoldsLeaseOf(a, s)) return;
+  s.shares->Release(a.name);
+  if (!s.all_claim || !l.lane->HasWork()) s.shares_changed = true;
 }
 
 void Scheduler::Impl::Drop(Lease& l) {
@@ -107,7 +108,7 @@ void Scheduler::Impl::GiveBack(Lease& l, const IntervalSet& part, Time now) {
 
 void Scheduler::Impl::Expire(Lease& l, Time now) {
   Lane& lane = *l.lane;
-  if (AgentRecord* a = roster.Find(l.agent)) a->changed = true;
+  l.owner->changed = true;
   Unlink(l);
   l.live = false;
   l.told.Clear();

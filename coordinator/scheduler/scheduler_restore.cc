@@ -75,6 +75,7 @@ void Scheduler::Impl::RestoreLease(Lane& lane, LeaseRecord& r, const IntervalSet
     a->last_seen = a->progress_at = now;
     Schedule(a->deadline);
   }
+  l.owner = a;
   a->leases.insert(l.token);
   a->leased += valid.size();
   if (lane.scan.shares) lane.scan.shares->Expect(r.agent);

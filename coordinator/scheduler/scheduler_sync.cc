@@ -116,7 +116,7 @@ absl::StatusOr<SyncDecision> Scheduler::Impl::Synchronize(const AgentReport& r, 
   if (a->known && a->incarnation != r.incarnation) Supersede(*a, now, wall);
   TakeState(*a, r, now);
   Reconcile(*a, r, now, wall);
-  ConfirmShares(*a);
+  ConfirmShares(*a, now);
   if (crew_changed) Schedule(now + std::chrono::milliseconds(50));
   const uint64_t seen_now = std::min(r.revision_seen, a->revision);
   uint64_t room = r.room;
@@ -202,6 +202,7 @@ bool Scheduler::Impl::Revive(AgentRecord& a, Lease& l, const HeldLease& held, Ti
   l.valid = mine;
   l.told = mine;
   l.live = true;
+  l.owner = &a;
   l.revoked = l.shrinking = false;
   l.shrunk_in = 0;
   // The attempt that expired stays counted, or an agent that freezes again and again would keep a lease for ever.
@@ -213,7 +214,7 @@ bool Scheduler::Impl::Revive(AgentRecord& a, Lease& l, const HeldLease& held, Ti
   a.leases.insert(l.token);
   a.leased += l.valid.size();
   a.changed = true;
-  if (lane.scan.shares) lane.scan.shares_changed = true;
+  if (lane.scan.shares && !lane.scan.all_claim) lane.scan.shares_changed = true;
   Put(l);
   return true;
 }

@@ -11,6 +11,8 @@ constexpr Duration kSecond = std::chrono::seconds(1);
 // The list of a lane's attempts is stored whole when it changed: at most once a second, and less often the longer it is.
 constexpr size_t kAttemptsPerSecond = 4096;
 constexpr Duration kDivideAnew = std::chrono::seconds(2);  // shares follow what agents turn out to be able to use
+constexpr size_t kCrowd = 200;   // claimants
+constexpr int kCrowdsAtOnce = 2;
 
 }  // namespace
 
@@ -69,13 +71,20 @@ void Scheduler::Impl::Tick(Time now, WallTime wall) {
   }
   if (AgentRecord* a = roster.FirstDeadline()) Schedule(a->deadline);
 
+  int crowds = 0;
   std::vector<Scan*> all;
   for (auto& [id, s] : active) all.push_back(s);
   for (Scan* s : all) {
     for (auto& lane : s->lanes) TickLane(*lane, now, wall);
     Settle(*s, wall);
     if (IsFinished(s->state) || !s->shares) continue;
-    if (crew_changed || s->shares_changed || now - s->shares_divided_at >= kDivideAnew) DivideRate(*s, now);
+    s->shares_changed |= crew_changed || now - s->shares_divided_at >= kDivideAnew;
+    // Dividing among a crowd takes a millisecond or so: a few in one go.
+    if (s->shares_changed && s->claimants >= kCrowd && ++crowds > kCrowdsAtOnce) {
+      Schedule(now + std::chrono::milliseconds(10));
+      continue;
+    }
+    TickShares(*s, now);
   }
   crew_changed = false;
   Rebalance(now);
