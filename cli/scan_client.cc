@@ -48,6 +48,8 @@ absl::Status ScanClient::Explain(const grpc::Status& grpc_status) const {
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
       if (options_.coordinator.empty()) return status;
+      if (status.message().find("connect to") == std::string_view::npos)  // its own word
+        return Annotate(status, fmt::format("coordinator {}", options_.coordinator));
       return Unavailable(
           "coordinator {}: {}; is it running there, and does it expect TLS (--tls-cert, --tls-key, "
           "--tls-ca)?",

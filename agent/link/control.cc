@@ -34,7 +34,7 @@ AgentControl::AgentControl(const AgentControlOptions& options)
 }
 
 void AgentControl::Forget(Token token) {
-  SendHolders(token, order::Revoke{token});
+  SendHolders(token, order::Forget{token});
   parts_.erase(token);
   state_.leases.erase(token);
 }
@@ -64,7 +64,11 @@ void AgentControl::Observe(const std::vector<ProbeThread::Snapshot>& threads, co
     // A lease is over when all of it is acknowledged.
     if (walked && !spool.holds(token)) over.push_back(token);
   }
-  for (const Token token : over) Forget(token);
+  for (const Token token : over) {
+    // A scan that is paused or cancelled waits for this.
+    revoked_over_ = revoked_over_ || state_.leases[token].revoked;
+    Forget(token);
+  }
   SetDraining();
   DivideRates();
 }
@@ -135,7 +139,7 @@ AgentControl::Step AgentControl::Next(Time now) {
   if (cancelling_ || !may_call) return Step::kWait;
   // Cut short too often, calls would bring no renewals: only while the leases are fresh.
   const bool fresh = last_answer_.has_value() && now - answered_request_ < lease_term_ / 2;
-  if (!gone && !(draining_ && !said_.draining) && !(fresh && WantsWork())) return Step::kWait;
+  if (!gone && !(draining_ && !said_.draining) && !(fresh && (revoked_over_ || WantsWork()))) return Step::kWait;
   cancelling_ = true;
   return Step::kCancel;
 }
@@ -156,6 +160,7 @@ AgentControl::Ask AgentControl::BeginCall(Time now) {
   calling_ = true;
   cancelling_ = false;
   sent_ = now;
+  revoked_over_ = false;
   asked_ = state_.Says();
   said_ = {last_answer_.has_value() ? lease_term_ : kFirstDeadline, draining_, measured_rate_, Room()};
   said_blocked_ = Blocked();
@@ -182,7 +187,7 @@ void AgentControl::OnAnswer(const DesiredState& desired, Time now) {
 }
 
 void AgentControl::Carry(const Actions& actions) {
-  for (const Token token : actions.revoke) Forget(token);
+  for (const Token token : actions.revoke) SendHolders(token, order::Revoke{token});
   for (const auto& [token, ranges] : actions.shrink) {
     SendHolders(token, order::Shrink{token, ranges});
   }

@@ -138,6 +138,7 @@ class AgentControl {
   AgentStatement asked_;
   Ask said_;
   bool said_blocked_ = false;
+  bool revoked_over_ = false;  // some revoked lease was forgotten since
   uint64_t said_unprobed_ = 0;
 
   double measured_rate_ = 0;

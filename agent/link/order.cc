@@ -10,6 +10,7 @@ struct Visitor {
   void operator()(const order::Grant& o) const { (void)runner.Grant(o.lease).ok(); }
   void operator()(const order::Shrink& o) const { runner.Shrink(o.token, o.ranges); }
   void operator()(const order::Revoke& o) const { runner.Revoke(o.token); }
+  void operator()(const order::Forget& o) const { runner.Forget(o.token); }
   void operator()(const order::Renew& o) const { runner.Renew(o.token, o.deadline); }
   void operator()(const order::SetDraining& o) const { runner.SetDraining(o.draining); }
   void operator()(const order::SetShare& o) const { runner.SetShare(o.scan, o.rate); }

@@ -17,6 +17,7 @@ struct DropContext { std::string scan; };
 struct Grant { AgentLease lease; };
 struct Shrink { Token token; IntervalSet ranges; };
 struct Revoke { Token token; };
+struct Forget { Token token; };
 struct Renew { Token token; Time deadline; };
 struct SetDraining { bool draining; };
 struct SetShare { std::string scan; double rate; };
@@ -25,7 +26,7 @@ struct SetMaxRate { double rate; };
 
 struct Order {
   size_t thread = 0;
-  std::variant<order::SetContext, order::DropContext, order::Grant, order::Shrink, order::Revoke, order::Renew, order::SetDraining,
+  std::variant<order::SetContext, order::DropContext, order::Grant, order::Shrink, order::Revoke, order::Forget, order::Renew, order::SetDraining,
                order::SetShare, order::SetMaxRate>
       what;
 };

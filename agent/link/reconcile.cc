@@ -8,7 +8,7 @@ namespace portolan {
 namespace {
 
 bool AnyInForce(const LinkState& state, Time now) {
-  return std::any_of(state.leases.begin(), state.leases.end(), [now](const auto& l) { return l.second.deadline > now; });
+  return std::any_of(state.leases.begin(), state.leases.end(), [now](const auto& l) { return !l.second.revoked && l.second.deadline > now; });
 }
 
 std::shared_ptr<const ScanContext> Merge(const ScanContext* old, const DesiredContext& desired) {
@@ -86,15 +86,12 @@ Actions Reconcile(LinkState& state, const AgentStatement& asked, const DesiredSt
   std::map<Token, const DesiredLease*> wanted;
   for (const DesiredLease& l : desired.leases) wanted[l.token] = &l;
 
-  for (auto it = state.leases.begin(); it != state.leases.end();) {
-    const auto w = wanted.find(it->first);
-    const bool same = w != wanted.end() && w->second->scan == it->second.scan && w->second->lane == it->second.lane;
-    if (same || !asked.leases.contains(it->first)) {
-      ++it;
-      continue;
-    }
-    actions.revoke.push_back(it->first);
-    it = state.leases.erase(it);
+  for (auto& [token, held] : state.leases) {
+    const auto w = wanted.find(token);
+    const bool same = w != wanted.end() && w->second->scan == held.scan && w->second->lane == held.lane;
+    if (same || held.revoked || !asked.leases.contains(token)) continue;
+    held.revoked = true;
+    actions.revoke.push_back(token);
   }
 
   ApplyContexts(state, desired, actions);
@@ -103,6 +100,7 @@ Actions Reconcile(LinkState& state, const AgentStatement& asked, const DesiredSt
   for (const DesiredLease& l : desired.leases) {
     if (auto it = state.leases.find(l.token); it != state.leases.end()) {
       LinkState::Lease& held = it->second;
+      if (held.revoked) continue;  // its work was given up
       if (held.scan != l.scan || held.lane != l.lane) continue;  // not asked about: the next answer settles it
       if (!l.ranges.Contains(held.ranges)) {
         held.ranges = held.ranges.Intersection(l.ranges);

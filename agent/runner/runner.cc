@@ -43,7 +43,7 @@ void Runner::Impl::DropContext(const std::string& name) {
   for (const auto& [token, lease] : leases_) {
     if (lease->scan == scan) tokens.push_back(token);
   }
-  for (Token token : tokens) Revoke(token);
+  for (Token token : tokens) Forget(token);
   turns_.erase(std::find(turns_.begin(), turns_.end(), scan));
   turn_left_ = 0;
 }
@@ -95,6 +95,14 @@ void Runner::Impl::SetDraining(bool draining) {
 }
 
 void Runner::Impl::Revoke(Token token) {
+  Lease* lease = Find(token);
+  if (lease == nullptr) return;
+  GiveBack(token);
+  lease->walk.set_deadline(Time::min());
+  next_check_ = Time::min();  // its chunks are to end
+}
+
+void Runner::Impl::Forget(Token token) {
   const auto it = leases_.find(token);
   if (it == leases_.end()) return;
   Lease* lease = it->second.get();
@@ -190,6 +198,7 @@ std::vector<std::pair<std::string, uint64_t>> Runner::KnownScans() const { retur
 absl::Status Runner::Grant(AgentLease lease) { return impl_->Grant(std::move(lease)); }
 void Runner::Shrink(Token token, const IntervalSet& desired) { impl_->Shrink(token, desired); }
 void Runner::Revoke(Token token) { impl_->Revoke(token); }
+void Runner::Forget(Token token) { impl_->Forget(token); }
 void Runner::Renew(Token token, Time deadline) { impl_->Renew(token, deadline); }
 void Runner::GiveBack(Token token) { impl_->GiveBack(token); }
 void Runner::SetDraining(bool draining) { impl_->SetDraining(draining); }

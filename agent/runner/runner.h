@@ -53,7 +53,7 @@ class Runner {
   void SetContext(ScanContext context);
   // A newer overlay of a known scan; an older one or an unknown scan is ignored.
   void UpdateOverlay(const std::string& scan, std::shared_ptr<const DenyOverlay> overlay);
-  // Forgets a scan; its leases are revoked.
+  // Forgets a scan and its leases.
   void DropContext(const std::string& scan);
   // Versions of the overlays in force.
   std::vector<std::pair<std::string, uint64_t>> KnownScans() const;
@@ -63,9 +63,12 @@ class Runner {
   absl::Status Grant(AgentLease lease);
   // Gives up what is beyond `desired`, but for what was begun. Unknown token: nothing.
   void Shrink(Token token, const IntervalSet& desired);
-  // Starts nothing more of it. What is known or in flight is still reported, the rest is not. It is gone from Progress at once. Also the way to forget a
-  // lease that was reported and acknowledged.
+  // Starts nothing more of it, also no retry, and gives up what was not begun. What was begun is reported once its attempts in flight have
+  // ended; the lease stays in Progress until it is forgotten.
   void Revoke(Token token);
+  // It is gone from Progress at once. For a lease that was reported and acknowledged, or is no longer ours: what is known or in flight of it is
+  // still given to the sink.
+  void Forget(Token token);
   void Renew(Token token, Time deadline);
   // Gives up everything of it that was not begun: Progress shows less. What was begun is finished and reported.
   void GiveBack(Token token);

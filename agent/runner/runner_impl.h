@@ -27,6 +27,7 @@ class Runner::Impl {
   absl::Status Grant(AgentLease granted);
   void Shrink(Token token, const IntervalSet& desired);
   void Revoke(Token token);
+  void Forget(Token token);
   void Renew(Token token, Time deadline);
   void GiveBack(Token token);
   void SetDraining(bool draining);

@@ -103,6 +103,8 @@ void Control::PlanAndCreate(ScanRequest request, const std::string& key, const s
 void Control::SubmitPlanned(std::shared_ptr<const ScanSpec> spec, const std::string& key,
                             const std::string& digest, Done<ScanStatus> finish) {
   if (stopping_) return finish(Stopping());
+  if (const absl::Status health = store_->Health(); !health.ok())
+    return finish(Unavailable("no scan was created: {}", Message(health)));
   const WallTime wall = clock_.Wall();
   ScanRecord record;
   record.id = NewScanId();

@@ -47,7 +47,8 @@ struct FakeThread {
     l.ranges = l.ranges.Intersection(o.ranges);
     l.unprobed = std::min(l.unprobed, l.ranges.size());
   }
-  void operator()(const order::Revoke& o) { leases.erase(o.token); }
+  void operator()(const order::Revoke& o) { GiveBack(leases[o.token]); }
+  void operator()(const order::Forget& o) { leases.erase(o.token); }
   void operator()(const order::Renew& o) { leases[o.token].deadline = o.deadline; }
   void operator()(const order::SetDraining& o) {
     draining = o.draining;
@@ -212,6 +213,30 @@ TEST_F(AgentControlTest, LeaseIsListedUntilItsLastReportIsAcknowledged) {
   Observe();
   EXPECT_THAT(control_->state().leases, IsEmpty());
   EXPECT_THAT(threads_[0].leases, IsEmpty());
+}
+
+TEST_F(AgentControlTest, RevokedLeaseIsListedUntilWhatWasBegunIsAcknowledgedAndThenToldAtOnce) {
+  Make(1);
+  Exchange({{1, 100}});
+  Held(1).unprobed = 60;
+  Exchange({});
+  Observe();
+  EXPECT_EQ(control_->Progress().at(Token{1}).ranges.size(), 40u);
+  // The call that is parked says that it is held.
+  ASSERT_EQ(Next(), AgentControl::Step::kCall);
+  control_->BeginCall(now_);
+  EXPECT_EQ(Next(), AgentControl::Step::kWait);
+  Held(1).reported = true;
+  spooled_ = {Token{1}};
+  EXPECT_EQ(Next(), AgentControl::Step::kWait);
+  spooled_.clear();
+  EXPECT_EQ(Next(), AgentControl::Step::kCancel);
+  EXPECT_THAT(control_->state().leases, IsEmpty());
+  EXPECT_THAT(threads_[0].leases, IsEmpty());
+  control_->OnCancelled(now_);
+  ASSERT_EQ(Next(), AgentControl::Step::kCall);
+  control_->BeginCall(now_);
+  EXPECT_EQ(Next(), AgentControl::Step::kWait);
 }
 
 TEST_F(AgentControlTest, LeaseThatAThreadRefusedIsGivenBack) {

@@ -84,7 +84,7 @@ class Simulation {
     size_t scan;
     IntervalSet granted;
     Time deadline;
-    bool revoked = false;
+    bool forgotten = false;
   };
 
   // By what the endpoint is and by chance: answers, refusals, silence that may be loss, failures on our side.
@@ -129,11 +129,17 @@ class Simulation {
         Renew(any, h_.clock.Now() + milliseconds(random_() % 20'000));
         break;
       case 5:
-        if (random_() % 2 == 0) {
-          h_.runner.Revoke(any);
-          leases_[any].revoked = true;
-        } else {
-          h_.runner.GiveBack(any);
+        switch (random_() % 3) {
+          case 0:
+            h_.runner.Forget(any);
+            leases_[any].forgotten = true;
+            break;
+          case 1:
+            h_.runner.Revoke(any);
+            leases_[any].deadline = Time::min();
+            break;
+          default:
+            h_.runner.GiveBack(any);
         }
         break;
       case 6: {
@@ -180,7 +186,7 @@ class Simulation {
       ASSERT_FALSE(scan.overlay->Denies(attempt.address, attempt.port));
       const bool covered = std::any_of(leases_.begin(), leases_.end(), [&](const auto& entry) {
         const Lease& lease = entry.second;
-        return !lease.revoked && &scans_[lease.scan] == &scan && attempt.at < lease.deadline && lease.granted.Contains(index);
+        return !lease.forgotten && &scans_[lease.scan] == &scan && attempt.at < lease.deadline && lease.granted.Contains(index);
       });
       ASSERT_TRUE(covered) << scan.name << " " << index;
       ++scan.attempts[index];
@@ -190,7 +196,7 @@ class Simulation {
   void CheckProgress() {
     for (const LeaseProgress& progress : h_.runner.Progress()) {
       const Lease& lease = leases_[progress.token];
-      ASSERT_FALSE(lease.revoked);
+      ASSERT_FALSE(lease.forgotten);
       ASSERT_TRUE(lease.granted.Contains(progress.ranges));
       const IntervalSet reported = h_.sink.Positions(progress.token);
       ASSERT_TRUE(progress.ranges.Contains(reported));

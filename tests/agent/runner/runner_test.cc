@@ -253,13 +253,33 @@ TEST(Runner, RevokedLeaseStartsNothingMoreAndReportsWhatItKnows) {
   h.RunFor(milliseconds(1600));
   const size_t started = h.engine.started().size();
   h.runner.Revoke(Token{1});
-  EXPECT_TRUE(h.runner.Progress().empty());
+  EXPECT_FALSE(h.runner.has_work());
+  EXPECT_EQ(h.ProgressOf(1).ranges.size(), h.runner.counters().begun);  // it answers for what was begun
+  EXPECT_EQ(h.ProgressOf(1).unprobed, 0u);
+  EXPECT_FALSE(h.ProgressOf(1).reported);
   h.RunFor(milliseconds(1500));
   EXPECT_TRUE(h.runner.idle());
-  EXPECT_FALSE(h.runner.has_work());
+  EXPECT_TRUE(h.ProgressOf(1).reported);
   EXPECT_EQ(h.engine.started().size(), started);
   EXPECT_EQ(h.sink.Positions(Token{1}).size(), h.runner.counters().begun);
   EXPECT_GT(h.sink.CountState(State::kOpen), 0u);
+  h.runner.Forget(Token{1});
+  EXPECT_TRUE(h.runner.Progress().empty());
+}
+
+TEST(Runner, ForgottenLeaseIsGoneAtOnceAndWhatIsInFlightStillReported) {
+  RunnerHarness h(Mixed);
+  h.AddScan("s", MakeSpace(1, 100, 100));
+  h.runner.SetShare("s", 1000);
+  h.Grant(1, "s", IntervalSet{{0, 10'000}});
+  h.RunFor(milliseconds(1600));
+  const size_t started = h.engine.started().size();
+  h.runner.Forget(Token{1});
+  EXPECT_TRUE(h.runner.Progress().empty());
+  h.RunFor(milliseconds(1500));
+  EXPECT_TRUE(h.runner.idle());
+  EXPECT_EQ(h.engine.started().size(), started);
+  EXPECT_EQ(h.sink.Positions(Token{1}).size(), h.runner.counters().begun);
 }
 
 TEST(Runner, ShrunkLeaseKeepsWhatWasBegun) {

@@ -40,14 +40,11 @@ TEST_F(ControlFullDisk, NothingIsGrantedThenItGoesOnByItself) {
       EXPECT_LE(lease.token, agent.leases().back().token) << "granted on a full disk";
     }
   }
-  // Nobody is told of a scan that is not stored.
-  Waiter<ScanStatus> created;
-  control_->CreateScan(Request(), "", "", created.done());
-  Settle();
-  EXPECT_FALSE(created.ready());
+  const absl::Status refused = Create(Request()).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("free space"));
 
   disk_->Empty();
-  EXPECT_TRUE(created.Wait().ok());
   EXPECT_TRUE(agent.peer().WaitAcked(1));
   auto finished = Play(scan->id, {&agent}, NoneOpen);
   ASSERT_TRUE(finished.ok()) << finished.status();
@@ -76,8 +73,18 @@ TEST_F(ControlFullDisk, AGrantIsNotToldBeforeItsCommit) {
   EXPECT_FALSE(answer->decision.leases.empty());
 }
 
+TEST_F(ControlFullDisk, NobodyIsToldOfAScanThatIsNotStored) {
+  disk_->HoldWrites();  // it fills between the look at it and the commit
+  Waiter<ScanStatus> created;
+  control_->CreateScan(Request(), "", "", created.done());
+  Settle();
+  EXPECT_FALSE(created.ready());
+  disk_->Empty();
+  EXPECT_TRUE(created.Wait().ok());
+}
+
 TEST_F(ControlFullDisk, ShutdownAnswersWhoWaitsForACommit) {
-  disk_->Fill();
+  disk_->HoldWrites();
   Waiter<ScanStatus> created;
   control_->CreateScan(Request(), "", "", created.done());
   for (int i = 0; i < 100; ++i) Settle();
