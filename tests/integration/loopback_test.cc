@@ -97,6 +97,9 @@ TEST(Loopback, PauseResumeExcludeCancel) {
   ASSERT_TRUE(Eventually(seconds(20), [&] { return fleet.Done(second) > 0; }));
   EXPECT_EQ(fleet.Cli({"scans", "cancel", second}).code, 0);
   EXPECT_EQ(fleet.WaitFinished(second, seconds(30)), "cancelled");
+  // What was begun when a scan was paused or cancelled counted: nothing was refused, to be probed again.
+  EXPECT_EQ(fleet.Metric("portolan_chunks_total", "fenced"), 0);
+  EXPECT_EQ(fleet.Metric("portolan_leases_total", "expired"), 0);
   EXPECT_EQ(fleet.Cli({"scans", "rm", second}).code, 0);
   EXPECT_NE(fleet.Cli({"scans", "show", second}).code, 0);
 }
