@@ -1,4 +1,5 @@
-// What ingest costs: a chunk of 64 Ki positions verified, judged, trimmed; a group brought into its final form.
+// What ingest costs: a chunk of 64 Ki positions verified, judged, trimmed; a group brought into its
+// final form.
 #include <benchmark/benchmark.h>
 
 #include <random>
@@ -17,25 +18,31 @@ std::string Encoded(uint32_t n, int owed_percent) {
   std::vector<Symbol> outcomes;
   for (uint32_t i = 0; i < n; ++i) {
     const uint32_t x = random() % 100;
-    outcomes.push_back(static_cast<int>(random() % 100) < owed_percent ? Symbol{State::kOwed, Reason::kChunkClosed}
-                       : x < 1                                        ? Symbol{State::kOpen, Reason::kSynAck}
-                       : x < 60                                       ? Symbol{State::kClosed, Reason::kConnRefused}
-                                                                      : Symbol{State::kFiltered, Reason::kNoResponse});
+    outcomes.push_back(static_cast<int>(random() % 100) < owed_percent
+                           ? Symbol{State::kOwed, Reason::kChunkClosed}
+                       : x < 1  ? Symbol{State::kOpen, Reason::kSynAck}
+                       : x < 60 ? Symbol{State::kClosed, Reason::kConnRefused}
+                                : Symbol{State::kFiltered, Reason::kNoResponse});
   }
   return EncodeOutcomes(outcomes);
 }
 
 void BM_ParseChunk(benchmark::State& state) {
   const std::string bytes = Encoded(kPositions, static_cast<int>(state.range(0)));
-  for (auto _ : state) benchmark::DoNotOptimize(ParseChunk(Token{1}, 0, kPositions, {}, 0, bytes, 0));
+  for (auto _ : state)
+    benchmark::DoNotOptimize(ParseChunk(Token{1}, 0, kPositions, {}, 0, bytes, 0));
   state.SetItemsProcessed(static_cast<int64_t>(state.iterations()) * kPositions);
 }
 BENCHMARK(BM_ParseChunk)->Arg(0)->Arg(2)->Unit(benchmark::kMicrosecond);
 
-// Everything that the control thread does for a chunk: one of range(0) positions, again and again along a scan.
+// Everything that the control thread does for a chunk: one of range(0) positions, again and again
+// along a scan.
 void BM_ApplyChunk(benchmark::State& state) {
   ScanSpec spec;
-  spec.space = *ScanSpace::Create({Block{IpSet::Of({{IpAddress::V4(0x0A000000), IpAddress::V4(0x0AFFFFFF)}}), PortSet::Of({{1, 4096}})}}, 1);
+  spec.space =
+      *ScanSpace::Create({Block{IpSet::Of({{IpAddress::V4(0x0A000000), IpAddress::V4(0x0AFFFFFF)}}),
+                                PortSet::Of({{1, 4096}})}},
+                         1);
   ScanRecord record;
   record.id = "scan";
   record.spec = std::make_shared<const ScanSpec>(spec);
@@ -65,7 +72,8 @@ void BM_ApplyChunk(benchmark::State& state) {
     for (const GrantedLease& lease : decision->leases) {
       report.leases.push_back({lease.token, lease.ranges, 0});
       for (const IndexRange& r : lease.ranges.ToVector()) {
-        for (uint64_t at = r.begin; at + n <= r.end; at += n) work.push_back({lease.token, {at, at + n}});
+        for (uint64_t at = r.begin; at + n <= r.end; at += n)
+          work.push_back({lease.token, {at, at + n}});
       }
     }
     report.leases.clear();
@@ -96,7 +104,10 @@ BENCHMARK(BM_ApplyChunk)->Arg(1024)->Arg(65536)->Unit(benchmark::kMicrosecond)->
 
 // A group of 2^22 positions in 64 chunks.
 void BM_CompactGroup(benchmark::State& state) {
-  const auto space = *ScanSpace::Create({Block{IpSet::Of({{IpAddress::V4(0x0A000000), IpAddress::V4(0x0A0FFFFF)}}), PortSet::Of({{1, 1024}})}}, 1);
+  const auto space =
+      *ScanSpace::Create({Block{IpSet::Of({{IpAddress::V4(0x0A000000), IpAddress::V4(0x0A0FFFFF)}}),
+                                PortSet::Of({{1, 1024}})}},
+                         1);
   const IndexRange range = space->GroupNumber(0).range;
   Store::GroupOutcomes outcomes;
   const std::string bytes = Encoded(kPositions, 0);

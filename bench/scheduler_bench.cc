@@ -1,8 +1,10 @@
 // What the scheduler costs.
 //   scheduler_bench [--max-exponent E] [--seconds S]
-// 1. Memory while simulated agents complete 10^6 .. 10^E (9) probes out of order, 1 % of the chunks leaving some owed: each size in a process of its
+// 1. Memory while simulated agents complete 10^6 .. 10^E (9) probes out of order, 1 % of the chunks
+// leaving some owed: each size in a process of its
 //    own, its peak beside that of the smallest. Exits 1 when one is more than 10 % above.
-// 2. Microseconds of processor time for a Synchronize, a Complete and a Tick with 1,000 agents and 100 scans.
+// 2. Microseconds of processor time for a Synchronize, a Complete and a Tick with 1,000 agents and
+// 100 scans.
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -36,8 +38,10 @@ uint64_t Random() {
 std::shared_ptr<const ScanSpace> Space(uint64_t size) {
   const uint32_t ports = static_cast<uint32_t>(std::clamp<uint64_t>(size / 10'000, 1, 1000));
   const uint64_t addresses = size / ports;
-  const Block block{IpSet::Of({{IpAddress::V4(0x0a000000u), IpAddress::V4(static_cast<uint32_t>(0x0a000000u + addresses - 1))}}),
-                    PortSet::Of({{1, static_cast<uint16_t>(ports)}})};
+  const Block block{
+      IpSet::Of({{IpAddress::V4(0x0a000000u),
+                  IpAddress::V4(static_cast<uint32_t>(0x0a000000u + addresses - 1))}}),
+      PortSet::Of({{1, static_cast<uint16_t>(ports)}})};
   return *ScanSpace::Create({block}, 1);
 }
 
@@ -55,7 +59,8 @@ struct Agent {
       if (left.count(l.token) == 0) {
         left[l.token] = l.ranges;
         l.ranges.ForEach([&](IndexRange r) {
-          for (uint64_t at = r.begin; at < r.end; at += chunk) chunks.push_back({l.token, {at, std::min(r.end, at + chunk)}});
+          for (uint64_t at = r.begin; at < r.end; at += chunk)
+            chunks.push_back({l.token, {at, std::min(r.end, at + chunk)}});
         });
       }
       report.leases.push_back({l.token, l.ranges, left[l.token].size()});
@@ -82,8 +87,11 @@ struct Costs {
     std::sort(us.begin(), us.end());
     double sum = 0;
     for (double x : us) sum += x;
-    fmt::print("  {:<12} {:>9} calls, mean {:>7.2f} us, median {:>7.2f} us, 99 % {:>8.2f} us, worst {:>9.1f} us\n", name, us.size(),
-               sum / static_cast<double>(us.size()), us[us.size() / 2], us[us.size() * 99 / 100], us.back());
+    fmt::print(
+        "  {:<12} {:>9} calls, mean {:>7.2f} us, median {:>7.2f} us, 99 % {:>8.2f} us, worst "
+        "{:>9.1f} us\n",
+        name, us.size(), sum / static_cast<double>(us.size()), us[us.size() / 2],
+        us[us.size() * 99 / 100], us.back());
   }
 };
 
@@ -141,7 +149,9 @@ class Fleet {
       left->second.Remove(range);
       if (left->second.empty()) {
         a.left.erase(left);
-        a.report.leases.erase(std::find_if(a.report.leases.begin(), a.report.leases.end(), [&, t = token](const HeldLease& h) { return h.token == t; }));
+        a.report.leases.erase(
+            std::find_if(a.report.leases.begin(), a.report.leases.end(),
+                         [&, t = token](const HeldLease& h) { return h.token == t; }));
       }
     }
     scheduler_.TakeChanges();
@@ -202,7 +212,8 @@ int Main(int argc, char** argv) {
     const long kb = PeakKb(static_cast<uint64_t>(std::pow(10, e)), &took);
     if (first == 0) first = kb;
     flat &= static_cast<double>(kb) <= 1.10 * static_cast<double>(first);
-    fmt::print("  10^{}: {:>6} KiB, {:.2f} of the smallest, {:.1f} s\n", e, kb, static_cast<double>(kb) / static_cast<double>(first), took);
+    fmt::print("  10^{}: {:>6} KiB, {:.2f} of the smallest, {:.1f} s\n", e, kb,
+               static_cast<double>(kb) / static_cast<double>(first), took);
     std::fflush(stdout);
     last = kb;
   }
@@ -212,8 +223,10 @@ int Main(int argc, char** argv) {
 
   fmt::print("scheduler: 1,000 agents, 100 scans (10 with a rate limit)\n");
   Fleet fleet(1000, 10'000);
-  for (int i = 0; i < 100; ++i) fleet.Submit(fmt::format("scan-{:03}", i), 10'000'000'000, i % 10 == 0 ? 100'000 : 0);
-  const auto end = Steady::now() + std::chrono::duration_cast<Steady::duration>(std::chrono::duration<double>(seconds));
+  for (int i = 0; i < 100; ++i)
+    fleet.Submit(fmt::format("scan-{:03}", i), 10'000'000'000, i % 10 == 0 ? 100'000 : 0);
+  const auto end = Steady::now() + std::chrono::duration_cast<Steady::duration>(
+                                       std::chrono::duration<double>(seconds));
   while (Steady::now() < end) {
     for (size_t i = 0; i < fleet.agents().size(); ++i) {
       fleet.Turn(fleet.agents()[i], 20'000, 5, false);

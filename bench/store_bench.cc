@@ -1,11 +1,14 @@
-// Rows committed a second by the store, with millions there already and the indexes that `results` needs, against a bare insert loop on the
-// same schema; and bytes stored per million outcomes.
+// Rows committed a second by the store, with millions there already and the indexes that `results`
+// needs, against a bare insert loop on the same schema; and bytes stored per million outcomes.
 //
-//   store_bench [--rows N already there: 10,000,000] [--seconds S a measurement: 10] [--dir DIR] [--sync]
+//   store_bench [--rows N already there: 10,000,000] [--seconds S a measurement: 10] [--dir DIR]
+//   [--sync]
 //
-// The baseline is what a program would do that keeps rows and nothing else: SQLite with the same pragmas and cache, the same tables and indexes, one
-// prepared INSERT, a transaction for each batch of the same size. The store's side is all that a coordinator asks of it: batches handed over
-// from another thread, upserts that heed tokens, ledgers, acknowledgements. Both go on from the same file (a copy), rounds take turns.
+// The baseline is what a program would do that keeps rows and nothing else: SQLite with the same
+// pragmas and cache, the same tables and indexes, one prepared INSERT, a transaction for each batch
+// of the same size. The store's side is all that a coordinator asks of it: batches handed over from
+// another thread, upserts that heed tokens, ledgers, acknowledgements. Both go on from the same
+// file (a copy), rounds take turns.
 #include <fmt/format.h>
 #include <sqlite3.h>
 
@@ -48,7 +51,8 @@ void Require(bool ok, const std::string& what) {
 
 std::shared_ptr<const ScanSpec> BenchSpec() {
   auto spec = std::make_shared<ScanSpec>();
-  Block block{IpSet::Of({{IpAddress::V4(0x0A000000), IpAddress::V4(0x0AFFFFFF)}}), PortSet::Of({{1, 1000}})};
+  Block block{IpSet::Of({{IpAddress::V4(0x0A000000), IpAddress::V4(0x0AFFFFFF)}}),
+              PortSet::Of({{1, 1000}})};
   spec->space = *ScanSpace::Create({block}, 7);
   return spec;
 }
@@ -100,24 +104,31 @@ void Fill(const std::string& directory, const Settings& settings) {
   const Time begin = SystemClock().Now();
   for (uint64_t n = 0; n < settings.rows;) {
     WriteBatch batch;
-    for (; n < settings.rows && batch.rows.size() < 20'000; ++n) batch.rows.push_back(RowAt(*spec->space, n));
+    for (; n < settings.rows && batch.rows.size() < 20'000; ++n)
+      batch.rows.push_back(RowAt(*spec->space, n));
     store->Write(std::move(batch), nullptr);
     while (store->Backlog() > (64u << 20)) std::this_thread::yield();
   }
   Await(*store, {});
-  fmt::print("filled with {} rows in {:.0f} s, {} MB\n", settings.rows, Since(begin), store->stats().database_bytes >> 20);
+  fmt::print("filled with {} rows in {:.0f} s, {} MB\n", settings.rows, Since(begin),
+             store->stats().database_bytes >> 20);
 }
 
 // The bare loop. Rows per second.
 double Bare(const std::string& directory, const Settings& settings, uint64_t& next) {
   sqlite3* db = nullptr;
-  const auto run = [&](const std::string& sql) { Require(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK, sql); };
+  const auto run = [&](const std::string& sql) {
+    Require(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK, sql);
+  };
   Require(sqlite3_open((directory + "/portolan.db").c_str(), &db) == SQLITE_OK, "open");
-  run(fmt::format("PRAGMA journal_mode = WAL; PRAGMA synchronous = {}; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 16384;",
+  run(
+      fmt::format("PRAGMA journal_mode = WAL; PRAGMA synchronous = {}; PRAGMA cache_size = -65536; "
+                  "PRAGMA wal_autocheckpoint = 16384;",
                   settings.sync ? "FULL" : "NORMAL"));
   sqlite3_stmt* insert = nullptr;
   Require(sqlite3_prepare_v2(db,
-                             "INSERT INTO open_ports (lane, position, address, port, reason, rtt_us, seen, origin, token) "
+                             "INSERT INTO open_ports (lane, position, address, port, reason, "
+                             "rtt_us, seen, origin, token) "
                              "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                              -1, &insert, nullptr) == SQLITE_OK,
           "prepare");
@@ -153,8 +164,10 @@ double Bare(const std::string& directory, const Settings& settings, uint64_t& ne
   return static_cast<double>(rows) / working;
 }
 
-// The store, as a coordinator uses it: rows with their chunk's counts, handed over from another thread, at most a few batches ahead.
-double Ours(const std::string& directory, const Settings& settings, uint64_t& next, double& commit_p99) {
+// The store, as a coordinator uses it: rows with their chunk's counts, handed over from another
+// thread, at most a few batches ahead.
+double Ours(const std::string& directory, const Settings& settings, uint64_t& next,
+            double& commit_p99) {
   auto store = Open(directory, settings);
   const auto spec = BenchSpec();
   // The rows are made before the clock runs, in pieces that fit in memory.
@@ -190,14 +203,19 @@ double Ours(const std::string& directory, const Settings& settings, uint64_t& ne
 void Bytes(const std::string& directory, const Settings& settings) {
   auto store = Open(directory, settings);
   ScanSpec plan;
-  Block block{IpSet::Of({{IpAddress::V4(0x0A000000), IpAddress::V4(0x0A003FFF)}}), PortSet::Of({{1, 1000}})};
+  Block block{IpSet::Of({{IpAddress::V4(0x0A000000), IpAddress::V4(0x0A003FFF)}}),
+              PortSet::Of({{1, 1000}})};
   plan.space = *ScanSpace::Create({block}, 7);
   const auto spec = std::make_shared<const ScanSpec>(plan);
-  struct Kind { const char* name; int dark, open; };  // per cent of hosts that are silent, per cent of ports open on the others
+  struct Kind {
+    const char* name;
+    int dark, open;
+  };  // per cent of hosts that are silent, per cent of ports open on the others
   uint64_t lane = 1;
   Compactor compactor(*store);
-  for (const Kind& kind : {Kind{"dark", 100, 0}, Kind{"half of the hosts silent, the rest refuse, 1 % open", 50, 1},
-                           Kind{"outcomes without any pattern: 70 % refused, 29 % silent, 1 % open", -1, 1}}) {
+  for (const Kind& kind :
+       {Kind{"dark", 100, 0}, Kind{"half of the hosts silent, the rest refuse, 1 % open", 50, 1},
+        Kind{"outcomes without any pattern: 70 % refused, 29 % silent, 1 % open", -1, 1}}) {
     WriteBatch create;
     create.new_scans.emplace_back();
     create.new_scans[0].id = fmt::format("bytes{}", lane);
@@ -217,11 +235,14 @@ void Bytes(const std::string& directory, const Settings& settings) {
         chunk.agent = "agent-1";
         std::vector<Symbol> outcomes;
         for (uint64_t i = chunk.range.begin; i < chunk.range.end; ++i) {
-          const uint64_t host = MixSeed(9, static_cast<uint64_t>(spec->space->At(i).address.value()));
-          const bool silent = kind.dark < 0 ? random() % 100 < 29 : static_cast<int>(host % 100) < kind.dark;
+          const uint64_t host =
+              MixSeed(9, static_cast<uint64_t>(spec->space->At(i).address.value()));
+          const bool silent =
+              kind.dark < 0 ? random() % 100 < 29 : static_cast<int>(host % 100) < kind.dark;
           outcomes.push_back(silent ? Symbol{State::kFiltered, Reason::kNoResponse}
-                             : static_cast<int>(random() % 100) < kind.open ? Symbol{State::kOpen, Reason::kSynAck}
-                                                                            : Symbol{State::kClosed, Reason::kConnRefused});
+                             : static_cast<int>(random() % 100) < kind.open
+                                 ? Symbol{State::kOpen, Reason::kSynAck}
+                                 : Symbol{State::kClosed, Reason::kConnRefused});
         }
         chunk.outcomes = EncodeOutcomes(outcomes);
         at = chunk.range.end;
@@ -237,7 +258,8 @@ void Bytes(const std::string& directory, const Settings& settings) {
     compactor.Drain();
     const uint64_t final_form = store->stats().outcome_bytes - before - chunks;
     const double millions = static_cast<double>(spec->space->size()) / 1e6;
-    fmt::print("bytes per million outcomes, {}: {:.0f} as chunks, {:.0f} in final form\n", kind.name, static_cast<double>(chunks) / millions,
+    fmt::print("bytes per million outcomes, {}: {:.0f} as chunks, {:.0f} in final form\n",
+               kind.name, static_cast<double>(chunks) / millions,
                static_cast<double>(final_form) / millions);
     ++lane;
   }
@@ -293,7 +315,9 @@ int Main(int argc, char** argv) {
       return 2;
     }
   }
-  std::string place = (settings.directory.empty() ? std::filesystem::temp_directory_path().string() : settings.directory) + "/store_bench_XXXXXX";
+  std::string place = (settings.directory.empty() ? std::filesystem::temp_directory_path().string()
+                                                  : settings.directory) +
+                      "/store_bench_XXXXXX";
   Require(mkdtemp(place.data()) != nullptr, "cannot make a directory: " + place);
   Bytes(place + "/bytes", settings);
   Start(place + "/start", settings);
@@ -307,11 +331,16 @@ int Main(int argc, char** argv) {
   for (int round = 1; round <= 3; ++round) {
     const double b = Bare(bare, settings, next_bare), o = Ours(ours, settings, next_ours, p99);
     ratios.push_back(o / b);
-    fmt::print("round {}: bare loop {:.0f} rows/s, store {:.0f} rows/s, ratio {:.2f}; 99 % of commits within {} s\n", round, b, o, o / b, p99);
+    fmt::print(
+        "round {}: bare loop {:.0f} rows/s, store {:.0f} rows/s, ratio {:.2f}; 99 % of commits "
+        "within {} s\n",
+        round, b, o, o / b, p99);
   }
   std::sort(ratios.begin(), ratios.end());
-  fmt::print("rows committed per second, {} there already, synchronous={}: median ratio {:.2f} (at least 0.7 wanted)\n", settings.rows,
-             settings.sync ? "FULL" : "NORMAL", ratios[1]);
+  fmt::print(
+      "rows committed per second, {} there already, synchronous={}: median ratio {:.2f} (at least "
+      "0.7 wanted)\n",
+      settings.rows, settings.sync ? "FULL" : "NORMAL", ratios[1]);
   std::filesystem::remove_all(place);
   return 0;
 }

@@ -22,7 +22,8 @@ void AddScansWatch(Program& program, CLI::App* scans) {
        "  portolan scans watch last && portolan results last"},
       [flags](Context& context) -> absl::StatusOr<int> {
         PORTOLAN_ASSIGN_OR_RETURN(const auto session, context.Connect({}, false));
-        // A watch that begins while the coordinator restarts waits as one that was interrupted by it.
+        // A watch that begins while the coordinator restarts waits as one that was interrupted by
+        // it.
         PORTOLAN_ASSIGN_OR_RETURN(const v1::Scan known, GetScanPatiently(*session, flags->id));
         if (session->is_local() && !IsFinished(known.state())) {
           return FailedPrecondition(

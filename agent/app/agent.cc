@@ -29,18 +29,23 @@ absl::StatusOr<Engines> MakeEngines(const AgentOptions& options) {
   const uint32_t wanted = options.window != 0 ? options.window / threads : kDefaultWindow;
   const uint32_t each = std::min(wanted, budget.probes / threads);
   if (each == 0) {
-    return FailedPrecondition("file limit {} leaves no descriptor for probes ({} are open, {} engine threads): raise LimitNOFILE (ulimit -n)",
-                              budget.limit, budget.open, threads);
+    return FailedPrecondition(
+        "file limit {} leaves no descriptor for probes ({} are open, {} engine threads): raise "
+        "LimitNOFILE (ulimit -n)",
+        budget.limit, budget.open, threads);
   }
   Engines out;
   if (each < wanted) {
-    out.limited_by = fmt::format("file limit {} caps probes in flight at {}: raise LimitNOFILE (ulimit -n)", budget.limit, each * threads);
+    out.limited_by =
+        fmt::format("file limit {} caps probes in flight at {}: raise LimitNOFILE (ulimit -n)",
+                    budget.limit, each * threads);
   }
   for (uint32_t i = 0; i < threads; ++i) {
     EngineOptions engine;
     engine.window = each;
     engine.sources = options.sources;
-    PORTOLAN_ASSIGN_OR_RETURN(std::unique_ptr<ProbeEngine> made, MakeEpollEngine(engine, SystemClock()));
+    PORTOLAN_ASSIGN_OR_RETURN(std::unique_ptr<ProbeEngine> made,
+                              MakeEpollEngine(engine, SystemClock()));
     out.window += made->window();
     if (out.limited_by.empty()) out.limited_by = made->limited_by();
     out.all.push_back(std::move(made));
@@ -71,7 +76,8 @@ class AgentImpl final : public Agent {
     const AgentFacts facts{std::string(engines.all[0]->name()), engines.window, options.max_rate};
     std::vector<ProbeThread*> threads;
     for (std::unique_ptr<ProbeEngine>& engine : engines.all) {
-      agent->threads_.push_back(std::make_unique<ProbeThread>(std::move(engine), agent->spool_, options.scope, SystemClock()));
+      agent->threads_.push_back(std::make_unique<ProbeThread>(std::move(engine), agent->spool_,
+                                                              options.scope, SystemClock()));
       threads.push_back(agent->threads_.back().get());
     }
     LinkOptions link;
@@ -85,7 +91,8 @@ class AgentImpl final : public Agent {
     link.scope = options.scope.Describe();
     link.limited_by = engines.limited_by;
     std::memcpy(&link.seed, link.incarnation.data(), sizeof(link.seed));
-    agent->link_ = std::make_unique<Link>(std::move(link), *agent->client_, threads, agent->spool_, SystemClock());
+    agent->link_ = std::make_unique<Link>(std::move(link), *agent->client_, threads, agent->spool_,
+                                          SystemClock());
 
     Link* const running = agent->link_.get();
     if (!options.http.empty()) {
@@ -93,13 +100,20 @@ class AgentImpl final : public Agent {
       http.listen = options.http;
       http.ready = [running] { return running->Ready(); };
       http.live = [] { return absl::OkStatus(); };
-      PORTOLAN_ASSIGN_OR_RETURN(agent->http_, HttpEndpoint::Start(http, {ProcessMetrics("portolan-agent"),
-                                                                         AgentMetrics(facts, [running] { return running->Status(); })}));
+      PORTOLAN_ASSIGN_OR_RETURN(
+          agent->http_, HttpEndpoint::Start(
+                            http, {ProcessMetrics("portolan-agent"),
+                                   AgentMetrics(facts, [running] { return running->Status(); })}));
     }
     Log(LogLevel::kInfo, "agent started",
-        {{"agent", options.name}, {"vantage", options.vantage}, {"engine", facts.engine}, {"threads", std::to_string(threads.size())},
-         {"window", std::to_string(engines.window)}, {"version", Version()}});
-    if (!engines.limited_by.empty()) Log(LogLevel::kWarning, "limited", {{"by", engines.limited_by}});
+        {{"agent", options.name},
+         {"vantage", options.vantage},
+         {"engine", facts.engine},
+         {"threads", std::to_string(threads.size())},
+         {"window", std::to_string(engines.window)},
+         {"version", Version()}});
+    if (!engines.limited_by.empty())
+      Log(LogLevel::kWarning, "limited", {{"by", engines.limited_by}});
     return std::unique_ptr<Agent>(std::move(agent));
   }
 
@@ -127,6 +141,8 @@ class AgentImpl final : public Agent {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(AgentOptions options) { return AgentImpl::Start(std::move(options)); }
+absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(AgentOptions options) {
+  return AgentImpl::Start(std::move(options));
+}
 
 }  // namespace portolan

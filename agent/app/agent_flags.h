@@ -13,8 +13,9 @@ struct AgentProgram {
   Duration grace{};
 };
 
-// Reads the command line of portolan-agent. An exit code when there is nothing to run: 0 after --help and --version, 2 for bad usage, after one line on
-// stderr that names the value and the remedy.
+// Reads the command line of portolan-agent. An exit code when there is nothing to run: 0 after
+// --help and --version, 2 for bad usage, after one line on stderr that names the value and the
+// remedy.
 std::variant<AgentProgram, int> ParseAgentFlags(int argc, char** argv);
 
 }  // namespace portolan

@@ -16,6 +16,7 @@ struct AgentFacts {
   uint32_t window = 0;
   double max_rate = 0;
 };
-std::shared_ptr<prometheus::Collectable> AgentMetrics(AgentFacts facts, std::function<LinkStatus()> status);
+std::shared_ptr<prometheus::Collectable> AgentMetrics(AgentFacts facts,
+                                                      std::function<LinkStatus()> status);
 
 }  // namespace portolan

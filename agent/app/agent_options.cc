@@ -19,26 +19,35 @@ constexpr double kMostRate = 1e9;
 
 absl::Status CheckName(std::string_view flag, std::string_view value, size_t most) {
   const auto good = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
   };
-  if (!value.empty() && value.size() <= most && std::all_of(value.begin(), value.end(), good)) return absl::OkStatus();
-  return InvalidArgument("{} \"{}\": must be 1 to {} characters of A-Z a-z 0-9 . _ -", flag, value, most);
+  if (!value.empty() && value.size() <= most && std::all_of(value.begin(), value.end(), good))
+    return absl::OkStatus();
+  return InvalidArgument("{} \"{}\": must be 1 to {} characters of A-Z a-z 0-9 . _ -", flag, value,
+                         most);
 }
 
 absl::Status CheckCoordinators(const AgentOptions& options) {
   if (options.channel != nullptr) return absl::OkStatus();
   if (options.coordinators.empty()) {
-    return InvalidArgument("--coordinator: none given; name the coordinator as HOST:PORT (or set PORTOLAN_COORDINATOR)");
+    return InvalidArgument(
+        "--coordinator: none given; name the coordinator as HOST:PORT (or set "
+        "PORTOLAN_COORDINATOR)");
   }
   std::set<std::string> seen;
   for (const std::string& address : options.coordinators) {
     const auto parsed = ParseHostPort(address);
     if (!parsed.ok()) return Annotate(parsed.status(), "--coordinator");
-    if (parsed->port == 0) return InvalidArgument("--coordinator \"{}\": port 0; name the port that it listens on", address);
-    if (!seen.insert(address).second) return InvalidArgument("--coordinator \"{}\": given twice", address);
+    if (parsed->port == 0)
+      return InvalidArgument("--coordinator \"{}\": port 0; name the port that it listens on",
+                             address);
+    if (!seen.insert(address).second)
+      return InvalidArgument("--coordinator \"{}\": given twice", address);
     if (!parsed->loopback && !options.tls.enabled() && !options.insecure) {
       return InvalidArgument(
-          "--coordinator \"{}\": not on this machine, and without TLS anybody on the way could read and change what is scanned; "
+          "--coordinator \"{}\": not on this machine, and without TLS anybody on the way could "
+          "read and change what is scanned; "
           "give --tls-cert, --tls-key and --tls-ca, or --insecure to accept that",
           address);
     }
@@ -52,7 +61,9 @@ absl::Status CheckAgentOptions(AgentOptions& options) {
   PORTOLAN_RETURN_IF_ERROR(CheckCoordinators(options));
   if (options.tls.enabled()) PORTOLAN_RETURN_IF_ERROR(CheckTlsFiles(options.tls));
   if (options.vantage.empty()) {
-    return InvalidArgument("--vantage: none given; name the place that this agent looks from (or set PORTOLAN_VANTAGE)");
+    return InvalidArgument(
+        "--vantage: none given; name the place that this agent looks from (or set "
+        "PORTOLAN_VANTAGE)");
   }
   PORTOLAN_RETURN_IF_ERROR(CheckName("--vantage", options.vantage, 60));
   const bool own_name = !options.name.empty();
@@ -68,22 +79,29 @@ absl::Status CheckAgentOptions(AgentOptions& options) {
     if (!http.ok()) return Annotate(http.status(), "--http");
   }
   if (!(options.max_rate >= 0 && options.max_rate <= kMostRate)) {
-    return InvalidArgument("--max-rate {}: must be 0 (no limit) to {:.0f} probes a second", options.max_rate, kMostRate);
+    return InvalidArgument("--max-rate {}: must be 0 (no limit) to {:.0f} probes a second",
+                           options.max_rate, kMostRate);
   }
   if (options.window > kMostWindow) {
-    return InvalidArgument("--window {}: at most {} probes can be in flight; 0 takes what the file limit allows", options.window, kMostWindow);
+    return InvalidArgument(
+        "--window {}: at most {} probes can be in flight; 0 takes what the file limit allows",
+        options.window, kMostWindow);
   }
   if (options.engine_threads < 0 || options.engine_threads > kMostThreads) {
-    return InvalidArgument("--threads {}: must be 0 (by the number of cores) to {}", options.engine_threads, kMostThreads);
+    return InvalidArgument("--threads {}: must be 0 (by the number of cores) to {}",
+                           options.engine_threads, kMostThreads);
   }
   if (options.engine_threads == 0) {
-    options.engine_threads = std::clamp(static_cast<int>(std::thread::hardware_concurrency()) - 1, 1, 4);
+    options.engine_threads =
+        std::clamp(static_cast<int>(std::thread::hardware_concurrency()) - 1, 1, 4);
   }
   if (options.window != 0 && options.window < static_cast<uint32_t>(options.engine_threads)) {
-    return InvalidArgument("--window {}: below the number of engine threads, {}; raise it or lower --threads", options.window,
-                           options.engine_threads);
+    return InvalidArgument(
+        "--window {}: below the number of engine threads, {}; raise it or lower --threads",
+        options.window, options.engine_threads);
   }
-  if (options.spool_bytes < kLeastSpool) return InvalidArgument("--spool-mib: must be at least {}", kLeastSpool >> 20);
+  if (options.spool_bytes < kLeastSpool)
+    return InvalidArgument("--spool-mib: must be at least {}", kLeastSpool >> 20);
   return absl::OkStatus();
 }
 

@@ -1,9 +1,8 @@
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <future>
 #include <optional>
-
-#include <csignal>
 
 #include "agent/app/agent_flags.h"
 #include "common/base/status.h"
@@ -15,7 +14,9 @@ namespace {
 
 int Run(AgentProgram program, SignalWaiter& signals) {
   if (program.options.insecure && !program.options.tls.enabled()) {
-    Log(LogLevel::kWarning, "no TLS: anybody on the way can read and change what is scanned and found", {{"flag", "--insecure"}});
+    Log(LogLevel::kWarning,
+        "no TLS: anybody on the way can read and change what is scanned and found",
+        {{"flag", "--insecure"}});
   }
   auto agent = Agent::Start(std::move(program.options));
   if (!agent.ok()) {
@@ -24,14 +25,16 @@ int Run(AgentProgram program, SignalWaiter& signals) {
   }
   std::future<absl::Status> draining;
   while (true) {
-    const std::optional<int> signal = signals.Wait(std::chrono::milliseconds(draining.valid() ? 20 : 200));
+    const std::optional<int> signal =
+        signals.Wait(std::chrono::milliseconds(draining.valid() ? 20 : 200));
     if (signal == SIGHUP) {
       Log(LogLevel::kInfo, "SIGHUP: nothing to reload; TLS files are read again by themselves");
     } else if (signal.has_value() && draining.valid()) {
       Log(LogLevel::kWarning, "second signal: stopping at once");
       std::_Exit(128 + *signal);
     } else if (signal.has_value()) {
-      Log(LogLevel::kInfo, "draining", {{"grace_s", fmt::format("{:.0f}", ToSeconds(program.grace))}});
+      Log(LogLevel::kInfo, "draining",
+          {{"grace_s", fmt::format("{:.0f}", ToSeconds(program.grace))}});
       draining = std::async(std::launch::async, [&] { return (*agent)->Drain(program.grace); });
     }
     if (const absl::Status fatal = (*agent)->Fatal(); !fatal.ok()) {
@@ -39,7 +42,8 @@ int Run(AgentProgram program, SignalWaiter& signals) {
       if (draining.valid()) draining.wait();
       return 1;
     }
-    if (draining.valid() && draining.wait_for(std::chrono::seconds(0)) == std::future_status::ready) {
+    if (draining.valid() &&
+        draining.wait_for(std::chrono::seconds(0)) == std::future_status::ready) {
       const absl::Status drained = draining.get();
       if (drained.ok()) {
         Log(LogLevel::kInfo, "drained");

@@ -27,7 +27,8 @@ SocketAddress ToSocketAddress(const IpAddress& address, uint16_t port) {
     in6.sin6_family = AF_INET6;
     in6.sin6_port = htons(port);
     uint128 value = address.value();
-    for (int i = 15; i >= 0; --i, value >>= 8) in6.sin6_addr.s6_addr[i] = static_cast<uint8_t>(value);
+    for (int i = 15; i >= 0; --i, value >>= 8)
+      in6.sin6_addr.s6_addr[i] = static_cast<uint8_t>(value);
     out.length = sizeof in6;
   } else {
     auto& in4 = reinterpret_cast<sockaddr_in&>(out.storage);
@@ -103,13 +104,15 @@ Symbol MeaningOfErrno(int error, bool at_once) {
       break;
     case ETIMEDOUT:
       return {State::kFiltered, Reason::kNoResponse};
-    // At once these are the local routing table's word: from this vantage there is no way. That is a finding about the vantage, not a failure to probe.
+    // At once these are the local routing table's word: from this vantage there is no way. That is
+    // a finding about the vantage, not a failure to probe.
     case ENETUNREACH:
       return {State::kUnreachable, Reason::kNetUnreachable};
     case EHOSTUNREACH:
     case EHOSTDOWN:
       return {State::kUnreachable, Reason::kHostUnreachable};
-    // Later these are ICMP errors that the kernel kept no detail of (kernels before 5.11); at once, a rule of this machine.
+    // Later these are ICMP errors that the kernel kept no detail of (kernels before 5.11); at once,
+    // a rule of this machine.
     case EACCES:
       if (!at_once) return {State::kFiltered, Reason::kAdminProhibited};
       break;

@@ -7,7 +7,8 @@
 #include "common/net/ip_address.h"
 #include "common/scan/observation.h"
 
-// What the kernel says about a connection attempt, and what that means. docs/observations.md is this file in words.
+// What the kernel says about a connection attempt, and what that means. docs/observations.md is
+// this file in words.
 namespace portolan {
 
 struct SocketAddress {
@@ -33,14 +34,16 @@ struct IcmpError {
 };
 Symbol MeaningOf(const IcmpError& error);
 
-// What an errno means when no ICMP error explains it. `at_once`: connect() itself returned it, so no packet came back. (kOwed, kLocalFailure): ours.
+// What an errno means when no ICMP error explains it. `at_once`: connect() itself returned it, so
+// no packet came back. (kOwed, kLocalFailure): ours.
 Symbol MeaningOfErrno(int error, bool at_once);
 
 // Which of ProbeEngine::Counters::local counts this errno.
 size_t LocalFailureIndex(int error);
 
-// Reads the error queue of a socket (IP_RECVERR) until it is empty, at most 16 entries; the first ICMP error about a packet to `target`, if any. Entries about
-// another target are of an earlier use of the socket and dropped.
+// Reads the error queue of a socket (IP_RECVERR) until it is empty, at most 16 entries; the first
+// ICMP error about a packet to `target`, if any. Entries about another target are of an earlier use
+// of the socket and dropped.
 std::optional<IcmpError> ReadErrorQueue(int fd, const SocketName& target);
 
 // getpeername and getsockname; nullopt when the socket is not connected / has no name.

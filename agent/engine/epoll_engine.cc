@@ -26,15 +26,18 @@ bool SetInt(int fd, int level, int option, int value) {
   return setsockopt(fd, level, option, &value, sizeof value) == 0;
 }
 
-// The smallest TCP_SYNCNT with which the kernel does not give up before `timeout` (n retransmissions wait 2^(n+1) - 1 s in all). It cannot be 0, so an attempt
-// that waits over 1 s is retransmitted by the kernel; the bound is for an engine that was frozen and cannot stop its attempts.
+// The smallest TCP_SYNCNT with which the kernel does not give up before `timeout` (n
+// retransmissions wait 2^(n+1) - 1 s in all). It cannot be 0, so an attempt that waits over 1 s is
+// retransmitted by the kernel; the bound is for an engine that was frozen and cannot stop its
+// attempts.
 uint8_t SynCountFor(Duration timeout) {
   uint8_t count = 1;
   while (count < 6 && std::chrono::seconds((1 << (count + 1)) - 1) <= timeout) ++count;
   return count;
 }
 
-// Whether the handshake of a socket that was reset has been completed: our SYN was acknowledged by a connection, not refused.
+// Whether the handshake of a socket that was reset has been completed: our SYN was acknowledged by
+// a connection, not refused.
 bool WasEstablished(int fd) {
   tcp_info info{};
   socklen_t length = sizeof info;
@@ -50,7 +53,8 @@ bool IsClosed(int fd) {
 
 std::vector<IpAddress> OfFamily(const std::vector<IpAddress>& all, bool v6) {
   std::vector<IpAddress> out;
-  std::copy_if(all.begin(), all.end(), std::back_inserter(out), [v6](const IpAddress& a) { return a.is_v6() == v6; });
+  std::copy_if(all.begin(), all.end(), std::back_inserter(out),
+               [v6](const IpAddress& a) { return a.is_v6() == v6; });
   return out;
 }
 
@@ -60,8 +64,8 @@ OwnedFd::~OwnedFd() {
   if (fd_ >= 0) close(fd_);
 }
 
-EpollEngine::EpollEngine(uint32_t window, std::vector<IpAddress> sources, std::string limited_by, int epoll_fd,
-                         int wake_fd, const Clock& clock)
+EpollEngine::EpollEngine(uint32_t window, std::vector<IpAddress> sources, std::string limited_by,
+                         int epoll_fd, int wake_fd, const Clock& clock)
     : window_(window),
       sources_{OfFamily(sources, false), OfFamily(sources, true)},
       limited_by_(std::move(limited_by)),
@@ -81,7 +85,8 @@ EpollEngine::~EpollEngine() {
   }
 }
 
-bool EpollEngine::Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie, Time not_after) {
+bool EpollEngine::Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie,
+                        Time not_after) {
   if (in_flight() >= window_) return false;
   ++counters_.started;
   const std::optional<uint32_t> taken = TakeSocket(address.is_v6());
@@ -92,11 +97,13 @@ bool EpollEngine::Start(const IpAddress& address, uint16_t port, Duration timeou
   const uint32_t index = *taken;
   Slot& slot = slots_[index];
   if (const uint8_t count = SynCountFor(timeout); count != slot.syn_count) {
-    SetInt(slot.fd, IPPROTO_TCP, TCP_SYNCNT, count);  // refused: the system's default then, which only a frozen engine notices
+    SetInt(slot.fd, IPPROTO_TCP, TCP_SYNCNT,
+           count);  // refused: the system's default then, which only a frozen engine notices
     slot.syn_count = count;
   }
   const SocketAddress to = ToSocketAddress(address, port);
-  // The last look at the clock before the packet: a process that was stopped anywhere before this sends nothing when it is woken.
+  // The last look at the clock before the packet: a process that was stopped anywhere before this
+  // sends nothing when it is woken.
   slot.started = clock_.Now();
   if (slot.started >= not_after) {
     idle_[slot.pool].push_back(index);
@@ -113,7 +120,8 @@ bool EpollEngine::Start(const IpAddress& address, uint16_t port, Duration timeou
   }
   timers_.Add(index, slot.started + timeout);
   if (!slot.watched) {
-    // Added after connect(): before it the socket would count as hung up. A state that is already there is reported all the same.
+    // Added after connect(): before it the socket would count as hung up. A state that is already
+    // there is reported all the same.
     epoll_event event{};
     event.events = EPOLLIN | EPOLLOUT | EPOLLET;
     event.data.u64 = uint64_t{slot.generation} << 32 | index;
@@ -162,13 +170,15 @@ std::optional<uint32_t> EpollEngine::TakeSocket(bool v6) {
 }
 
 bool EpollEngine::OpenSocket(Slot& slot, bool v6, const IpAddress* source) {
-  const int fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+  const int fd =
+      socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
   if (fd < 0) return false;
   bool ok = v6 ? SetInt(fd, IPPROTO_IPV6, IPV6_RECVERR, 1) : SetInt(fd, IPPROTO_IP, IP_RECVERR, 1);
   if (ok && source != nullptr) {
     // The port is chosen at connect(), where it need only differ for one target.
     const SocketAddress from = ToSocketAddress(*source, 0);
-    ok = SetInt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1) && bind(fd, from.get(), from.length) == 0;
+    ok = SetInt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1) &&
+         bind(fd, from.get(), from.length) == 0;
   }
   if (!ok) {
     const int error = errno;
@@ -193,7 +203,8 @@ void EpollEngine::Look(uint32_t index, uint32_t events, Time now) {
     LookAtConnected(index, *peer, now);
     return;
   }
-  // Not connected and no error. An ICMP error that arrived while the kernel held the socket (a reject without any round trip) is in the queue only.
+  // Not connected and no error. An ICMP error that arrived while the kernel held the socket (a
+  // reject without any round trip) is in the queue only.
   if ((events & EPOLLERR) != 0) {
     if (const std::optional<IcmpError> icmp = ReadErrorQueue(slot.fd, slot.target)) {
       End(index, OutcomeOf(slot, MeaningOf(*icmp), now), After::kClose);
@@ -215,14 +226,17 @@ void EpollEngine::LookAtError(uint32_t index, int error, bool at_once, Time now)
     return;
   }
   Symbol symbol = MeaningOfErrno(error, at_once);
-  if (symbol.state == State::kOpen && !WasEstablished(slot.fd)) symbol = {State::kOwed, Reason::kLocalFailure};
+  if (symbol.state == State::kOpen && !WasEstablished(slot.fd))
+    symbol = {State::kOwed, Reason::kLocalFailure};
   ProbeOutcome outcome = OutcomeOf(slot, symbol, now);
   if (symbol.state == State::kOpen) {
-    if (const std::optional<SocketName> local = LocalNameOf(slot.fd)) outcome.source = local->address;
+    if (const std::optional<SocketName> local = LocalNameOf(slot.fd))
+      outcome.source = local->address;
   }
   if (symbol.reason == Reason::kLocalFailure) outcome.local_errno = error;
   if (symbol.reason == Reason::kNoResponse) outcome.rtt = Duration::zero();
-  End(index, std::move(outcome), symbol.reason == Reason::kConnRefused ? After::kReuse : After::kClose);
+  End(index, std::move(outcome),
+      symbol.reason == Reason::kConnRefused ? After::kReuse : After::kClose);
 }
 
 void EpollEngine::LookAtConnected(uint32_t index, const SocketName& peer, Time now) {
@@ -240,7 +254,8 @@ void EpollEngine::LookAtConnected(uint32_t index, const SocketName& peer, Time n
 }
 
 void EpollEngine::TimeOut(uint32_t index) {
-  ProbeOutcome outcome = OutcomeOf(slots_[index], {State::kFiltered, Reason::kNoResponse}, slots_[index].started);
+  ProbeOutcome outcome =
+      OutcomeOf(slots_[index], {State::kFiltered, Reason::kNoResponse}, slots_[index].started);
   End(index, std::move(outcome), After::kDrainAndReuse);
 }
 
@@ -288,8 +303,9 @@ void EpollEngine::Reuse(uint32_t index, bool drain) {
     return;
   }
   if (drain) {
-    // Disconnecting an attempt or a connection leaves ECONNRESET behind (today's kernels clear it in the next connect(), but promise nothing), and an ICMP
-    // error may have come in the last moment. After a refusal there is nothing: error and queue have been read.
+    // Disconnecting an attempt or a connection leaves ECONNRESET behind (today's kernels clear it
+    // in the next connect(), but promise nothing), and an ICMP error may have come in the last
+    // moment. After a refusal there is nothing: error and queue have been read.
     TakeSocketError(slot.fd);
     ReadErrorQueue(slot.fd, {});
   }
@@ -313,7 +329,8 @@ Time EpollEngine::Poll(Duration wait, std::vector<ProbeOutcome>& out) {
   for (;;) {
     Duration patience = std::min(until, timers_.Next()) - now;
     if (!ended_.empty()) patience = Duration::zero();
-    // Every event that is there is looked at before any timeout: after a pause of this thread an answer may have waited longer than its timeout.
+    // Every event that is there is looked at before any timeout: after a pause of this thread an
+    // answer may have waited longer than its timeout.
     for (bool more = true; more; patience = Duration::zero()) more = Harvest(patience, woken);
     now = clock_.Now();
     due_.clear();
@@ -321,7 +338,8 @@ Time EpollEngine::Poll(Duration wait, std::vector<ProbeOutcome>& out) {
     for (uint32_t index : due_) TimeOut(index);
     if (!ended_.empty() || woken || now >= until) break;
   }
-  out.insert(out.end(), std::make_move_iterator(ended_.begin()), std::make_move_iterator(ended_.end()));
+  out.insert(out.end(), std::make_move_iterator(ended_.begin()),
+             std::make_move_iterator(ended_.end()));
   ended_.clear();
   return now;
 }
@@ -339,7 +357,8 @@ bool EpollEngine::Harvest(Duration wait, bool& woken) {
     }
     const uint32_t index = static_cast<uint32_t>(data);
     const Slot& slot = slots_[index];
-    if (slot.busy && slot.generation == static_cast<uint32_t>(data >> 32)) Look(index, events_[i].events, now);
+    if (slot.busy && slot.generation == static_cast<uint32_t>(data >> 32))
+      Look(index, events_[i].events, now);
   }
   return count == static_cast<int>(events_.size());
 }
@@ -356,7 +375,8 @@ int EpollEngine::Wait(Duration wait) {
     have_pwait2_ = false;  // before Linux 5.11, or refused by a sandbox: whole milliseconds then
   }
   const auto ms = std::chrono::ceil<std::chrono::milliseconds>(wait);
-  return epoll_wait(epoll_.get(), events_.data(), static_cast<int>(events_.size()), static_cast<int>(ms.count()));
+  return epoll_wait(epoll_.get(), events_.data(), static_cast<int>(events_.size()),
+                    static_cast<int>(ms.count()));
 }
 
 void EpollEngine::Cancel() {

@@ -27,23 +27,27 @@ class OwnedFd {
   const int fd_;
 };
 
-// The engine that runs everywhere. Half of what a connection attempt costs is making and closing the socket, so sockets are used again: after an answer or
-// a timeout connect(AF_UNSPEC) takes the socket back (and sends RST where there is a connection), then its pending error and its error queue are
-// emptied, because a leftover would become the next port's state. Sockets that saw anything but a plain answer are closed.
+// The engine that runs everywhere. Half of what a connection attempt costs is making and closing
+// the socket, so sockets are used again: after an answer or a timeout connect(AF_UNSPEC) takes the
+// socket back (and sends RST where there is a connection), then its pending error and its error
+// queue are emptied, because a leftover would become the next port's state. Sockets that saw
+// anything but a plain answer are closed.
 //
-// An event is only a hint that a socket should be looked at: what is true is what SO_ERROR, the error queue and getpeername say then. So an event of an earlier
-// use of the socket does no harm; one of an earlier socket in the same slot is told by its generation.
+// An event is only a hint that a socket should be looked at: what is true is what SO_ERROR, the
+// error queue and getpeername say then. So an event of an earlier use of the socket does no harm;
+// one of an earlier socket in the same slot is told by its generation.
 class EpollEngine final : public ProbeEngine {
  public:
   // Takes over both descriptors' owners; `window` >= 1.
-  EpollEngine(uint32_t window, std::vector<IpAddress> sources, std::string limited_by, int epoll_fd, int wake_fd,
-              const Clock& clock);
+  EpollEngine(uint32_t window, std::vector<IpAddress> sources, std::string limited_by, int epoll_fd,
+              int wake_fd, const Clock& clock);
   ~EpollEngine() override;
 
   std::string_view name() const override { return "epoll"; }
   uint32_t window() const override { return window_; }
   uint32_t in_flight() const override { return busy_ + static_cast<uint32_t>(ended_.size()); }
-  bool Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie, Time not_after) override;
+  bool Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie,
+             Time not_after) override;
   Time Poll(Duration wait, std::vector<ProbeOutcome>& out) override;
   void Cancel() override;
   void Wake() override;
@@ -55,8 +59,8 @@ class EpollEngine final : public ProbeEngine {
     int fd = -1;
     uint32_t generation = 0;  // of the socket in this slot
     bool busy = false;
-    bool watched = false;     // in the epoll set
-    uint8_t syn_count = 0;    // TCP_SYNCNT in force; 0: the system's
+    bool watched = false;   // in the epoll set
+    uint8_t syn_count = 0;  // TCP_SYNCNT in force; 0: the system's
     uint16_t pool = 0;
     SocketName target;
     Time started{};
@@ -90,13 +94,14 @@ class EpollEngine final : public ProbeEngine {
   const Clock& clock_;
 
   std::vector<Slot> slots_;
-  std::vector<uint32_t> empty_;              // slots without a socket
-  std::vector<std::vector<uint32_t>> idle_;  // sockets to use again, by pool: one for each family and source
+  std::vector<uint32_t> empty_;  // slots without a socket
+  std::vector<std::vector<uint32_t>>
+      idle_;  // sockets to use again, by pool: one for each family and source
   size_t next_source_[2] = {0, 0};
   uint32_t busy_ = 0;
   TimerWheel timers_;
   std::vector<uint32_t> due_;
-  std::deque<ProbeOutcome> ended_;           // not yet given to the caller
+  std::deque<ProbeOutcome> ended_;  // not yet given to the caller
   std::array<epoll_event, 512> events_;
   bool have_pwait2_ = true;
   Counters counters_;

@@ -8,8 +8,8 @@
 namespace portolan {
 namespace {
 
-constexpr uint64_t kHeadroom = 64;          // for gRPC, the log, the HTTP endpoint
-constexpr uint64_t kRaiseTo = 1u << 20;     // a higher limit costs memory for nothing
+constexpr uint64_t kHeadroom = 64;       // for gRPC, the log, the HTTP endpoint
+constexpr uint64_t kRaiseTo = 1u << 20;  // a higher limit costs memory for nothing
 
 uint64_t OpenDescriptors() {
   DIR* dir = opendir("/proc/self/fd");

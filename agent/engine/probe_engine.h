@@ -16,23 +16,25 @@ namespace portolan {
 
 // How one connection attempt ended.
 struct ProbeOutcome {
-  uint64_t cookie = 0;      // the caller's, as given to Start
-  // kOwed: nothing was learned. `reason` is kLocalFailure, a failure of ours, and `local_errno` tells which; or kChunkClosed, too late to start.
+  uint64_t cookie = 0;  // the caller's, as given to Start
+  // kOwed: nothing was learned. `reason` is kLocalFailure, a failure of ours, and `local_errno`
+  // tells which; or kChunkClosed, too late to start.
   State state = State::kOwed;
   Reason reason = Reason::kNone;
   int local_errno = 0;
-  Duration rtt{};           // from connect() to the answer; zero when there was none
-  IpAddress source;         // of open ones only
+  Duration rtt{};    // from connect() to the answer; zero when there was none
+  IpAddress source;  // of open ones only
 };
 
 struct EngineOptions {
-  uint32_t window = 0;                 // probes in flight; 0: from the file limit. Never above it
-  std::vector<IpAddress> sources;      // bind to these in turn; empty: the kernel's choice
+  uint32_t window = 0;             // probes in flight; 0: from the file limit. Never above it
+  std::vector<IpAddress> sources;  // bind to these in turn; empty: the kernel's choice
 };
 
-// Makes TCP connection attempts: the only place of an agent with sockets. One attempt is one SYN and the kernel's view of its answer; when to try
-// again, and what silence means, is the caller's. Every Start ends in exactly one outcome, or in Cancel.
-// One thread owns it and makes every call but Wake. What an answer means: docs/observations.md.
+// Makes TCP connection attempts: the only place of an agent with sockets. One attempt is one SYN
+// and the kernel's view of its answer; when to try again, and what silence means, is the caller's.
+// Every Start ends in exactly one outcome, or in Cancel. One thread owns it and makes every call
+// but Wake. What an answer means: docs/observations.md.
 class ProbeEngine {
  public:
   virtual ~ProbeEngine() = default;
@@ -41,11 +43,14 @@ class ProbeEngine {
   virtual uint32_t window() const = 0;        // probes that can be in flight
   virtual uint32_t in_flight() const = 0;
 
-  // Starts one attempt, answered within `timeout` by a later Poll (also when it ends at once). False: the window is full, nothing was done.
-  // No packet leaves at or after `not_after`, however long the thread was held up before: the outcome is then (kOwed, kChunkClosed).
-  virtual bool Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie, Time not_after) = 0;
+  // Starts one attempt, answered within `timeout` by a later Poll (also when it ends at once).
+  // False: the window is full, nothing was done. No packet leaves at or after `not_after`, however
+  // long the thread was held up before: the outcome is then (kOwed, kChunkClosed).
+  virtual bool Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie,
+                     Time not_after) = 0;
 
-  // Appends the attempts that ended to `out`, waiting up to `wait` for the first. Returns early on Wake. Returns the time it finished waiting at.
+  // Appends the attempts that ended to `out`, waiting up to `wait` for the first. Returns early on
+  // Wake. Returns the time it finished waiting at.
   virtual Time Poll(Duration wait, std::vector<ProbeOutcome>& out) = 0;
 
   // Closes every attempt in flight without an outcome.
@@ -54,20 +59,23 @@ class ProbeEngine {
   // From any thread: the Poll that is waiting, or the next one, returns at once.
   virtual void Wake() = 0;
 
-  // What limits the window, for people ("file limit 1024 caps probes in flight at 960: raise LimitNOFILE"); empty: nothing.
+  // What limits the window, for people ("file limit 1024 caps probes in flight at 960: raise
+  // LimitNOFILE"); empty: nothing.
   virtual std::string limited_by() const = 0;
 
   struct Counters {
     uint64_t started = 0;
     uint64_t self_connects = 0;
-    // Local failures by errno: EMFILE, ENFILE, EADDRNOTAVAIL, ENOBUFS, ENOMEM, EPERM/EACCES, ENETDOWN, other.
+    // Local failures by errno: EMFILE, ENFILE, EADDRNOTAVAIL, ENOBUFS, ENOMEM, EPERM/EACCES,
+    // ENETDOWN, other.
     std::array<uint64_t, 8> local{};
   };
   virtual const Counters& counters() const = 0;
 };
 
-// How many probes the file limit of this process lets be in flight, over all engines: the limit (raised as far as it goes) less what is open and 64 for
-// everybody else, because without descriptors gRPC cannot reconnect either. A program with several engines divides it over them.
+// How many probes the file limit of this process lets be in flight, over all engines: the limit
+// (raised as far as it goes) less what is open and 64 for everybody else, because without
+// descriptors gRPC cannot reconnect either. A program with several engines divides it over them.
 struct FileBudget {
   uint32_t probes = 0;
   uint64_t limit = 0;
@@ -75,10 +83,13 @@ struct FileBudget {
 };
 FileBudget RaiseFileLimit();
 
-// The window of an engine that is told none and has descriptors enough. More in flight costs cache; fewer cover less rate x round trip.
+// The window of an engine that is told none and has descriptors enough. More in flight costs cache;
+// fewer cover less rate x round trip.
 inline constexpr uint32_t kDefaultWindow = 4096;
 
-// FailedPrecondition: no descriptor is left, or the kernel refuses epoll. InvalidArgument: a source address cannot be bound here.
-absl::StatusOr<std::unique_ptr<ProbeEngine>> MakeEpollEngine(const EngineOptions& options, const Clock& clock);
+// FailedPrecondition: no descriptor is left, or the kernel refuses epoll. InvalidArgument: a source
+// address cannot be bound here.
+absl::StatusOr<std::unique_ptr<ProbeEngine>> MakeEpollEngine(const EngineOptions& options,
+                                                             const Clock& clock);
 
 }  // namespace portolan

@@ -19,7 +19,8 @@ void TimerWheel::Add(uint32_t slot, Time due) {
   Timer& timer = timers_[slot];
   PORTOLAN_CHECK(!timer.armed);
   const Duration after = due - start_;
-  uint64_t tick = after <= Duration::zero() ? 0 : static_cast<uint64_t>((after + kTick - Duration(1)) / kTick);
+  uint64_t tick =
+      after <= Duration::zero() ? 0 : static_cast<uint64_t>((after + kTick - Duration(1)) / kTick);
   timer.tick = std::max(tick, current_ + 1);
   timer.armed = true;
   const uint32_t bucket = timer.tick % kBuckets;

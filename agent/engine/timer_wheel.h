@@ -8,9 +8,10 @@
 
 namespace portolan {
 
-// When the attempts in slots [0, n) time out: one timer a slot, to the millisecond, never early. Adding and removing is O(1), which is why this is
-// no heap: nearly every timer is removed before it is due. 4,096 buckets of 1 ms; a later round of the wheel shares the bucket and is looked at once a round.
-// Not thread-safe.
+// When the attempts in slots [0, n) time out: one timer a slot, to the millisecond, never early.
+// Adding and removing is O(1), which is why this is no heap: nearly every timer is removed before
+// it is due. 4,096 buckets of 1 ms; a later round of the wheel shares the bucket and is looked at
+// once a round. Not thread-safe.
 class TimerWheel {
  public:
   TimerWheel(uint32_t slots, Time start);
@@ -19,7 +20,8 @@ class TimerWheel {
   void Add(uint32_t slot, Time due);
   // Nothing happens when the slot has no timer.
   void Remove(uint32_t slot);
-  // Removes what is due and appends its slots, the earlier milliseconds first. `now` does not go backwards.
+  // Removes what is due and appends its slots, the earlier milliseconds first. `now` does not go
+  // backwards.
   void Expire(Time now, std::vector<uint32_t>& due);
   // Not later than the earliest timer (earlier by whole rounds at most); kNever: there is none.
   Time Next() const;

@@ -20,18 +20,22 @@ uint32_t WeightOf(const ThreadLoad& load, const std::string& scan) {
 
 }  // namespace
 
-std::vector<uint64_t> SplitWork(uint64_t size, const std::vector<ThreadLoad>& loads, uint64_t least) {
+std::vector<uint64_t> SplitWork(uint64_t size, const std::vector<ThreadLoad>& loads,
+                                uint64_t least) {
   std::vector<size_t> by_load(loads.size());
   std::iota(by_load.begin(), by_load.end(), size_t{0});
   std::stable_sort(by_load.begin(), by_load.end(), [&](size_t a, size_t b) {
-    return std::make_tuple(loads[a].unprobed, Weight(loads[a])) < std::make_tuple(loads[b].unprobed, Weight(loads[b]));
+    return std::make_tuple(loads[a].unprobed, Weight(loads[a])) <
+           std::make_tuple(loads[b].unprobed, Weight(loads[b]));
   });
-  // The level that the work reaches when it is poured over the first `n` threads, for the largest n of which the fullest still gets its least.
+  // The level that the work reaches when it is poured over the first `n` threads, for the largest n
+  // of which the fullest still gets its least.
   std::vector<uint64_t> out(loads.size(), 0);
   size_t n = loads.size();
   uint64_t below = 0;
   for (size_t i = 0; i < n; ++i) below += loads[by_load[i]].unprobed;
-  while (n > 1 && (size + below) / n < loads[by_load[n - 1]].unprobed + std::max<uint64_t>(least, 1)) {
+  while (n > 1 &&
+         (size + below) / n < loads[by_load[n - 1]].unprobed + std::max<uint64_t>(least, 1)) {
     below -= loads[by_load[n - 1]].unprobed;
     --n;
   }

@@ -9,14 +9,15 @@
 
 namespace portolan {
 
-// When to call which coordinator. Coordinators are tried in turn; one that answers is kept. Failures are followed by a pause of 100 ms, doubled after
-// each round over all coordinators up to 5 s, each cut by a random half, so that a fleet does not come back as one.
-// Pure; not thread-safe.
+// When to call which coordinator. Coordinators are tried in turn; one that answers is kept.
+// Failures are followed by a pause of 100 ms, doubled after each round over all coordinators up to
+// 5 s, each cut by a random half, so that a fleet does not come back as one. Pure; not thread-safe.
 class CallPolicy {
  public:
   static constexpr Duration kFirstPause = std::chrono::milliseconds(100);
   static constexpr Duration kLongestPause = std::chrono::seconds(5);
-  static constexpr int kRefusalsAreFatal = 3;  // PERMISSION_DENIED or UNAUTHENTICATED so many times in a row
+  static constexpr int kRefusalsAreFatal =
+      3;  // PERMISSION_DENIED or UNAUTHENTICATED so many times in a row
   static constexpr double kCallsPerSecond = 10;
   static constexpr double kCallBurst = 5;
 

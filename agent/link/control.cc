@@ -29,7 +29,10 @@ bool Less(double a, double b) {  // of shares: negative is no limit
 }  // namespace
 
 AgentControl::AgentControl(const AgentControlOptions& options)
-    : options_(options), policy_(options.coordinators, options.seed), told_shares_(options.threads), told_rates_(options.threads, 0) {
+    : options_(options),
+      policy_(options.coordinators, options.seed),
+      told_shares_(options.threads),
+      told_rates_(options.threads, 0) {
   DivideRates();
 }
 
@@ -39,7 +42,8 @@ void AgentControl::Forget(Token token) {
   state_.leases.erase(token);
 }
 
-void AgentControl::Observe(const std::vector<ProbeThread::Snapshot>& threads, const SpoolView& spool) {
+void AgentControl::Observe(const std::vector<ProbeThread::Snapshot>& threads,
+                           const SpoolView& spool) {
   measured_rate_ = 0;
   std::vector<std::map<Token, const LeaseProgress*>> said(threads.size());
   for (size_t i = 0; i < threads.size(); ++i) {
@@ -47,12 +51,14 @@ void AgentControl::Observe(const std::vector<ProbeThread::Snapshot>& threads, co
     for (const LeaseProgress& p : threads[i].leases) said[i][p.token] = &p;
   }
   spool_has_room_ = spool.has_room;
-  quiet_ = spool.empty && std::all_of(threads.begin(), threads.end(), [](const ProbeThread::Snapshot& t) { return t.idle; });
+  quiet_ = spool.empty && std::all_of(threads.begin(), threads.end(),
+                                      [](const ProbeThread::Snapshot& t) { return t.idle; });
 
   std::vector<Token> over;
   for (auto& [token, parts] : parts_) {
     // A thread that does not know it has refused it: that part is not held.
-    std::erase_if(parts, [&, t = token](const Part& part) { return !said[part.thread].contains(t); });
+    std::erase_if(parts,
+                  [&, t = token](const Part& part) { return !said[part.thread].contains(t); });
     bool walked = true;
     for (Part& part : parts) {
       const LeaseProgress& p = *said[part.thread][token];
@@ -110,7 +116,8 @@ uint64_t AgentControl::unprobed() const {
 
 uint64_t AgentControl::Room() const {
   if (Blocked()) return 0;
-  const uint64_t all = std::max(kLeastRoom * options_.threads, static_cast<uint64_t>(measured_rate_ * kRoomSeconds));
+  const uint64_t all =
+      std::max(kLeastRoom * options_.threads, static_cast<uint64_t>(measured_rate_ * kRoomSeconds));
   return all - std::min(all, unprobed());
 }
 
@@ -139,14 +146,17 @@ AgentControl::Step AgentControl::Next(Time now) {
   if (cancelling_ || !may_call) return Step::kWait;
   // Cut short too often, calls would bring no renewals: only while the leases are fresh.
   const bool fresh = last_answer_.has_value() && now - answered_request_ < lease_term_ / 2;
-  if (!gone && !(draining_ && !said_.draining) && !(fresh && (revoked_over_ || WantsWork()))) return Step::kWait;
+  if (!gone && !(draining_ && !said_.draining) && !(fresh && (revoked_over_ || WantsWork())))
+    return Step::kWait;
   cancelling_ = true;
   return Step::kCancel;
 }
 
 Time AgentControl::WakeAt(Time now) const {
-  // While leases are walked, and while draining, somebody looks often; else only the next call matters.
-  const Duration look = state_.leases.empty() && !draining_ ? std::chrono::milliseconds(500) : std::chrono::milliseconds(50);
+  // While leases are walked, and while draining, somebody looks often; else only the next call
+  // matters.
+  const Duration look = state_.leases.empty() && !draining_ ? std::chrono::milliseconds(500)
+                                                            : std::chrono::milliseconds(50);
   if (calling_ || goodbye_) return now + look;
   return std::min(now + look, std::max(policy_.NextCallAt(now), now));
 }
@@ -162,7 +172,8 @@ AgentControl::Ask AgentControl::BeginCall(Time now) {
   sent_ = now;
   revoked_over_ = false;
   asked_ = state_.Says();
-  said_ = {last_answer_.has_value() ? lease_term_ : kFirstDeadline, draining_, measured_rate_, Room()};
+  said_ = {last_answer_.has_value() ? lease_term_ : kFirstDeadline, draining_, measured_rate_,
+           Room()};
   said_blocked_ = Blocked();
   said_unprobed_ = unprobed();
   if (draining_ && state_.leases.empty() && quiet_) goodbye_ = true;
@@ -198,7 +209,8 @@ void AgentControl::Carry(const Actions& actions) {
     // Nothing goes out before its rate is known.
     if (!state_.shares.contains(lease.scan)) {
       state_.shares[lease.scan] = 0;
-      problems_.push_back(fmt::format("scan {}: granted without a share of its rate; held until there is one", lease.scan));
+      problems_.push_back(fmt::format(
+          "scan {}: granted without a share of its rate; held until there is one", lease.scan));
     }
   }
   DivideRates();
@@ -255,11 +267,15 @@ void AgentControl::DivideRates() {
     }
   }
   const std::vector<double> rates = DivideRate(options_.max_rate, loads);
-  const auto lower = [](double a, double b) { return a > 0 && (b <= 0 || a < b); };  // 0 is no limit
+  const auto lower = [](double a, double b) {
+    return a > 0 && (b <= 0 || a < b);
+  };  // 0 is no limit
   bool lowered = false;
   for (const bool lowering : {true, false}) {
     for (size_t i = 0; i < options_.threads; ++i) {
-      if (rates[i] == told_rates_[i] || lower(rates[i], told_rates_[i]) != lowering || (!lowering && lowered)) continue;
+      if (rates[i] == told_rates_[i] || lower(rates[i], told_rates_[i]) != lowering ||
+          (!lowering && lowered))
+        continue;
       lowered = lowered || lowering;
       told_rates_[i] = rates[i];
       Send(i, order::SetMaxRate{rates[i]});

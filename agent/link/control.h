@@ -24,12 +24,14 @@ struct AgentControlOptions {
   uint64_t seed = 0;    // of the back-off
 };
 
-// What the agent decides between the coordinator and its probe threads: which part of a lease goes where, when to call,
-// when a lease is finished, when it has drained.
-// Pure: time, the threads' snapshots and the spool's word are arguments; what it wants of the threads are orders. Not thread-safe.
+// What the agent decides between the coordinator and its probe threads: which part of a lease goes
+// where, when to call, when a lease is finished, when it has drained. Pure: time, the threads'
+// snapshots and the spool's word are arguments; what it wants of the threads are orders. Not
+// thread-safe.
 //
-// A round: Observe, carry out TakeOrders, then do as Next says; OnAnswer, OnFailure or OnCancelled once for each BeginCall. Orders of an answer must have
-// been carried out before the snapshots of the next Observe are taken, so that a request tells only what is in force.
+// A round: Observe, carry out TakeOrders, then do as Next says; OnAnswer, OnFailure or OnCancelled
+// once for each BeginCall. Orders of an answer must have been carried out before the snapshots of
+// the next Observe are taken, so that a request tells only what is in force.
 class AgentControl {
  public:
   struct SpoolView {
@@ -109,7 +111,8 @@ class AgentControl {
   void Grant(const AgentLease& lease);
   void Carry(const Actions& actions);
   void SetDraining();
-  // Brings rates to what the loads want. Less is said at once; more only when no thread was told of less in the same round.
+  // Brings rates to what the loads want. Less is said at once; more only when no thread was told of
+  // less in the same round.
   void DivideRates();
   uint64_t Room() const;
   bool Blocked() const;

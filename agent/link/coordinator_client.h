@@ -14,7 +14,8 @@
 
 namespace portolan {
 
-// One Report stream. One thread writes, one reads; Cancel from any. Destroy it after both have seen the end.
+// One Report stream. One thread writes, one reads; Cancel from any. Destroy it after both have seen
+// the end.
 class ReportStream {
  public:
   virtual ~ReportStream() = default;
@@ -27,26 +28,29 @@ class ReportStream {
   virtual absl::Status Finish() = 0;
 };
 
-// The agent's side of FleetService: several coordinators, of which one is called at a time. Thread-safe.
+// The agent's side of FleetService: several coordinators, of which one is called at a time.
+// Thread-safe.
 class CoordinatorClient {
  public:
   virtual ~CoordinatorClient() = default;
 
-  virtual size_t coordinators() const = 0;            // >= 1
+  virtual size_t coordinators() const = 0;              // >= 1
   virtual std::string address(size_t which) const = 0;  // for people
 
-  // Starts a call; `done` is called exactly once, from another thread or before this returns, also after Cancel (status CANCELLED). One call at a
-  // time: not before the `done` of the last.
-  using Done = std::function<void(const absl::Status& status, const v1::SynchronizeResponse& response)>;
-  virtual void Synchronize(size_t which, const v1::SynchronizeRequest& request, Duration deadline, Done done) = 0;
+  // Starts a call; `done` is called exactly once, from another thread or before this returns, also
+  // after Cancel (status CANCELLED). One call at a time: not before the `done` of the last.
+  using Done =
+      std::function<void(const absl::Status& status, const v1::SynchronizeResponse& response)>;
+  virtual void Synchronize(size_t which, const v1::SynchronizeRequest& request, Duration deadline,
+                           Done done) = 0;
   virtual void CancelSynchronize() = 0;
 
   virtual std::unique_ptr<ReportStream> OpenReport(size_t which) = 0;
 };
 
 // InvalidArgument: a bad HOST:PORT or bad TLS files.
-absl::StatusOr<std::unique_ptr<CoordinatorClient>> MakeGrpcClient(const std::vector<std::string>& coordinators,
-                                                                  const TlsFiles& tls);
+absl::StatusOr<std::unique_ptr<CoordinatorClient>> MakeGrpcClient(
+    const std::vector<std::string>& coordinators, const TlsFiles& tls);
 // For a coordinator in the same process.
 std::unique_ptr<CoordinatorClient> MakeGrpcClient(std::shared_ptr<grpc::Channel> channel);
 

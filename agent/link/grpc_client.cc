@@ -42,7 +42,8 @@ class GrpcClient final : public CoordinatorClient {
   size_t coordinators() const override { return peers_.size(); }
   std::string address(size_t which) const override { return peers_[which].address; }
 
-  void Synchronize(size_t which, const v1::SynchronizeRequest& request, Duration deadline, Done done) override {
+  void Synchronize(size_t which, const v1::SynchronizeRequest& request, Duration deadline,
+                   Done done) override {
     Call* call = nullptr;
     {
       MutexLock lock(mu_);
@@ -54,8 +55,9 @@ class GrpcClient final : public CoordinatorClient {
     call->done = std::move(done);
     // A time span: gRPC adds it to its own clock.
     call->context.set_deadline(gpr_time_from_nanos(deadline.count(), GPR_TIMESPAN));
-    peers_[which].stub->async()->Synchronize(&call->context, &call->request, &call->response,
-                                             [this](const grpc::Status& status) { OnDone(status); });
+    peers_[which].stub->async()->Synchronize(
+        &call->context, &call->request, &call->response,
+        [this](const grpc::Status& status) { OnDone(status); });
   }
 
   void CancelSynchronize() override {
@@ -98,8 +100,8 @@ class GrpcClient final : public CoordinatorClient {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<CoordinatorClient>> MakeGrpcClient(const std::vector<std::string>& coordinators,
-                                                                  const TlsFiles& tls) {
+absl::StatusOr<std::unique_ptr<CoordinatorClient>> MakeGrpcClient(
+    const std::vector<std::string>& coordinators, const TlsFiles& tls) {
   if (coordinators.empty()) return InvalidArgument("no coordinator: give --coordinator HOST:PORT");
   std::vector<GrpcClient::Peer> peers;
   for (const std::string& address : coordinators) {

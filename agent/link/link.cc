@@ -23,19 +23,21 @@ AgentControlOptions OptionsOf(const LinkOptions& options, size_t threads, size_t
 
 }  // namespace
 
-Link::Link(LinkOptions options, CoordinatorClient& client, std::vector<ProbeThread*> threads, Spool& spool, const Clock& clock)
+Link::Link(LinkOptions options, CoordinatorClient& client, std::vector<ProbeThread*> threads,
+           Spool& spool, const Clock& clock)
     : options_(std::move(options)),
       client_(client),
       threads_(std::move(threads)),
       spool_(spool),
       clock_(clock),
       control_(OptionsOf(options_, threads_.size(), client.coordinators())) {
-  reporter_ = std::make_unique<Reporter>(Reporter::Options{options_.name, options_.incarnation, options_.seed + 1}, client_, spool_,
-                                         [this](const std::vector<Token>& tokens) {
-                                           MutexLock lock(mu_);
-                                           fenced_.insert(fenced_.end(), tokens.begin(), tokens.end());
-                                           changed_.NotifyAll();
-                                         });
+  reporter_ = std::make_unique<Reporter>(
+      Reporter::Options{options_.name, options_.incarnation, options_.seed + 1}, client_, spool_,
+      [this](const std::vector<Token>& tokens) {
+        MutexLock lock(mu_);
+        fenced_.insert(fenced_.end(), tokens.begin(), tokens.end());
+        changed_.NotifyAll();
+      });
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -108,10 +110,12 @@ void Link::HandleAnswer(const Answer& answer) {
   if (status.ok()) {
     std::vector<std::string> problems;
     const auto desired = FromProto(answer.response, control_.state(), problems);
-    for (const std::string& p : problems) Log(LogLevel::kError, "scan cannot be probed here", {{"error", p}});
+    for (const std::string& p : problems)
+      Log(LogLevel::kError, "scan cannot be probed here", {{"error", p}});
     if (desired.ok()) {
       if (!connected_) {
-        Log(LogLevel::kInfo, "connected", {{"coordinator", coordinator}, {"epoch", std::to_string(desired->epoch)}});
+        Log(LogLevel::kInfo, "connected",
+            {{"coordinator", coordinator}, {"epoch", std::to_string(desired->epoch)}});
       }
       connected_ = true;
       ++answered_;
@@ -128,8 +132,12 @@ void Link::HandleAnswer(const Answer& answer) {
   const int n = control_.failures();
   // The first one, then ever more rarely.
   if (fatal.ok() && (connected_ || n == 1 || (n >= 8 && (n & (n - 1)) == 0))) {
-    Log(LogLevel::kWarning, connected_ ? "coordinator lost; probing goes on until the leases end" : "coordinator does not answer",
-        {{"coordinator", coordinator}, {"error", std::string(Message(status))}, {"tries", std::to_string(n)}});
+    Log(LogLevel::kWarning,
+        connected_ ? "coordinator lost; probing goes on until the leases end"
+                   : "coordinator does not answer",
+        {{"coordinator", coordinator},
+         {"error", std::string(Message(status))},
+         {"tries", std::to_string(n)}});
   }
   connected_ = false;
   if (!fatal.ok()) GiveUp(fatal);
@@ -148,14 +156,16 @@ void Link::CarryOutOrders() {
     ProbeThread* const thread = threads_[order.thread];
     thread->Post([order = std::move(order)](Runner& runner, Time) { CarryOut(order, runner); });
   }
-  for (const std::string& problem : control_.TakeProblems()) Log(LogLevel::kWarning, "answer not followed", {{"why", problem}});
+  for (const std::string& problem : control_.TakeProblems())
+    Log(LogLevel::kWarning, "answer not followed", {{"why", problem}});
 }
 
 void Link::Look() {
   snapshots_.clear();
   for (ProbeThread* thread : threads_) snapshots_.push_back(thread->Ask());
   // The spool after the threads: what they have reported is in it.
-  control_.Observe(snapshots_, {spool_.HasRoom(), spool_.empty(), [this](Token token) { return spool_.Holds(token); }});
+  control_.Observe(snapshots_, {spool_.HasRoom(), spool_.empty(),
+                                [this](Token token) { return spool_.Holds(token); }});
 }
 
 void Link::Call(const AgentControl::Ask& ask) {
@@ -214,7 +224,9 @@ v1::SynchronizeRequest Link::MakeRequest(const AgentControl::Ask& ask) const {
   const SpoolStats spool = spool_.Stats();
   stats->set_spool_bytes(spool.bytes);
   stats->set_spool_limit_bytes(spool.limit_bytes);
-  stats->set_limited_by(spool_.HasRoom() ? options_.limited_by : "spool full: the coordinator takes results more slowly than they come");
+  stats->set_limited_by(
+      spool_.HasRoom() ? options_.limited_by
+                       : "spool full: the coordinator takes results more slowly than they come");
   return request;
 }
 
@@ -248,8 +260,10 @@ absl::Status Link::Drain(Duration grace) {
   while (!drained_ && fatal_.ok()) {
     const Duration left = end - clock_.Now();
     if (left <= Duration::zero()) {
-      return DeadlineExceeded("{} leases are not finished or not acknowledged after {:.0f} s; what was not reported will be probed again by others",
-                              status_.leases, ToSeconds(grace));
+      return DeadlineExceeded(
+          "{} leases are not finished or not acknowledged after {:.0f} s; what was not reported "
+          "will be probed again by others",
+          status_.leases, ToSeconds(grace));
     }
     changed_.WaitFor(mu_, std::min<Duration>(left, std::chrono::seconds(1)));
   }
@@ -268,7 +282,8 @@ absl::Status Link::Ready() const {
   if (!status_.last_answer.has_value()) return Unavailable("no coordinator has answered yet");
   const Duration age = now - *status_.last_answer;
   if (age <= status_.lease_term * 2) return absl::OkStatus();
-  return Unavailable("coordinator {}: last answer {:.0f} s ago", status_.coordinator, ToSeconds(age));
+  return Unavailable("coordinator {}: last answer {:.0f} s ago", status_.coordinator,
+                     ToSeconds(age));
 }
 
 LinkStatus Link::Status() const {

@@ -24,8 +24,8 @@ struct LinkOptions {
   std::string incarnation;  // 16 random bytes
   std::string version;
   std::string engine;
-  double max_rate = 0;      // probes/s over all threads; 0: no limit
-  uint32_t window = 0;      // over all threads
+  double max_rate = 0;             // probes/s over all threads; 0: no limit
+  uint32_t window = 0;             // over all threads
   std::vector<std::string> scope;  // for people
   std::string limited_by;          // for people; what limits the agent from its start
   uint64_t seed = 0;               // of the back-offs
@@ -33,8 +33,8 @@ struct LinkOptions {
 
 // What the link knows, a moment ago; for metrics and health.
 struct LinkStatus {
-  bool connected = false;                // the last call was answered
-  std::string coordinator;               // that is called now
+  bool connected = false;   // the last call was answered
+  std::string coordinator;  // that is called now
   std::optional<Time> last_answer;
   WallTime last_answer_wall;
   Duration lease_term{};
@@ -47,17 +47,20 @@ struct LinkStatus {
   Reporter::Stats reports;
 };
 
-// Joins a coordinator and this agent's probe threads: asks for work, hands it out, renews, gives back, reports. Owns a control thread and the
-// reporter's. Thread-safe. Client, threads, spool and clock must outlive it.
+// Joins a coordinator and this agent's probe threads: asks for work, hands it out, renews, gives
+// back, reports. Owns a control thread and the reporter's. Thread-safe. Client, threads, spool and
+// clock must outlive it.
 class Link {
  public:
-  Link(LinkOptions options, CoordinatorClient& client, std::vector<ProbeThread*> threads, Spool& spool, const Clock& clock);
+  Link(LinkOptions options, CoordinatorClient& client, std::vector<ProbeThread*> threads,
+       Spool& spool, const Clock& clock);
   ~Link();  // stops calling and reporting at once
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
 
-  // Takes no more work and gives back what was not begun; waits until all that was probed is acknowledged and the coordinator was told, at most `grace`
-  // (then DeadlineExceeded, saying what is left).
+  // Takes no more work and gives back what was not begun; waits until all that was probed is
+  // acknowledged and the coordinator was told, at most `grace` (then DeadlineExceeded, saying what
+  // is left).
   absl::Status Drain(Duration grace);
   // Why the agent cannot go on; OK while it can.
   absl::Status Fatal() const;
@@ -93,8 +96,8 @@ class Link {
   std::vector<ProbeThread::Snapshot> snapshots_;
   bool cancelled_ = false;  // the call under way, by us
   bool connected_ = false;
-  bool draining_ = false;   // was told
-  bool gone_ = false;       // fatal: no more calls
+  bool draining_ = false;  // was told
+  bool gone_ = false;      // fatal: no more calls
   uint64_t answered_ = 0, failed_ = 0, cancels_ = 0;
   WallTime answered_wall_;
 

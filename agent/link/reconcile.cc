@@ -8,7 +8,8 @@ namespace portolan {
 namespace {
 
 bool AnyInForce(const LinkState& state, Time now) {
-  return std::any_of(state.leases.begin(), state.leases.end(), [now](const auto& l) { return !l.second.revoked && l.second.deadline > now; });
+  return std::any_of(state.leases.begin(), state.leases.end(),
+                     [now](const auto& l) { return !l.second.revoked && l.second.deadline > now; });
 }
 
 std::shared_ptr<const ScanContext> Merge(const ScanContext* old, const DesiredContext& desired) {
@@ -21,8 +22,10 @@ std::shared_ptr<const ScanContext> Merge(const ScanContext* old, const DesiredCo
     out.space = old->space;
     out.timing = old->timing;
   }
-  // An overlay only grows: an older one, in an answer that was overtaken, must not open what was closed.
-  const bool newer = old == nullptr || desired.space != nullptr || desired.overlay->version >= old->overlay->version;
+  // An overlay only grows: an older one, in an answer that was overtaken, must not open what was
+  // closed.
+  const bool newer = old == nullptr || desired.space != nullptr ||
+                     desired.overlay->version >= old->overlay->version;
   out.overlay = newer ? desired.overlay : old->overlay;
   return std::make_shared<const ScanContext>(std::move(out));
 }
@@ -32,10 +35,12 @@ void ApplyContexts(LinkState& state, const DesiredState& desired, Actions& actio
     auto it = state.contexts.find(c.scan);
     const ScanContext* old = it == state.contexts.end() ? nullptr : it->second.get();
     if (old == nullptr && c.space == nullptr) {
-      actions.problems.push_back(fmt::format("scan {}: an overlay without the scan's space", c.scan));
+      actions.problems.push_back(
+          fmt::format("scan {}: an overlay without the scan's space", c.scan));
       continue;
     }
-    if (old != nullptr && c.space == nullptr && c.overlay->version == old->overlay->version) continue;
+    if (old != nullptr && c.space == nullptr && c.overlay->version == old->overlay->version)
+      continue;
     state.contexts[c.scan] = Merge(old, c);
     actions.contexts.push_back(state.contexts[c.scan]);
   }
@@ -73,11 +78,13 @@ std::vector<std::string> LinkState::DropUnusedContexts(Time now, Duration keep) 
   return dropped;
 }
 
-Actions Reconcile(LinkState& state, const AgentStatement& asked, const DesiredState& desired, Time sent) {
+Actions Reconcile(LinkState& state, const AgentStatement& asked, const DesiredState& desired,
+                  Time sent) {
   Actions actions;
   if (desired.epoch < state.epoch && AnyInForce(state, sent)) {
     actions.stale = true;
-    actions.problems.push_back(fmt::format("answer of epoch {} after one of epoch {}: ignored", desired.epoch, state.epoch));
+    actions.problems.push_back(fmt::format("answer of epoch {} after one of epoch {}: ignored",
+                                           desired.epoch, state.epoch));
     return actions;
   }
   const bool other_epoch = desired.epoch != state.epoch || desired.revision < state.revision;
@@ -88,7 +95,8 @@ Actions Reconcile(LinkState& state, const AgentStatement& asked, const DesiredSt
 
   for (auto& [token, held] : state.leases) {
     const auto w = wanted.find(token);
-    const bool same = w != wanted.end() && w->second->scan == held.scan && w->second->lane == held.lane;
+    const bool same =
+        w != wanted.end() && w->second->scan == held.scan && w->second->lane == held.lane;
     if (same || held.revoked || !asked.leases.contains(token)) continue;
     held.revoked = true;
     actions.revoke.push_back(token);
@@ -101,7 +109,8 @@ Actions Reconcile(LinkState& state, const AgentStatement& asked, const DesiredSt
     if (auto it = state.leases.find(l.token); it != state.leases.end()) {
       LinkState::Lease& held = it->second;
       if (held.revoked) continue;  // its work was given up
-      if (held.scan != l.scan || held.lane != l.lane) continue;  // not asked about: the next answer settles it
+      if (held.scan != l.scan || held.lane != l.lane)
+        continue;  // not asked about: the next answer settles it
       if (!l.ranges.Contains(held.ranges)) {
         held.ranges = held.ranges.Intersection(l.ranges);
         actions.shrink.emplace_back(l.token, held.ranges);
@@ -114,7 +123,8 @@ Actions Reconcile(LinkState& state, const AgentStatement& asked, const DesiredSt
     if (l.token <= highest || asked.leases.contains(l.token)) continue;
     if (l.ranges.empty()) continue;
     if (!state.contexts.contains(l.scan)) {
-      actions.problems.push_back(fmt::format("lease {}: scan {} was not described; given back", l.token.value, l.scan));
+      actions.problems.push_back(
+          fmt::format("lease {}: scan {} was not described; given back", l.token.value, l.scan));
       continue;
     }
     state.leases[l.token] = {l.scan, l.lane, l.ranges, deadline};
@@ -126,7 +136,8 @@ Actions Reconcile(LinkState& state, const AgentStatement& asked, const DesiredSt
   state.epoch = desired.epoch;
   state.revision = desired.revision;
   state.drain = desired.drain;
-  // A share that is not named any more is not a licence: it stays as it was until the scan's context goes.
+  // A share that is not named any more is not a licence: it stays as it was until the scan's
+  // context goes.
   for (const auto& [scan, rate] : desired.shares) {
     if (state.contexts.contains(scan)) state.shares[scan] = rate;
   }

@@ -13,7 +13,8 @@ namespace {
 constexpr Duration kFirstPause = std::chrono::milliseconds(100);
 constexpr int kMostDoublings = 6;  // 6.4 s, cut to 5
 constexpr Duration kLongestPause = std::chrono::seconds(5);
-// How long NextBatch may keep the writer from seeing that the stream has ended; Interrupt makes it shorter.
+// How long NextBatch may keep the writer from seeing that the stream has ended; Interrupt makes it
+// shorter.
 constexpr Duration kBatchWait = std::chrono::milliseconds(250);
 constexpr uint32_t kMostCredit = 4096;
 
@@ -92,7 +93,8 @@ void Reporter::WriteAll(ReportStream& stream) {
   while (true) {
     {
       MutexLock lock(mu_);
-      while (!stop_ && !ended_ && written_ - acked_ >= (suspects_ > 0 ? 1 : credit_)) changed_.Wait(mu_);
+      while (!stop_ && !ended_ && written_ - acked_ >= (suspects_ > 0 ? 1 : credit_))
+        changed_.Wait(mu_);
       if (stop_ || ended_) return;
     }
     const std::shared_ptr<const SpoolBatch> batch = spool_.NextBatch(kBatchWait);
@@ -127,7 +129,8 @@ void Reporter::ReadAll(ReportStream& stream) {
       }
       stats_.fenced += fenced.size();
     }
-    // In this order: a lease whose reports are all acknowledged is dropped, and must not be before it is known to be fenced.
+    // In this order: a lease whose reports are all acknowledged is dropped, and must not be before
+    // it is known to be fenced.
     for (const Token token : fenced) spool_.Drop(token);
     if (!fenced.empty()) fenced_(fenced);
     if (acked > 0) spool_.Ack(acked);
@@ -155,18 +158,22 @@ void Reporter::OnEnd(const absl::Status& status) {
       stats_.rejected += drop ? 1 : 0;
       pause = kFirstPause;
     } else {
-      const double whole = std::min(ToSeconds(kLongestPause), ToSeconds(kFirstPause) * (1 << std::min(failures_, kMostDoublings)));
+      const double whole =
+          std::min(ToSeconds(kLongestPause),
+                   ToSeconds(kFirstPause) * (1 << std::min(failures_, kMostDoublings)));
       pause = FromSeconds(whole * std::uniform_real_distribution<double>(0.5, 1.0)(random_));
       ++failures_;
     }
   }
   if (drop) {
-    // It is the first that the spool hands out again; the first try may only find the reader's Interrupt.
+    // It is the first that the spool hands out again; the first try may only find the reader's
+    // Interrupt.
     std::shared_ptr<const SpoolBatch> batch = spool_.NextBatch(kBatchWait);
     if (batch == nullptr) batch = spool_.NextBatch(kBatchWait);
     if (batch != nullptr) spool_.Ack(batch->seq);
     spool_.ResetStream();
-    Log(LogLevel::kError, "report refused as malformed; dropped, its positions will be probed again",
+    Log(LogLevel::kError,
+        "report refused as malformed; dropped, its positions will be probed again",
         {{"error", std::string(Message(status))}});
   } else if (!status.ok()) {
     Log(LogLevel::kDebug, "report stream ended", {{"error", std::string(Message(status))}});

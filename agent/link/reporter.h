@@ -14,10 +14,12 @@
 
 namespace portolan {
 
-// Sends what the spool holds over one Report stream at a time and hands acknowledgements back to it. A broken stream is opened again after a pause of
-// 100 ms, doubled up to 5 s, jittered, until the coordinator says something; then what was not acknowledged is sent again.
-// A batch that the coordinator calls malformed is dropped and logged as an error: when several were under way, they are sent again one by one to find it.
-// Owns a writer thread, and a reader thread for each stream. Client and spool must outlive it. Thread-safe.
+// Sends what the spool holds over one Report stream at a time and hands acknowledgements back to
+// it. A broken stream is opened again after a pause of 100 ms, doubled up to 5 s, jittered, until
+// the coordinator says something; then what was not acknowledged is sent again. A batch that the
+// coordinator calls malformed is dropped and logged as an error: when several were under way, they
+// are sent again one by one to find it. Owns a writer thread, and a reader thread for each stream.
+// Client and spool must outlive it. Thread-safe.
 class Reporter {
  public:
   struct Options {
@@ -26,21 +28,24 @@ class Reporter {
     uint64_t seed = 0;
   };
   struct Stats {
-    uint64_t sent = 0;      // batches, each sending counted
+    uint64_t sent = 0;  // batches, each sending counted
     uint64_t acked = 0;
-    uint64_t rejected = 0;  // malformed, dropped
-    uint64_t streams = 0;   // opened
-    uint64_t fenced = 0;    // leases whose results were refused
-    bool connected = false; // the coordinator has answered on the stream that is open
+    uint64_t rejected = 0;   // malformed, dropped
+    uint64_t streams = 0;    // opened
+    uint64_t fenced = 0;     // leases whose results were refused
+    bool connected = false;  // the coordinator has answered on the stream that is open
   };
 
-  // `fenced` is called on the reader's thread with leases whose results were refused; the spool has forgotten them.
-  Reporter(Options options, CoordinatorClient& client, Spool& spool, std::function<void(const std::vector<Token>&)> fenced);
+  // `fenced` is called on the reader's thread with leases whose results were refused; the spool has
+  // forgotten them.
+  Reporter(Options options, CoordinatorClient& client, Spool& spool,
+           std::function<void(const std::vector<Token>&)> fenced);
   ~Reporter();  // cuts the stream
   Reporter(const Reporter&) = delete;
   Reporter& operator=(const Reporter&) = delete;
 
-  // Where to report from now on; until the first call nothing is sent. Another one than before ends the stream.
+  // Where to report from now on; until the first call nothing is sent. Another one than before ends
+  // the stream.
   void Use(size_t coordinator);
   Stats stats() const;
 

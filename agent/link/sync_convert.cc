@@ -16,15 +16,18 @@ constexpr size_t kMaxLeaseRanges = 1 << 20;
 constexpr int kMaxOverlayRules = 100'000;
 constexpr uint32_t kMinTermMs = 100, kMaxTermMs = 3'600'000;
 
-absl::StatusOr<std::shared_ptr<const DenyOverlay>> OverlayFromProto(const v1::ScanContext& context) {
+absl::StatusOr<std::shared_ptr<const DenyOverlay>> OverlayFromProto(
+    const v1::ScanContext& context) {
   if (context.overlay_size() > kMaxOverlayRules) {
-    return InvalidArgument("scan {}: {} overlay rules, at most {}", context.scan_id(), context.overlay_size(), kMaxOverlayRules);
+    return InvalidArgument("scan {}: {} overlay rules, at most {}", context.scan_id(),
+                           context.overlay_size(), kMaxOverlayRules);
   }
   auto out = std::make_shared<DenyOverlay>();
   out->version = context.overlay_version();
   for (const std::string& text : context.overlay()) {
     auto rule = ParseScopeRule(text);
-    if (!rule.ok()) return Annotate(rule.status(), fmt::format("overlay of scan {}", context.scan_id()));
+    if (!rule.ok())
+      return Annotate(rule.status(), fmt::format("overlay of scan {}", context.scan_id()));
     out->rules.push_back(*std::move(rule));
   }
   return out;
@@ -42,17 +45,20 @@ absl::StatusOr<DesiredContext> ContextFromProto(const v1::ScanContext& context) 
 
 }  // namespace
 
-void FillRequest(const LinkState& state, const std::map<Token, LeaseProgress>& progress, v1::SynchronizeRequest* request) {
+void FillRequest(const LinkState& state, const std::map<Token, LeaseProgress>& progress,
+                 v1::SynchronizeRequest* request) {
   request->set_epoch_seen(state.epoch);
   request->set_revision_seen(state.revision);
   for (const auto& [token, lease] : state.leases) {
     v1::HeldLease* held = request->add_leases();
     held->set_token(token.value);
     const auto p = progress.find(token);
-    // The runner has carried out every shrink by now: what it lists beyond one was begun before, and is still its own.
+    // The runner has carried out every shrink by now: what it lists beyond one was begun before,
+    // and is still its own.
     const IntervalSet& ranges = p == progress.end() ? lease.ranges : p->second.ranges;
     ToProto(ranges, held->mutable_ranges());
-    held->set_unprobed(p == progress.end() ? lease.ranges.size() : std::min(p->second.unprobed, ranges.size()));
+    held->set_unprobed(p == progress.end() ? lease.ranges.size()
+                                           : std::min(p->second.unprobed, ranges.size()));
   }
   std::set<std::string> leased;
   for (const auto& [token, lease] : state.leases) leased.insert(lease.scan);
@@ -69,14 +75,15 @@ void FillRequest(const LinkState& state, const std::map<Token, LeaseProgress>& p
   }
 }
 
-absl::StatusOr<DesiredState> FromProto(const v1::SynchronizeResponse& response, const LinkState& state,
-                                       std::vector<std::string>& problems) {
+absl::StatusOr<DesiredState> FromProto(const v1::SynchronizeResponse& response,
+                                       const LinkState& state, std::vector<std::string>& problems) {
   DesiredState out;
   if (response.epoch() == 0) return InvalidArgument("epoch: 0; a coordinator's begins at 1");
   out.epoch = response.epoch();
   out.revision = response.revision();
   if (response.lease_term_ms() < kMinTermMs || response.lease_term_ms() > kMaxTermMs) {
-    return InvalidArgument("lease_term_ms: {}; {} to {} are possible", response.lease_term_ms(), kMinTermMs, kMaxTermMs);
+    return InvalidArgument("lease_term_ms: {}; {} to {} are possible", response.lease_term_ms(),
+                           kMinTermMs, kMaxTermMs);
   }
   out.lease_term = std::chrono::milliseconds(response.lease_term_ms());
   out.drain = response.drain();
@@ -84,7 +91,8 @@ absl::StatusOr<DesiredState> FromProto(const v1::SynchronizeResponse& response, 
   std::map<std::string, uint64_t> sizes;
   for (const auto& [scan, context] : state.contexts) sizes[scan] = context->space->size();
   for (const v1::ScanContext& c : response.scans()) {
-    if (c.scan_id().empty() || c.scan_id().size() > 100) return InvalidArgument("scans.scan_id: empty or over 100 bytes");
+    if (c.scan_id().empty() || c.scan_id().size() > 100)
+      return InvalidArgument("scans.scan_id: empty or over 100 bytes");
     auto context = ContextFromProto(c);
     if (!context.ok()) {
       problems.push_back(fmt::format("scan {}: {}", c.scan_id(), Message(context.status())));
@@ -94,7 +102,8 @@ absl::StatusOr<DesiredState> FromProto(const v1::SynchronizeResponse& response, 
     out.contexts.push_back(*std::move(context));
   }
 
-  if (response.leases_size() > kMaxLeases) return InvalidArgument("leases: {}, at most {}", response.leases_size(), kMaxLeases);
+  if (response.leases_size() > kMaxLeases)
+    return InvalidArgument("leases: {}, at most {}", response.leases_size(), kMaxLeases);
   std::set<Token> tokens;
   for (const v1::Lease& l : response.leases()) {
     const Token token{l.token()};
@@ -104,10 +113,12 @@ absl::StatusOr<DesiredState> FromProto(const v1::SynchronizeResponse& response, 
     const uint64_t limit = size == sizes.end() ? ScanSpace::kMaxPositions : size->second;
     auto ranges = FromProto(l.ranges(), limit, kMaxLeaseRanges);
     if (!ranges.ok()) return Annotate(ranges.status(), fmt::format("lease {}", token.value));
-    out.leases.push_back({token, LaneId{l.lane_id()}, l.scan_id(), *std::move(ranges), l.attempt()});
+    out.leases.push_back(
+        {token, LaneId{l.lane_id()}, l.scan_id(), *std::move(ranges), l.attempt()});
   }
   for (const v1::ScanShare& s : response.shares()) {
-    if (std::isnan(s.rate())) return InvalidArgument("shares.rate of scan {}: not a number", s.scan_id());
+    if (std::isnan(s.rate()))
+      return InvalidArgument("shares.rate of scan {}: not a number", s.scan_id());
     out.shares[s.scan_id()] = s.rate();
   }
   return out;
@@ -142,7 +153,8 @@ void ToProto(const SpoolBatch& batch, v1::ReportBatch* out) {
       ports->add_index_delta(row.index - last);
       last = row.index;
       ports->add_rtt_us(row.rtt_us);
-      ports->add_time_delta_ms(static_cast<uint32_t>((ToUnixMicros(row.when) - ToUnixMicros(base)) / 1000));
+      ports->add_time_delta_ms(
+          static_cast<uint32_t>((ToUnixMicros(row.when) - ToUnixMicros(base)) / 1000));
       if (!plain) ports->add_reason(static_cast<uint32_t>(row.reason));
     }
   }

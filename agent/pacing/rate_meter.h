@@ -6,18 +6,20 @@
 
 namespace portolan {
 
-// How much is done a second while there is something to do: a mean that forgets, over about the last 2 s of busy time. Idle time does not count, so the
-// pauses between leases do not make an agent look slow. Pure; not thread-safe.
+// How much is done a second while there is something to do: a mean that forgets, over about the
+// last 2 s of busy time. Idle time does not count, so the pauses between leases do not make an
+// agent look slow. Pure; not thread-safe.
 class ProbeRateMeter {
  public:
-  // Says how much has been done in all so far, and whether there was something to do since the last call.
+  // Says how much has been done in all so far, and whether there was something to do since the last
+  // call.
   void Observe(Time now, uint64_t total, bool busy);
   double rate() const { return rate_; }  // 0: not known yet
 
  private:
   Time last_ = Time::min();
-  Duration busy_{};          // since the last sample
-  uint64_t sampled_ = 0;     // total at the last sample
+  Duration busy_{};       // since the last sample
+  uint64_t sampled_ = 0;  // total at the last sample
   double rate_ = 0;
 };
 

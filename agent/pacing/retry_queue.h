@@ -17,8 +17,8 @@ struct Retry {
   uint16_t failures = 0;  // attempts that failed on our side, in a row
 };
 
-// Retries by the time they are due, those of the same time in the order they came. Holds no more than the open chunks have positions. Pure; not
-// thread-safe.
+// Retries by the time they are due, those of the same time in the order they came. Holds no more
+// than the open chunks have positions. Pure; not thread-safe.
 class RetryQueue {
  public:
   void Push(const Retry& retry) {

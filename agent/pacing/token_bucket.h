@@ -4,8 +4,9 @@
 
 namespace portolan {
 
-// A limit on how often something is done. In any window of length w at most 1 + rate x (w + 10 ms) are let through: the 10 ms make up for a thread that woke
-// late, so that the rate is kept and not undercut. Pure; not thread-safe.
+// A limit on how often something is done. In any window of length w at most 1 + rate x (w + 10 ms)
+// are let through: the 10 ms make up for a thread that woke late, so that the rate is kept and not
+// undercut. Pure; not thread-safe.
 class TokenBucket {
  public:
   static constexpr Duration kCatchUp = std::chrono::milliseconds(10);
@@ -20,7 +21,8 @@ class TokenBucket {
   bool Has(Time now);
   // One is done; call after Has.
   void Take() { Charge(1); }
-  // This many have been done without asking (the kernel sends some SYNs by itself): later ones wait for it.
+  // This many have been done without asking (the kernel sends some SYNs by itself): later ones wait
+  // for it.
   void Charge(double count);
   // When Has will be true; `now` when it is, kNever when it will not be.
   Time Next(Time now);

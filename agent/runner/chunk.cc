@@ -56,7 +56,8 @@ void Chunk::Resume(uint32_t offset) {
 
 bool Chunk::IsWaiting(uint32_t offset) const {
   const Symbol symbol = symbols_[offset];
-  return symbol == Symbol{State::kOwed, Reason::kChunkClosed} || symbol == Symbol{State::kOwed, Reason::kLocalFailure};
+  return symbol == Symbol{State::kOwed, Reason::kChunkClosed} ||
+         symbol == Symbol{State::kOwed, Reason::kLocalFailure};
 }
 
 bool Chunk::IsFull(Time now) const {
@@ -74,7 +75,8 @@ bool Chunk::IsOver(Time now) const {
 Time Chunk::NextChange() const {
   const Time close = first_ + limits_.close_after;
   if (sealed_) return close;
-  if (size() >= ChunkLimits::kMinPositions) return std::min(first_ + ChunkLimits::kFill, first_ + limits_.seal_after);
+  if (size() >= ChunkLimits::kMinPositions)
+    return std::min(first_ + ChunkLimits::kFill, first_ + limits_.seal_after);
   return first_ + limits_.seal_after;
 }
 
@@ -86,7 +88,8 @@ ChunkReport Chunk::Report(Time now) {
   report.token = token_;
   report.range = {begin(), end()};
   report.start = first_wall_;
-  report.duration_ms = static_cast<uint32_t>(std::max<int64_t>(0, (now - first_) / std::chrono::milliseconds(1)));
+  report.duration_ms =
+      static_cast<uint32_t>(std::max<int64_t>(0, (now - first_) / std::chrono::milliseconds(1)));
   report.outcomes = EncodeOutcomes(symbols_);
   return report;
 }

@@ -7,9 +7,11 @@
 
 namespace portolan {
 
-// When a chunk stops taking in positions and when it ends, counted from its first probe. Follows from how long a position may take at the longest: all tries
-// time out, with the delays between them, and each retry waits one timeout for a free place in the window. A chunk ends after 10 s, or after that longest time
-// and 1 s where this is more; it takes in positions only so long that the longest time still fits. So nothing is owed by design.
+// When a chunk stops taking in positions and when it ends, counted from its first probe. Follows
+// from how long a position may take at the longest: all tries time out, with the delays between
+// them, and each retry waits one timeout for a free place in the window. A chunk ends after 10 s,
+// or after that longest time and 1 s where this is more; it takes in positions only so long that
+// the longest time still fits. So nothing is owed by design.
 struct ChunkLimits {
   static constexpr uint32_t kMinPositions = 64;
   static constexpr uint32_t kMaxPositions = 65'536;
@@ -20,8 +22,9 @@ struct ChunkLimits {
   static ChunkLimits For(const ProbeTiming& timing);
 };
 
-// The outcomes of a run of positions while they are being collected. A position is in flight, or waits for its next attempt, or has a verdict.
-// `symbols_` always holds what would be reported if the chunk ended now. Pure; not thread-safe.
+// The outcomes of a run of positions while they are being collected. A position is in flight, or
+// waits for its next attempt, or has a verdict. `symbols_` always holds what would be reported if
+// the chunk ended now. Pure; not thread-safe.
 class Chunk {
  public:
   Chunk(Token token, uint64_t begin, Time now, WallTime wall, ChunkLimits limits)
@@ -44,13 +47,16 @@ class Chunk {
   void Finish() { sealed_ = finishing_ = true; }
   // Whether it should take in nothing more from now on.
   bool IsFull(Time now) const;
-  // Whether it should be given to the sink. What is in flight is waited for also past the end: no attempt is started that would end later, so only a thread
-  // that was held up gets there, and then the answers are there as well.
+  // Whether it should be given to the sink. What is in flight is waited for also past the end: no
+  // attempt is started that would end later, so only a thread that was held up gets there, and then
+  // the answers are there as well.
   bool IsOver(Time now) const;
   // When IsFull or IsOver may become true by time alone.
   Time NextChange() const;
   // Whether an attempt that may take `timeout` still fits.
-  bool Fits(Time now, Duration timeout) const { return now + timeout <= first_ + limits_.close_after; }
+  bool Fits(Time now, Duration timeout) const {
+    return now + timeout <= first_ + limits_.close_after;
+  }
 
   Token token() const { return token_; }
   uint64_t begin() const { return begin_; }

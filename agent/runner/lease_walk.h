@@ -7,8 +7,8 @@
 
 namespace portolan {
 
-// One lease and how far it has been walked. Positions are taken in order; a run ends where its interval or its group ends, and a chunk with it.
-// Pure; not thread-safe.
+// One lease and how far it has been walked. Positions are taken in order; a run ends where its
+// interval or its group ends, and a chunk with it. Pure; not thread-safe.
 class LeaseWalk {
  public:
   LeaseWalk(AgentLease lease, std::shared_ptr<const ScanSpace> space);
@@ -19,7 +19,8 @@ class LeaseWalk {
 
   // Positions not begun.
   uint64_t unbegun() const { return todo_.size() + run_.size(); }
-  // The next position, looked at but not taken. Unless Done. `new_run`: it does not follow the one taken last in the same run.
+  // The next position, looked at but not taken. Unless Done. `new_run`: it does not follow the one
+  // taken last in the same run.
   struct Next {
     uint64_t index = 0;
     ScanSpace::Endpoint endpoint;
@@ -38,9 +39,9 @@ class LeaseWalk {
  private:
   AgentLease lease_;
   const std::shared_ptr<const ScanSpace> space_;  // shared with the scan's context and other leases
-  IntervalSet todo_;         // after run_
-  IndexRange run_;           // within one interval and one group
-  bool fresh_run_ = true;    // nothing of run_ is taken
+  IntervalSet todo_;                              // after run_
+  IndexRange run_;                                // within one interval and one group
+  bool fresh_run_ = true;                         // nothing of run_ is taken
   std::optional<GroupView> view_;  // of the group of run_, when it is long enough to pay for one
 };
 

@@ -8,13 +8,14 @@
 namespace portolan {
 namespace {
 
-// With nothing to do the thread sleeps until a command wakes it; this is only so that a forgotten wake-up could not last for ever.
+// With nothing to do the thread sleeps until a command wakes it; this is only so that a forgotten
+// wake-up could not last for ever.
 constexpr Duration kLongestSleep = std::chrono::minutes(1);
 
 }  // namespace
 
-ProbeThread::ProbeThread(std::unique_ptr<ProbeEngine> engine, ReportSink& sink, Scope scope, const Clock& clock,
-                         RunnerOptions options)
+ProbeThread::ProbeThread(std::unique_ptr<ProbeEngine> engine, ReportSink& sink, Scope scope,
+                         const Clock& clock, RunnerOptions options)
     : clock_(clock),
       engine_(std::move(engine)),
       engine_name_(engine_->name()),
@@ -37,7 +38,8 @@ void ProbeThread::Post(Command command) {
 }
 
 ProbeThread::Snapshot ProbeThread::Ask() {
-  // The command may run after this call has returned (when the thread stops), so it owns what it writes to.
+  // The command may run after this call has returned (when the thread stops), so it owns what it
+  // writes to.
   struct Answer {
     Snapshot snapshot;
     bool ready = false;

@@ -13,8 +13,9 @@
 
 namespace portolan {
 
-// A thread that owns one engine and one runner and shares nothing: it obeys commands, starts probes, waits for answers. Which lease goes to which thread, and
-// how rates are divided over threads, is the caller's. All methods are thread-safe. Clock and sink must outlive it.
+// A thread that owns one engine and one runner and shares nothing: it obeys commands, starts
+// probes, waits for answers. Which lease goes to which thread, and how rates are divided over
+// threads, is the caller's. All methods are thread-safe. Clock and sink must outlive it.
 class ProbeThread {
  public:
   // Runs on the probe thread, in order; must not block.
@@ -31,14 +32,16 @@ class ProbeThread {
     bool idle = false;
   };
 
-  ProbeThread(std::unique_ptr<ProbeEngine> engine, ReportSink& sink, Scope scope, const Clock& clock, RunnerOptions options = {});
+  ProbeThread(std::unique_ptr<ProbeEngine> engine, ReportSink& sink, Scope scope,
+              const Clock& clock, RunnerOptions options = {});
   // Stops at once: what is in flight is closed without a report.
   ~ProbeThread();
   ProbeThread(const ProbeThread&) = delete;
   ProbeThread& operator=(const ProbeThread&) = delete;
 
   void Post(Command command);
-  // What is true after all commands posted before. Waits for the thread, which takes about a millisecond.
+  // What is true after all commands posted before. Waits for the thread, which takes about a
+  // millisecond.
   Snapshot Ask();
   // Ends the thread; later commands are dropped. Idempotent.
   void Stop();

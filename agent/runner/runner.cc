@@ -18,7 +18,8 @@ void Runner::Impl::SetContext(ScanContext context) {
   if (scan == nullptr) {
     scan = std::make_shared<Scan>();
     turns_.push_back(scan);
-    if (const auto share = shares_.find(context.scan); share != shares_.end()) scan->bucket.SetRate(share->second);
+    if (const auto share = shares_.find(context.scan); share != shares_.end())
+      scan->bucket.SetRate(share->second);
   } else if (scan->context.overlay->version > context.overlay->version) {
     context.overlay = scan->context.overlay;
   }
@@ -26,7 +27,8 @@ void Runner::Impl::SetContext(ScanContext context) {
   scan->context = std::move(context);
 }
 
-void Runner::Impl::UpdateOverlay(const std::string& name, std::shared_ptr<const DenyOverlay> overlay) {
+void Runner::Impl::UpdateOverlay(const std::string& name,
+                                 std::shared_ptr<const DenyOverlay> overlay) {
   const auto it = scans_.find(name);
   if (it == scans_.end() || overlay == nullptr) return;
   std::shared_ptr<const DenyOverlay>& current = it->second->context.overlay;
@@ -57,16 +59,20 @@ std::vector<std::pair<std::string, uint64_t>> Runner::Impl::KnownScans() const {
 absl::Status Runner::Impl::Grant(AgentLease granted) {
   const auto scan = scans_.find(granted.scan);
   if (scan == scans_.end()) {
-    return NotFound("lease {} is of scan \"{}\", whose context is not known: send the context first", granted.token.value,
-                    granted.scan);
+    return NotFound(
+        "lease {} is of scan \"{}\", whose context is not known: send the context first",
+        granted.token.value, granted.scan);
   }
-  if (leases_.contains(granted.token)) return AlreadyExists("lease {} is held already", granted.token.value);
+  if (leases_.contains(granted.token))
+    return AlreadyExists("lease {} is held already", granted.token.value);
   const uint64_t size = scan->second->context.space->size();
   if (!IntervalSet{IndexRange{0, size}}.Contains(granted.ranges)) {
-    return InvalidArgument("lease {}: positions beyond the scan space of {}", granted.token.value, size);
+    return InvalidArgument("lease {}: positions beyond the scan space of {}", granted.token.value,
+                           size);
   }
   const Token token = granted.token;
-  auto lease = std::make_unique<Lease>(Lease{scan->second, LeaseWalk(std::move(granted), scan->second->context.space)});
+  auto lease = std::make_unique<Lease>(
+      Lease{scan->second, LeaseWalk(std::move(granted), scan->second->context.space)});
   if (draining_) lease->walk.GiveBack();
   NoteUnbegun(*lease);
   leases_.emplace(token, std::move(lease));
@@ -140,7 +146,8 @@ std::vector<LeaseProgress> Runner::Impl::Progress() const {
 }
 
 bool Runner::Impl::has_work() const {
-  return std::any_of(scans_.begin(), scans_.end(), [](const auto& scan) { return !scan.second->unbegun.empty(); });
+  return std::any_of(scans_.begin(), scans_.end(),
+                     [](const auto& scan) { return !scan.second->unbegun.empty(); });
 }
 
 Runner::Impl::Lease* Runner::Impl::Find(Token token) {
@@ -180,7 +187,8 @@ uint64_t Runner::Impl::OpenNew(Lease& lease, uint64_t begin, Time now, WallTime 
   free_places_.pop_back();
   Place& place = places_[index];
   const Token token = lease.walk.lease().token;
-  place.open.reset(new OpenChunk{Chunk(token, begin, now, wall, lease.scan->limits), lease.scan, &lease});
+  place.open.reset(
+      new OpenChunk{Chunk(token, begin, now, wall, lease.scan->limits), lease.scan, &lease});
   ++open_chunks_;
   ++lease.open_chunks;
   return uint64_t{++place.generation} << 32 | (index + 1);
@@ -194,7 +202,9 @@ void Runner::UpdateOverlay(const std::string& scan, std::shared_ptr<const DenyOv
   impl_->UpdateOverlay(scan, std::move(overlay));
 }
 void Runner::DropContext(const std::string& scan) { impl_->DropContext(scan); }
-std::vector<std::pair<std::string, uint64_t>> Runner::KnownScans() const { return impl_->KnownScans(); }
+std::vector<std::pair<std::string, uint64_t>> Runner::KnownScans() const {
+  return impl_->KnownScans();
+}
 absl::Status Runner::Grant(AgentLease lease) { return impl_->Grant(std::move(lease)); }
 void Runner::Shrink(Token token, const IntervalSet& desired) { impl_->Shrink(token, desired); }
 void Runner::Revoke(Token token) { impl_->Revoke(token); }
@@ -206,7 +216,9 @@ void Runner::SetShare(const std::string& scan, double rate) { impl_->SetShare(sc
 void Runner::SetMaxRate(double rate) { impl_->SetMaxRate(rate); }
 std::vector<LeaseProgress> Runner::Progress() const { return impl_->Progress(); }
 Time Runner::Step(Time now, WallTime wall) { return impl_->Step(now, wall); }
-void Runner::OnOutcome(const ProbeOutcome& outcome, Time now, WallTime wall) { impl_->OnOutcome(outcome, now, wall); }
+void Runner::OnOutcome(const ProbeOutcome& outcome, Time now, WallTime wall) {
+  impl_->OnOutcome(outcome, now, wall);
+}
 bool Runner::idle() const { return impl_->idle(); }
 bool Runner::has_work() const { return impl_->has_work(); }
 size_t Runner::open_chunks() const { return impl_->open_chunks(); }

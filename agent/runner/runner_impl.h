@@ -51,12 +51,12 @@ class Runner::Impl {
     ChunkLimits limits;
     TokenBucket bucket;
     RetryQueue retries;
-    std::map<Token, Lease*> unbegun;        // leases with positions that are not begun
+    std::map<Token, Lease*> unbegun;  // leases with positions that are not begun
   };
   struct Lease {
     std::shared_ptr<Scan> scan;
     LeaseWalk walk;
-    uint64_t filling = 0;   // name of the chunk that takes in its positions; 0: none
+    uint64_t filling = 0;  // name of the chunk that takes in its positions; 0: none
     uint32_t open_chunks = 0;
   };
   struct OpenChunk {
@@ -83,7 +83,7 @@ class Runner::Impl {
 
   // runner.cc
   Lease* Find(Token token);
-  void Unfill(Lease& lease);      // its chunk takes in nothing more
+  void Unfill(Lease& lease);  // its chunk takes in nothing more
   void NoteUnbegun(Lease& lease);
   OpenChunk* Named(uint64_t name);
   uint64_t OpenNew(Lease& lease, uint64_t begin, Time now, WallTime wall);
@@ -95,8 +95,10 @@ class Runner::Impl {
   Began BeginNew(const std::shared_ptr<Scan>& scan, Time now, WallTime wall);
   // Nullopt: may be probed. Else what its position gets without a probe.
   std::optional<Symbol> Refused(const Scan& scan, const ScanSpace::Endpoint& endpoint) const;
-  bool Launch(Scan& scan, const ScanSpace::Endpoint& endpoint, const Attempt& attempt, Time deadline, Time now);
-  void TakeVerdict(OpenChunk& open, const Attempt& attempt, const ProbeOutcome& outcome, Time now, WallTime wall);
+  bool Launch(Scan& scan, const ScanSpace::Endpoint& endpoint, const Attempt& attempt,
+              Time deadline, Time now);
+  void TakeVerdict(OpenChunk& open, const Attempt& attempt, const ProbeOutcome& outcome, Time now,
+                   WallTime wall);
   void TryLater(OpenChunk& open, const Attempt& attempt, Reason cause, Duration delay, Time now);
   void Brake(Time now);
   // Ends the chunk if it is over.

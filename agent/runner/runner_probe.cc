@@ -8,18 +8,22 @@
 namespace portolan {
 namespace {
 
-constexpr uint32_t kAttemptsPerStep = 64;      // then the engine's answers are looked at, and the clock
-constexpr uint32_t kAttemptsPerTurn = 16;      // of one scan, before the next one's turn
+constexpr uint32_t kAttemptsPerStep = 64;  // then the engine's answers are looked at, and the clock
+constexpr uint32_t kAttemptsPerTurn = 16;  // of one scan, before the next one's turn
 constexpr uint32_t kFreePassesPerStep = 4096;  // positions decided without a probe
 constexpr Duration kRoomCheck = std::chrono::milliseconds(20);
 constexpr Duration kFirstBackOff = std::chrono::milliseconds(50);
 constexpr Duration kLongestBackOff = std::chrono::seconds(2);
 
-Duration BackOff(uint16_t failures) { return std::min(kLongestBackOff, kFirstBackOff * (1 << std::min<int>(failures, 6))); }
+Duration BackOff(uint16_t failures) {
+  return std::min(kLongestBackOff, kFirstBackOff * (1 << std::min<int>(failures, 6)));
+}
 
-// Failures that the next target would meet as well; the others (EADDRNOTAVAIL, EPERM of a local firewall) belong to one target.
+// Failures that the next target would meet as well; the others (EADDRNOTAVAIL, EPERM of a local
+// firewall) belong to one target.
 bool MeetsAnyTarget(int error) {
-  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM || error == ENETDOWN;
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ||
+         error == ENETDOWN;
 }
 
 }  // namespace
@@ -36,7 +40,8 @@ Time Runner::Impl::Step(Time now, WallTime wall) {
   for (size_t idle_turns = 0; idle_turns < turns_.size();) {
     if (attempts == kAttemptsPerStep || free_passes_ == 0) return now;
     if (engine_.in_flight() >= engine_.window()) break;  // an outcome makes room
-    // The agent's own limits do not end the turn of a scan, so that each gets its turn however few attempts they let through.
+    // The agent's own limits do not end the turn of a scan, so that each gets its turn however few
+    // attempts they let through.
     if (const Time next = std::max(brake_until_, bucket_.Next(now)); next > now) {
       want = next;
       break;
@@ -69,7 +74,8 @@ bool Runner::Impl::CanBegin(Time now) const {
   return false;
 }
 
-Runner::Impl::Began Runner::Impl::BeginOne(const std::shared_ptr<Scan>& scan, Time now, WallTime wall, Time& want) {
+Runner::Impl::Began Runner::Impl::BeginOne(const std::shared_ptr<Scan>& scan, Time now,
+                                           WallTime wall, Time& want) {
   const bool retry_due = scan->retries.NextDue() <= now;
   if (!retry_due) want = std::min(want, scan->retries.NextDue());
   if (!retry_due && scan->unbegun.empty()) return Began::kNothing;
@@ -122,7 +128,8 @@ Runner::Impl::Began Runner::Impl::BeginRetry(Scan& scan, Time now) {
   return Began::kNothing;
 }
 
-Runner::Impl::Began Runner::Impl::BeginNew(const std::shared_ptr<Scan>& scan, Time now, WallTime wall) {
+Runner::Impl::Began Runner::Impl::BeginNew(const std::shared_ptr<Scan>& scan, Time now,
+                                           WallTime wall) {
   if (!room_) return Began::kNothing;
   auto it = scan->unbegun.begin();
   while (it != scan->unbegun.end() && free_passes_ > 0) {
@@ -155,7 +162,8 @@ Runner::Impl::Began Runner::Impl::BeginNew(const std::shared_ptr<Scan>& scan, Ti
       Attempt attempt;
       attempt.chunk = name;
       attempt.offset = chunk.AddInFlight();
-      // The window has room, so the engine takes it; if it does not, that is a failure on our side like any other.
+      // The window has room, so the engine takes it; if it does not, that is a failure on our side
+      // like any other.
       if (!Launch(*scan, next.endpoint, attempt, lease.walk.deadline(), now)) {
         TryLater(*open, attempt, Reason::kLocalFailure, kFirstBackOff, now);
       }
@@ -172,14 +180,17 @@ Runner::Impl::Began Runner::Impl::BeginNew(const std::shared_ptr<Scan>& scan, Ti
   return Began::kNothing;
 }
 
-std::optional<Symbol> Runner::Impl::Refused(const Scan& scan, const ScanSpace::Endpoint& endpoint) const {
-  if (scan.context.overlay->Denies(endpoint.address, endpoint.port)) return Symbol{State::kNotProbed, Reason::kExcluded};
-  if (!scope_.Allows(endpoint.address, endpoint.port)) return Symbol{State::kOwed, Reason::kRefusedByScope};
+std::optional<Symbol> Runner::Impl::Refused(const Scan& scan,
+                                            const ScanSpace::Endpoint& endpoint) const {
+  if (scan.context.overlay->Denies(endpoint.address, endpoint.port))
+    return Symbol{State::kNotProbed, Reason::kExcluded};
+  if (!scope_.Allows(endpoint.address, endpoint.port))
+    return Symbol{State::kOwed, Reason::kRefusedByScope};
   return std::nullopt;
 }
 
-bool Runner::Impl::Launch(Scan& scan, const ScanSpace::Endpoint& endpoint, const Attempt& attempt, Time deadline,
-                          Time now) {
+bool Runner::Impl::Launch(Scan& scan, const ScanSpace::Endpoint& endpoint, const Attempt& attempt,
+                          Time deadline, Time now) {
   if (free_attempts_.empty()) {
     free_attempts_.push_back(static_cast<uint32_t>(attempts_.size()));
     attempts_.emplace_back();
@@ -188,7 +199,9 @@ bool Runner::Impl::Launch(Scan& scan, const ScanSpace::Endpoint& endpoint, const
   Attempt& place = attempts_[index];
   const uint32_t generation = place.generation + 1;
   const uint64_t cookie = uint64_t{generation} << 32 | index;
-  if (!engine_.Start(endpoint.address, endpoint.port, scan.context.timing.timeout, cookie, deadline)) return false;
+  if (!engine_.Start(endpoint.address, endpoint.port, scan.context.timing.timeout, cookie,
+                     deadline))
+    return false;
   free_attempts_.pop_back();
   place = attempt;
   place.generation = generation;
@@ -212,7 +225,8 @@ void Runner::Impl::OnOutcome(const ProbeOutcome& outcome, Time now, WallTime wal
 
   OpenChunk* open = Named(attempt.chunk);
   const Duration took = outcome.rtt > Duration::zero() ? outcome.rtt : now - attempt.started;
-  if (const uint32_t again = outcome.state == State::kOwed ? 0 : KernelRetransmits(took); again > 0) {
+  if (const uint32_t again = outcome.state == State::kOwed ? 0 : KernelRetransmits(took);
+      again > 0) {
     counters_.syns += again;
     bucket_.Charge(again);
     if (open != nullptr) open->scan->bucket.Charge(again);
@@ -228,8 +242,8 @@ void Runner::Impl::OnOutcome(const ProbeOutcome& outcome, Time now, WallTime wal
   EndIfOver(attempt.chunk, now);
 }
 
-void Runner::Impl::TakeVerdict(OpenChunk& open, const Attempt& attempt, const ProbeOutcome& outcome, Time now,
-                               WallTime wall) {
+void Runner::Impl::TakeVerdict(OpenChunk& open, const Attempt& attempt, const ProbeOutcome& outcome,
+                               Time now, WallTime wall) {
   const Scan& scan = *open.scan;
   if (outcome.reason == Reason::kLocalFailure) {
     Attempt failed = attempt;
@@ -251,13 +265,15 @@ void Runner::Impl::TakeVerdict(OpenChunk& open, const Attempt& attempt, const Pr
   report.token = open.chunk.token();
   report.row.index = open.chunk.begin() + attempt.offset;
   report.row.reason = outcome.reason;
-  report.row.rtt_us = static_cast<uint32_t>(std::clamp<int64_t>(outcome.rtt / std::chrono::microseconds(1), 0, UINT32_MAX));
+  report.row.rtt_us = static_cast<uint32_t>(
+      std::clamp<int64_t>(outcome.rtt / std::chrono::microseconds(1), 0, UINT32_MAX));
   report.row.when = wall;
   report.row.source = outcome.source;
   sink_.PutOpen(report);
 }
 
-void Runner::Impl::TryLater(OpenChunk& open, const Attempt& attempt, Reason cause, Duration delay, Time now) {
+void Runner::Impl::TryLater(OpenChunk& open, const Attempt& attempt, Reason cause, Duration delay,
+                            Time now) {
   Chunk& chunk = open.chunk;
   const Time due = now + delay;
   if (chunk.finishing() || !chunk.Fits(due, open.scan->context.timing.timeout)) {
@@ -331,7 +347,8 @@ void Runner::Impl::CheckChunks(Time now) {
       continue;
     }
     next_check_ = std::min(next_check_, chunk.NextChange());
-    if (open->lease != nullptr && !chunk.finishing()) next_check_ = std::min(next_check_, open->lease->walk.deadline());
+    if (open->lease != nullptr && !chunk.finishing())
+      next_check_ = std::min(next_check_, open->lease->walk.deadline());
   }
 }
 

@@ -16,7 +16,8 @@ size_t BytesOf(const ChunkReport& chunk) { return sizeof(ChunkReport) + chunk.ou
 // One open port a row, in columns by lease and source.
 std::vector<OpenGroup> GroupOpens(std::vector<std::pair<Token, OpenRow>> opens) {
   std::sort(opens.begin(), opens.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.first, a.second.source, a.second.index) < std::tie(b.first, b.second.source, b.second.index);
+    return std::tie(a.first, a.second.source, a.second.index) <
+           std::tie(b.first, b.second.source, b.second.index);
   });
   std::vector<OpenGroup> groups;
   for (const auto& [token, row] : opens) {
@@ -67,7 +68,8 @@ bool Spool::HasRoom() const {
 }
 
 std::shared_ptr<const SpoolBatch> Spool::NextBatch(Duration wait) {
-  // The clock that ages are counted on may be a fake one; how long to block is real time, so both are bounded by `wait`.
+  // The clock that ages are counted on may be a fake one; how long to block is real time, so both
+  // are bounded by `wait`.
   const Time until = clock_.Now() + std::min<Duration>(wait, std::chrono::hours(1));
   MutexLock lock(mu_);
   for (;;) {
@@ -79,19 +81,22 @@ std::shared_ptr<const SpoolBatch> Spool::NextBatch(Duration wait) {
     if (!again_.empty()) {
       Sent sent = std::move(again_.front());
       again_.pop_front();
-      // The batch may still be read by the sender of the stream before, so it is not changed but copied.
+      // The batch may still be read by the sender of the stream before, so it is not changed but
+      // copied.
       auto renumbered = std::make_shared<SpoolBatch>(*sent.batch);
       renumbered->seq = next_seq_++;
       sent_.push_back({renumbered, sent.oldest});
       return renumbered;
     }
     if (waiting_bytes_ > 0) {
-      const bool due = flushing_ || waiting_bytes_ >= options_.batch_bytes || now - waiting_since_ >= options_.batch_age;
+      const bool due = flushing_ || waiting_bytes_ >= options_.batch_bytes ||
+                       now - waiting_since_ >= options_.batch_age;
       if (due) return Cut();
     }
     if (now >= until) return nullptr;
     Duration patience = until - now;
-    if (waiting_bytes_ > 0) patience = std::min(patience, waiting_since_ + options_.batch_age - now);
+    if (waiting_bytes_ > 0)
+      patience = std::min(patience, waiting_since_ + options_.batch_age - now);
     if (!changed_.WaitFor(mu_, patience) && clock_.Now() == now) return nullptr;
   }
 }
@@ -100,9 +105,11 @@ std::shared_ptr<SpoolBatch> Spool::Cut() {
   auto batch = std::make_shared<SpoolBatch>();
   batch->seq = next_seq_++;
   // All open ports that fit go first, so that none comes after its chunk.
-  const size_t opens = std::min(opens_.size(), std::max<size_t>(1, options_.batch_bytes / kOpenBytes));
+  const size_t opens =
+      std::min(opens_.size(), std::max<size_t>(1, options_.batch_bytes / kOpenBytes));
   const bool all_opens = opens == opens_.size();
-  std::vector<std::pair<Token, OpenRow>> rows(opens_.begin(), opens_.begin() + static_cast<std::ptrdiff_t>(opens));
+  std::vector<std::pair<Token, OpenRow>> rows(opens_.begin(),
+                                              opens_.begin() + static_cast<std::ptrdiff_t>(opens));
   opens_.erase(opens_.begin(), opens_.begin() + static_cast<std::ptrdiff_t>(opens));
   batch->bytes = opens * kOpenBytes;
   batch->opens = GroupOpens(std::move(rows));
@@ -134,7 +141,8 @@ void Spool::Ack(uint64_t seq) {
 
 void Spool::ResetStream() {
   MutexLock lock(mu_);
-  again_.insert(again_.begin(), std::make_move_iterator(sent_.begin()), std::make_move_iterator(sent_.end()));
+  again_.insert(again_.begin(), std::make_move_iterator(sent_.begin()),
+                std::make_move_iterator(sent_.end()));
   sent_.clear();
   next_seq_ = 1;
   changed_.NotifyOne();
@@ -142,7 +150,8 @@ void Spool::ResetStream() {
 
 void Spool::Drop(Token token) {
   MutexLock lock(mu_);
-  const size_t opens = std::erase_if(opens_, [token](const auto& open) { return open.first == token; });
+  const size_t opens =
+      std::erase_if(opens_, [token](const auto& open) { return open.first == token; });
   waiting_bytes_ -= opens * kOpenBytes;
   size_t bytes = 0;  // not waiting_bytes_ itself: clang does not see the lock inside a lambda
   const size_t chunks = std::erase_if(chunks_, [token, &bytes](const ChunkReport& chunk) {
@@ -193,7 +202,8 @@ SpoolStats Spool::Stats() const {
 
 void Spool::Release(const SpoolBatch& batch) {
   kept_bytes_ -= batch.bytes;
-  for (const OpenGroup& group : batch.opens) Count(group.token, -static_cast<int64_t>(group.rows.size()));
+  for (const OpenGroup& group : batch.opens)
+    Count(group.token, -static_cast<int64_t>(group.rows.size()));
   for (const ChunkReport& chunk : batch.chunks) Count(chunk.token, -1);
 }
 

@@ -31,23 +31,26 @@ struct SpoolBatch {
 struct SpoolOptions {
   size_t limit_bytes = 64u << 20;
   size_t batch_bytes = 256u << 10;
-  Duration batch_age = std::chrono::milliseconds(50);  // the oldest report waits no longer for its batch to fill
+  Duration batch_age =
+      std::chrono::milliseconds(50);  // the oldest report waits no longer for its batch to fill
 };
 
 struct SpoolStats {
   size_t bytes = 0;  // waiting, and sent but not acknowledged
   size_t limit_bytes = 0;
-  uint64_t waiting_reports = 0;   // opens and chunks not yet handed out
+  uint64_t waiting_reports = 0;  // opens and chunks not yet handed out
   uint64_t unacked_batches = 0;
   uint64_t acked_batches = 0;
-  uint64_t opens = 0;             // ever put
+  uint64_t opens = 0;  // ever put
   uint64_t chunks = 0;
-  Duration oldest{};              // age of the oldest report that is not acknowledged
+  Duration oldest{};  // age of the oldest report that is not acknowledged
 };
 
-// Keeps reports until the coordinator has committed them. Probe threads put; one stream at a time takes batches and acknowledges. Thread-safe.
-// Bounded: above three quarters of the limit HasRoom is false and the runners start nothing more; the last quarter is for what is in flight then. Nothing is
-// ever dropped, but for tokens that the coordinator refused. An open port is in the same batch as its chunk or in an earlier one.
+// Keeps reports until the coordinator has committed them. Probe threads put; one stream at a time
+// takes batches and acknowledges. Thread-safe. Bounded: above three quarters of the limit HasRoom
+// is false and the runners start nothing more; the last quarter is for what is in flight then.
+// Nothing is ever dropped, but for tokens that the coordinator refused. An open port is in the same
+// batch as its chunk or in an earlier one.
 class Spool final : public ReportSink {
  public:
   Spool(const SpoolOptions& options, const Clock& clock);
@@ -56,13 +59,15 @@ class Spool final : public ReportSink {
   void PutChunk(ChunkReport chunk) override;
   bool HasRoom() const override;
 
-  // The next batch of this stream, waiting up to `wait` for one to be full or old enough. Null: none yet (or Interrupt). The batch stays until Ack.
+  // The next batch of this stream, waiting up to `wait` for one to be full or old enough. Null:
+  // none yet (or Interrupt). The batch stays until Ack.
   std::shared_ptr<const SpoolBatch> NextBatch(Duration wait);
   // All batches of this stream up to `seq` are committed. Numbers never handed out are ignored.
   void Ack(uint64_t seq);
   // A new stream: what was handed out and not acknowledged is handed out again, numbered from 1.
   void ResetStream();
-  // The coordinator refuses this lease: forgets what waits of it. What was handed out stays until its Ack.
+  // The coordinator refuses this lease: forgets what waits of it. What was handed out stays until
+  // its Ack.
   void Drop(Token token);
 
   // True while reports of this lease are waiting or not acknowledged.
@@ -93,9 +98,9 @@ class Spool final : public ReportSink {
   std::deque<ChunkReport> chunks_ GUARDED_BY(mu_);               // waiting
   size_t waiting_bytes_ GUARDED_BY(mu_) = 0;
   Time waiting_since_ GUARDED_BY(mu_) = kNever;
-  std::deque<Sent> sent_ GUARDED_BY(mu_);              // handed out, oldest first
-  std::deque<Sent> again_ GUARDED_BY(mu_);             // to be handed out again after a reset, oldest first
-  size_t kept_bytes_ GUARDED_BY(mu_) = 0;              // of sent_ and again_
+  std::deque<Sent> sent_ GUARDED_BY(mu_);   // handed out, oldest first
+  std::deque<Sent> again_ GUARDED_BY(mu_);  // to be handed out again after a reset, oldest first
+  size_t kept_bytes_ GUARDED_BY(mu_) = 0;   // of sent_ and again_
   uint64_t next_seq_ GUARDED_BY(mu_) = 1;
   std::unordered_map<Token, uint64_t> held_ GUARDED_BY(mu_);  // reports by lease
   bool flushing_ GUARDED_BY(mu_) = false;

@@ -13,7 +13,8 @@
 #include "common/scan/scan_spec.h"
 #include "common/scope/scope.h"
 
-// What passes between the agent's link (which talks to the coordinator) and its runner (which probes). Plain values; no proto.
+// What passes between the agent's link (which talks to the coordinator) and its runner (which
+// probes). Plain values; no proto.
 namespace portolan {
 
 // What an agent must know of a scan to probe for it.
@@ -37,9 +38,9 @@ struct AgentLease {
 struct LeaseProgress {
   Token token;
   std::string scan;
-  IntervalSet ranges;      // what it takes itself to be responsible for
+  IntervalSet ranges;  // what it takes itself to be responsible for
   uint64_t unprobed = 0;
-  bool reported = false;   // every position was given to the sink
+  bool reported = false;  // every position was given to the sink
 };
 
 // A closed chunk on its way to the coordinator.
@@ -63,7 +64,8 @@ class ReportSink {
   virtual ~ReportSink() = default;
   virtual void PutOpen(const OpenReport& open) = 0;
   virtual void PutChunk(ChunkReport chunk) = 0;
-  // False: the spool is nearly full; start no more probes until it is true again. What is in flight still fits.
+  // False: the spool is nearly full; start no more probes until it is true again. What is in flight
+  // still fits.
   virtual bool HasRoom() const = 0;
 };
 

@@ -14,7 +14,9 @@ class ByteWriter {
     for (; v >= 0x80; v >>= 7) out_.push_back(static_cast<char>(v | 0x80));
     out_.push_back(static_cast<char>(v));
   }
-  void Signed(int64_t v) { Varint((static_cast<uint64_t>(v) << 1) ^ static_cast<uint64_t>(v >> 63)); }
+  void Signed(int64_t v) {
+    Varint((static_cast<uint64_t>(v) << 1) ^ static_cast<uint64_t>(v >> 63));
+  }
   void Double(double v) { Fixed64(std::bit_cast<uint64_t>(v)); }
   void Fixed64(uint64_t v) {
     for (int i = 0; i < 8; ++i) out_.push_back(static_cast<char>(v >> (8 * i)));
@@ -31,8 +33,9 @@ class ByteWriter {
   std::string out_;
 };
 
-// Reads them back. Never past the end: a read that does not fit gives 0 or "" and makes ok() false for good, so a caller checks once, at the end
-// (and before it allocates by a count that it read: see Count).
+// Reads them back. Never past the end: a read that does not fit gives 0 or "" and makes ok() false
+// for good, so a caller checks once, at the end (and before it allocates by a count that it read:
+// see Count).
 class ByteReader {
  public:
   explicit ByteReader(std::string_view in) : in_(in) {}
@@ -70,7 +73,8 @@ class ByteReader {
     in_.remove_prefix(n);
     return s;
   }
-  // A count of things of at least `min_size` bytes each: fails when they cannot fit in what is left.
+  // A count of things of at least `min_size` bytes each: fails when they cannot fit in what is
+  // left.
   size_t Count(size_t min_size = 1) {
     const uint64_t n = Varint();
     if (n > in_.size() / min_size) return Fail(), size_t{0};

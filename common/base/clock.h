@@ -4,8 +4,8 @@
 
 namespace portolan {
 
-// Where time comes from. The only place of the program that reads a clock; tests and simulations give a fake
-// (tests/fakes/fake_clock.h). Thread-safe.
+// Where time comes from. The only place of the program that reads a clock; tests and simulations
+// give a fake (tests/fakes/fake_clock.h). Thread-safe.
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -80,8 +80,9 @@ bool IntervalSet::Contains(IndexRange range) const {
 }
 
 bool IntervalSet::Contains(const IntervalSet& other) const {
-  return std::all_of(other.ranges_.begin(), other.ranges_.end(),
-                     [this](const auto& r) { return Contains(IndexRange{r.first, r.second}); });
+  return std::all_of(other.ranges_.begin(), other.ranges_.end(), [this](const auto& r) {
+    return Contains(IndexRange{r.first, r.second});
+  });
 }
 
 bool IntervalSet::Intersects(IndexRange range) const {
@@ -93,8 +94,9 @@ bool IntervalSet::Intersects(IndexRange range) const {
 bool IntervalSet::Intersects(const IntervalSet& other) const {
   const IntervalSet& small = range_count() < other.range_count() ? *this : other;
   const IntervalSet& large = range_count() < other.range_count() ? other : *this;
-  return std::any_of(small.ranges_.begin(), small.ranges_.end(),
-                     [&](const auto& r) { return large.Intersects(IndexRange{r.first, r.second}); });
+  return std::any_of(small.ranges_.begin(), small.ranges_.end(), [&](const auto& r) {
+    return large.Intersects(IndexRange{r.first, r.second});
+  });
 }
 
 IntervalSet IntervalSet::Intersection(IndexRange range) const {

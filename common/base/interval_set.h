@@ -18,9 +18,10 @@ struct IndexRange {
   friend bool operator==(const IndexRange&, const IndexRange&) = default;
 };
 
-// A set of 64-bit positions as sorted, disjoint, non-adjacent half-open intervals. What is done, leased and pending of a
-// lane is kept in these, so memory follows the number of holes, not of positions. All operations but the iteration are
-// O(log n + intervals touched). Empty ranges are ignored. Not thread-safe.
+// A set of 64-bit positions as sorted, disjoint, non-adjacent half-open intervals. What is done,
+// leased and pending of a lane is kept in these, so memory follows the number of holes, not of
+// positions. All operations but the iteration are O(log n + intervals touched). Empty ranges are
+// ignored. Not thread-safe.
 class IntervalSet {
  public:
   IntervalSet() = default;
@@ -45,13 +46,14 @@ class IntervalSet {
   // The part of `range` that is not in this set.
   IntervalSet Complement(IndexRange range) const;
 
-  // Takes up to `count` positions from the front, in order, at most `max_ranges` intervals, out of this set.
+  // Takes up to `count` positions from the front, in order, at most `max_ranges` intervals, out of
+  // this set.
   IntervalSet TakeFront(uint64_t count, size_t max_ranges = SIZE_MAX);
   // Takes up to `count` positions from the back.
   IntervalSet TakeBack(uint64_t count);
 
   bool empty() const { return ranges_.empty(); }
-  uint64_t size() const { return size_; }            // positions
+  uint64_t size() const { return size_; }                // positions
   size_t range_count() const { return ranges_.size(); }  // intervals
   std::optional<uint64_t> First() const;
   // First position >= `from`.
@@ -65,7 +67,9 @@ class IntervalSet {
     for (const auto& [begin, end] : ranges_) f(IndexRange{begin, end});
   }
 
-  friend bool operator==(const IntervalSet& a, const IntervalSet& b) { return a.ranges_ == b.ranges_; }
+  friend bool operator==(const IntervalSet& a, const IntervalSet& b) {
+    return a.ranges_ == b.ranges_;
+  }
 
  private:
   std::map<uint64_t, uint64_t> ranges_;  // begin -> end

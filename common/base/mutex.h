@@ -5,8 +5,8 @@
 
 #include "common/base/time.h"
 
-// A std::mutex with clang's thread-safety annotations, so that the clang preset proves which state a lock guards, and
-// ThreadSanitizer (which reports absl::Mutex falsely) sees it.
+// A std::mutex with clang's thread-safety annotations, so that the clang preset proves which state
+// a lock guards, and ThreadSanitizer (which reports absl::Mutex falsely) sees it.
 #if defined(__clang__)
 #define PORTOLAN_TSA(x) __attribute__((x))
 #else

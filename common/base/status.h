@@ -9,7 +9,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-// The one header for making and passing errors. A message is what failed, the value, and the remedy:
+// The one header for making and passing errors. A message is what failed, the value, and the
+// remedy:
 //   return InvalidArgument("port range \"{}\": first port is above last", text);
 namespace portolan {
 
@@ -21,9 +22,9 @@ inline std::string_view Message(const absl::Status& status) {
   return {status.message().data(), status.message().size()};
 }
 
-#define PORTOLAN_STATUS_MAKER(Name, code)                                     \
-  template <typename... Args>                                                 \
-  absl::Status Name(fmt::format_string<Args...> format, Args&&... args) {     \
+#define PORTOLAN_STATUS_MAKER(Name, code)                                      \
+  template <typename... Args>                                                  \
+  absl::Status Name(fmt::format_string<Args...> format, Args&&... args) {      \
     return MakeStatus(code, fmt::format(format, std::forward<Args>(args)...)); \
   }
 PORTOLAN_STATUS_MAKER(InvalidArgument, absl::StatusCode::kInvalidArgument)
@@ -60,7 +61,8 @@ inline absl::Status Annotate(const absl::Status& status, std::string_view prefix
     if (!portolan_status.ok()) return portolan_status; \
   } while (false)
 
-// PORTOLAN_ASSIGN_OR_RETURN(auto x, F()); a left side that holds a comma goes in parentheses-free auto.
+// PORTOLAN_ASSIGN_OR_RETURN(auto x, F()); a left side that holds a comma goes in parentheses-free
+// auto.
 #define PORTOLAN_ASSIGN_OR_RETURN(lhs, expr) \
   PORTOLAN_ASSIGN_OR_RETURN_IMPL(PORTOLAN_CONCAT(portolan_statusor_, __LINE__), lhs, expr)
 #define PORTOLAN_ASSIGN_OR_RETURN_IMPL(tmp, lhs, expr) \

@@ -6,7 +6,8 @@
 
 namespace portolan {
 
-// A number that cannot be mistaken for another kind of number: StrongId<struct LaneTag>. Zero is "none".
+// A number that cannot be mistaken for another kind of number: StrongId<struct LaneTag>. Zero is
+// "none".
 template <typename Tag>
 struct StrongId {
   uint64_t value = 0;
@@ -14,9 +15,11 @@ struct StrongId {
   friend auto operator<=>(const StrongId&, const StrongId&) = default;
 };
 
-// A scan's copy of the index space for one vantage. Unique over all scans of a coordinator's data directory.
+// A scan's copy of the index space for one vantage. Unique over all scans of a coordinator's data
+// directory.
 using LaneId = StrongId<struct LaneIdTag>;
-// A lease and its fencing token in one: strictly increasing over the life of the data directory, so a larger one is newer.
+// A lease and its fencing token in one: strictly increasing over the life of the data directory, so
+// a larger one is newer.
 using Token = StrongId<struct TokenTag>;
 
 }  // namespace portolan

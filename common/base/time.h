@@ -7,9 +7,9 @@ namespace portolan {
 
 using Duration = std::chrono::nanoseconds;
 
-// The clock that leases, timeouts and rates are counted on: CLOCK_BOOTTIME, which never goes back and does not stop
-// while a machine sleeps, so that an agent that was suspended past its lease knows it. Pure code takes a Time as an
-// argument and never reads a clock.
+// The clock that leases, timeouts and rates are counted on: CLOCK_BOOTTIME, which never goes back
+// and does not stop while a machine sleeps, so that an agent that was suspended past its lease
+// knows it. Pure code takes a Time as an argument and never reads a clock.
 struct BootClock {
   using duration = Duration;
   using rep = duration::rep;

@@ -41,7 +41,8 @@ constexpr bool Ascending() {
 }
 static_assert(Ascending(), "the data files list ports in ascending order, each once");
 
-// Squared, so that the few ports that are open everywhere come first and rare ones are told apart by their risk.
+// Squared, so that the few ports that are open everywhere come first and rare ones are told apart
+// by their risk.
 constexpr int Score(const Row& r) { return r.exposure * r.exposure + 4 * r.risk; }
 
 std::vector<Service> MakeCatalogue() {

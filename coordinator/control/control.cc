@@ -67,7 +67,8 @@ absl::Status Control::Load() {
   results_ = std::make_unique<ResultReader>(*store_);
   const Time now = clock_.Now();
   for (ScanRecord& record : state.unfinished) {
-    // Agents may have been told an overlay that the former coordinator could not commit: its version must not come again.
+    // Agents may have been told an overlay that the former coordinator could not commit: its
+    // version must not come again.
     record.overlay.version = std::max(record.overlay.version, epoch_ << 32);
     for (const LaneRecord& lane : record.lanes) {
       ingest_->AddLane(lane.id, record.id, lane.vantage, record.spec->space);

@@ -312,7 +312,8 @@ class Control {
   Time next_sample_{}, next_retention_{}, tick_at_ = kNever;
   TaskRunner::TimerId tick_timer_ = 0;
   bool was_throttled_ = false, stopped_ = false;
-  bool turned_away_ = false;  // an agent was told that there is no work because nothing could be stored
+  bool turned_away_ =
+      false;  // an agent was told that there is no work because nothing could be stored
   std::optional<bool> was_ready_;
   std::mt19937_64 random_;
 

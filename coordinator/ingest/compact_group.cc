@@ -18,13 +18,17 @@ constexpr Symbol kUnknown{State::kOwed, Reason::kNone};
 bool IsKnown(Symbol s) { return s.state != State::kOwed; }
 
 // Puts a chunk's verdicts in their places; gives the positions that it decided.
-absl::StatusOr<std::vector<IndexRange>> Place(const StoredChunk& chunk, const GroupView& view, std::vector<Symbol>& natural, uint64_t& known) {
+absl::StatusOr<std::vector<IndexRange>> Place(const StoredChunk& chunk, const GroupView& view,
+                                              std::vector<Symbol>& natural, uint64_t& known) {
   const IndexRange group = view.group().range;
   if (chunk.range.empty() || chunk.range.begin < group.begin || chunk.range.end > group.end) {
     return DataLoss("stored chunk at position {} is not within its group", chunk.range.begin);
   }
-  PORTOLAN_ASSIGN_OR_RETURN(const DecodedOutcomes decoded, DecodeOutcomes(chunk.outcomes, chunk.range.size()));
-  if (decoded.size() != chunk.range.size()) return DataLoss("stored chunk at position {} has another length than it says", chunk.range.begin);
+  PORTOLAN_ASSIGN_OR_RETURN(const DecodedOutcomes decoded,
+                            DecodeOutcomes(chunk.outcomes, chunk.range.size()));
+  if (decoded.size() != chunk.range.size())
+    return DataLoss("stored chunk at position {} has another length than it says",
+                    chunk.range.begin);
   std::vector<IndexRange> decided;
   for (size_t i = 0; i < decoded.size(); ++i) {
     const Symbol s = decoded.At(i);
@@ -60,9 +64,13 @@ std::vector<Segment> Summary(std::vector<Segment> segments, IndexRange group) {
 
 }  // namespace
 
-absl::StatusOr<CompactedGroup> CompactGroup(LaneId lane, const std::shared_ptr<const ScanSpace>& space, IndexRange range,
-                                            const Store::GroupOutcomes& outcomes, const std::vector<Gap>& gaps) {
-  const auto unfinished = [&] { return FailedPrecondition("group at position {} is not finished", range.begin); };
+absl::StatusOr<CompactedGroup> CompactGroup(LaneId lane,
+                                            const std::shared_ptr<const ScanSpace>& space,
+                                            IndexRange range, const Store::GroupOutcomes& outcomes,
+                                            const std::vector<Gap>& gaps) {
+  const auto unfinished = [&] {
+    return FailedPrecondition("group at position {} is not finished", range.begin);
+  };
   // Cheaper than placing: not finished when all together would not fill it.
   uint64_t most = 0;
   for (const StoredChunk& chunk : outcomes.chunks) most += chunk.range.size();
@@ -70,7 +78,8 @@ absl::StatusOr<CompactedGroup> CompactGroup(LaneId lane, const std::shared_ptr<c
   if (most < range.size()) return unfinished();
 
   const ScanSpace::Group group = space->GroupOf(range.begin);
-  if (group.range != range) return InvalidArgument("no group begins at position {} and ends at {}", range.begin, range.end);
+  if (group.range != range)
+    return InvalidArgument("no group begins at position {} and ends at {}", range.begin, range.end);
   const GroupView view(space, group);
   CompactedGroup out;
   out.lane = lane;
@@ -80,10 +89,12 @@ absl::StatusOr<CompactedGroup> CompactGroup(LaneId lane, const std::shared_ptr<c
   uint64_t known = 0;
   for (const StoredChunk& chunk : outcomes.chunks) {
     PORTOLAN_ASSIGN_OR_RETURN(std::vector<IndexRange> decided, Place(chunk, view, natural, known));
-    if (!decided.empty()) out.segments.push_back({std::move(decided), chunk.agent, chunk.vantage, chunk.start});
+    if (!decided.empty())
+      out.segments.push_back({std::move(decided), chunk.agent, chunk.vantage, chunk.start});
   }
   for (const Gap& gap : gaps) {
-    for (uint64_t i = std::max(gap.range.begin, range.begin); i < std::min(gap.range.end, range.end); ++i) {
+    for (uint64_t i = std::max(gap.range.begin, range.begin);
+         i < std::min(gap.range.end, range.end); ++i) {
       Symbol& place = natural[view.NaturalOf(i)];
       if (IsKnown(place)) continue;
       place = {State::kNotProbed, gap.cause};

@@ -9,7 +9,8 @@
 
 namespace portolan {
 
-Compactor::Compactor(Store& store, Options options) : store_(store), options_(options), thread_([this] { Run(); }) {}
+Compactor::Compactor(Store& store, Options options)
+    : store_(store), options_(options), thread_([this] { Run(); }) {}
 
 Compactor::~Compactor() {
   {
@@ -20,9 +21,13 @@ Compactor::~Compactor() {
   thread_.join();
 }
 
-void Compactor::Offer(const FinishedGroup& group) { Push({group.lane, group.space, group.range, false}); }
+void Compactor::Offer(const FinishedGroup& group) {
+  Push({group.lane, group.space, group.range, false});
+}
 
-void Compactor::Sweep(LaneId lane, std::shared_ptr<const ScanSpace> space) { Push({lane, std::move(space), {}, true}); }
+void Compactor::Sweep(LaneId lane, std::shared_ptr<const ScanSpace> space) {
+  Push({lane, std::move(space), {}, true});
+}
 
 void Compactor::Push(Job job) {
   MutexLock lock(mutex_);
@@ -53,7 +58,8 @@ Compactor::Counters Compactor::counters() const {
 }
 
 void Compactor::Run() {
-  // What comes in is counted first; its final form can wait. On Linux this is the priority of the calling thread alone. Refused: no harm.
+  // What comes in is counted first; its final form can wait. On Linux this is the priority of the
+  // calling thread alone. Refused: no harm.
   (void)setpriority(PRIO_PROCESS, 0, 10);
   while (true) {
     Job job;
@@ -78,13 +84,15 @@ void Compactor::Run() {
 bool Compactor::WaitForStore() {
   MutexLock lock(mutex_);
   // The store tells nobody when its queue shrinks: look again now and then.
-  while (!stop_ && store_.Backlog() > options_.max_backlog_bytes) wake_.WaitFor(mutex_, std::chrono::milliseconds(100));
+  while (!stop_ && store_.Backlog() > options_.max_backlog_bytes)
+    wake_.WaitFor(mutex_, std::chrono::milliseconds(100));
   return !stop_;
 }
 
 void Compactor::DoSweep(const Job& job) {
   for (uint64_t from = 0; WaitForStore();) {
-    const auto next = store_.NextStored(job.lane, from, {.chunks = true, .groups = false, .gaps = false});
+    const auto next =
+        store_.NextStored(job.lane, from, {.chunks = true, .groups = false, .gaps = false});
     if (!next.ok()) {
       MutexLock lock(mutex_);
       ++counters_.errors;
@@ -102,7 +110,8 @@ void Compactor::DoGroup(const Job& job) {
   const auto outcomes = store_.ReadGroup(job.lane, job.range);
   if (outcomes.ok() && outcomes->chunks.empty()) return;  // compacted already, or deleted
   const auto gaps = outcomes.ok() ? store_.ReadGaps(job.lane, job.range) : outcomes.status();
-  auto group = gaps.ok() ? CompactGroup(job.lane, job.space, job.range, *outcomes, *gaps) : gaps.status();
+  auto group =
+      gaps.ok() ? CompactGroup(job.lane, job.space, job.range, *outcomes, *gaps) : gaps.status();
   if (group.ok()) store_.Compact(*std::move(group), nullptr);
   MutexLock lock(mutex_);
   if (group.ok()) {

@@ -11,8 +11,10 @@
 namespace portolan {
 namespace {
 
-// Only `fresh` counts of these outcomes: the part from its first to its last position, the rest of it owed.
-std::pair<IndexRange, std::string> CutTo(const IntervalSet& fresh, const DecodedOutcomes& outcomes, uint64_t base) {
+// Only `fresh` counts of these outcomes: the part from its first to its last position, the rest of
+// it owed.
+std::pair<IndexRange, std::string> CutTo(const IntervalSet& fresh, const DecodedOutcomes& outcomes,
+                                         uint64_t base) {
   const std::vector<IndexRange> ranges = fresh.ToVector();
   const IndexRange cut{ranges.front().begin, ranges.back().end};
   std::vector<Symbol> symbols(cut.size());  // owed, without a reason
@@ -35,12 +37,14 @@ Ledger CountOf(const IntervalSet& positions, const DecodedOutcomes& outcomes, ui
 }
 
 void AddFenced(Token token, IngestResult& out) {
-  if (std::find(out.fenced.begin(), out.fenced.end(), token) == out.fenced.end()) out.fenced.push_back(token);
+  if (std::find(out.fenced.begin(), out.fenced.end(), token) == out.fenced.end())
+    out.fenced.push_back(token);
 }
 
 }  // namespace
 
-void Ingest::AddLane(LaneId lane, const ScanId& scan, const std::string& vantage, std::shared_ptr<const ScanSpace> space) {
+void Ingest::AddLane(LaneId lane, const ScanId& scan, const std::string& vantage,
+                     std::shared_ptr<const ScanSpace> space) {
   lanes_[lane] = {scan, vantage, std::move(space)};
 }
 
@@ -50,8 +54,9 @@ void Ingest::RemoveScan(const ScanId& scan) {
 
 absl::Status Ingest::Check(const std::string& agent, const ParsedBatch& batch) const {
   if (batch.chunks.size() > kMaxBatchChunks || batch.opens.size() > kMaxBatchOpens) {
-    return InvalidArgument("batch of {} chunks and {} open ports: send at most {} and {}", batch.chunks.size(), batch.opens.size(),
-                           kMaxBatchChunks, kMaxBatchOpens);
+    return InvalidArgument("batch of {} chunks and {} open ports: send at most {} and {}",
+                           batch.chunks.size(), batch.opens.size(), kMaxBatchChunks,
+                           kMaxBatchOpens);
   }
   // Most of a batch shares its token.
   Token last;
@@ -61,33 +66,40 @@ absl::Status Ingest::Check(const std::string& agent, const ParsedBatch& batch) c
     last = token;
     const auto info = scheduler_.Lookup(token, agent);
     const auto it = info.has_value() ? lanes_.find(info->lane) : lanes_.end();
-    return lane = it == lanes_.end() ? nullptr : &it->second;  // not known any more: the scheduler will refuse it
+    return lane = it == lanes_.end()
+                      ? nullptr
+                      : &it->second;  // not known any more: the scheduler will refuse it
   };
   for (const ParsedChunk& chunk : batch.chunks) {
     const Lane* in = find(chunk.token);
     if (in == nullptr) continue;
     const ScanSpace& space = *in->space;
     if (chunk.range.end > space.size()) {
-      return InvalidArgument("chunk of positions {} to {}: scan {} has {}", chunk.range.begin, chunk.range.end, in->scan, space.size());
+      return InvalidArgument("chunk of positions {} to {}: scan {} has {}", chunk.range.begin,
+                             chunk.range.end, in->scan, space.size());
     }
     const IndexRange group = space.GroupOf(chunk.range.begin).range;
     if (chunk.range.end > group.end) {
-      return InvalidArgument("chunk of positions {} to {}: its group ends at {}, cut it there", chunk.range.begin, chunk.range.end, group.end);
+      return InvalidArgument("chunk of positions {} to {}: its group ends at {}, cut it there",
+                             chunk.range.begin, chunk.range.end, group.end);
     }
   }
   for (const ParsedOpen& open : batch.opens) {
     if (!IsValid(State::kOpen, open.row.reason)) {
-      return InvalidArgument("open port with reason {}: not one of an open port", static_cast<int>(open.row.reason));
+      return InvalidArgument("open port with reason {}: not one of an open port",
+                             static_cast<int>(open.row.reason));
     }
     const Lane* in = find(open.token);
     if (in != nullptr && open.row.index >= in->space->size()) {
-      return InvalidArgument("open port at position {}: scan {} has {}", open.row.index, in->scan, in->space->size());
+      return InvalidArgument("open port at position {}: scan {} has {}", open.row.index, in->scan,
+                             in->space->size());
     }
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<IngestResult> Ingest::Apply(const std::string& agent, const std::string& vantage, ParsedBatch batch, Time now, WallTime wall) {
+absl::StatusOr<IngestResult> Ingest::Apply(const std::string& agent, const std::string& vantage,
+                                           ParsedBatch batch, Time now, WallTime wall) {
   ++counters_.batches;
   if (absl::Status status = Check(agent, batch); !status.ok()) {
     ++counters_.rejected_batches;
@@ -96,17 +108,20 @@ absl::StatusOr<IngestResult> Ingest::Apply(const std::string& agent, const std::
   IngestResult out;
   // Rows first: once its chunk is counted, a position takes no more rows.
   for (const ParsedOpen& open : batch.opens) ApplyRow(agent, vantage, open, out);
-  for (ParsedChunk& chunk : batch.chunks) ApplyChunk(agent, vantage, std::move(chunk), now, wall, out);
+  for (ParsedChunk& chunk : batch.chunks)
+    ApplyChunk(agent, vantage, std::move(chunk), now, wall, out);
   out.batch.changes = scheduler_.TakeChanges();
   if (!out.batch.changes.empty()) out.batch.next_token = scheduler_.next_token();
   return out;
 }
 
-void Ingest::ApplyRow(const std::string& agent, const std::string& vantage, const ParsedOpen& open, IngestResult& out) {
+void Ingest::ApplyRow(const std::string& agent, const std::string& vantage, const ParsedOpen& open,
+                      IngestResult& out) {
   const auto info = scheduler_.Lookup(open.token, agent);
   const auto lane = info.has_value() ? lanes_.find(info->lane) : lanes_.end();
   if (lane == lanes_.end() || !scheduler_.AcceptsRow(open.token, agent, open.row.index)) {
-    // Also a row sent again after its chunk was counted: no reason to tell the agent to drop the lease. Its chunks will, if it must.
+    // Also a row sent again after its chunk was counted: no reason to tell the agent to drop the
+    // lease. Its chunks will, if it must.
     ++counters_.rows_refused;
     return;
   }
@@ -122,7 +137,8 @@ void Ingest::ApplyRow(const std::string& agent, const std::string& vantage, cons
   ++counters_.rows;
 }
 
-void Ingest::ApplyChunk(const std::string& agent, const std::string& vantage, ParsedChunk chunk, Time now, WallTime wall, IngestResult& out) {
+void Ingest::ApplyChunk(const std::string& agent, const std::string& vantage, ParsedChunk chunk,
+                        Time now, WallTime wall, IngestResult& out) {
   DecodedOutcomes decoded;  // only when a part of the chunk was counted before
   const auto decode = [&] {
     auto result = DecodeOutcomes(chunk.outcomes, chunk.range.size());
@@ -159,8 +175,10 @@ void Ingest::ApplyChunk(const std::string& agent, const std::string& vantage, Pa
   }
   ++counters_.chunks;
   counters_.outcomes += verdict.fresh.size();
-  // What was seen of these positions under an older token, and never counted, is not what this chunk says.
-  for (const IndexRange& range : verdict.fresh.ToVector()) out.batch.superseded.push_back({verdict.lane, range, chunk.token});
+  // What was seen of these positions under an older token, and never counted, is not what this
+  // chunk says.
+  for (const IndexRange& range : verdict.fresh.ToVector())
+    out.batch.superseded.push_back({verdict.lane, range, chunk.token});
   StoredChunk& stored = out.batch.chunks.emplace_back();
   stored.lane = verdict.lane;
   stored.agent = agent;
@@ -182,7 +200,8 @@ void Ingest::ApplyChunk(const std::string& agent, const std::string& vantage, Pa
   const auto lane = lanes_.find(verdict.lane);
   if (lane == lanes_.end()) return;
   const IndexRange group = lane->second.space->GroupOf(stored.range.begin).range;
-  if (scheduler_.IsDone(verdict.lane, group)) out.finished.push_back({verdict.lane, lane->second.space, group});
+  if (scheduler_.IsDone(verdict.lane, group))
+    out.finished.push_back({verdict.lane, lane->second.space, group});
 }
 
 }  // namespace portolan

@@ -28,16 +28,17 @@ struct ParsedChunk {
   IndexRange range;
   WallTime start;
   uint32_t duration_ms = 0;
-  std::string outcomes;          // chunk encoding of range.size() positions
-  Ledger counts;                 // of the positions that are not owed, and `extra`
+  std::string outcomes;  // chunk encoding of range.size() positions
+  Ledger counts;         // of the positions that are not owed, and `extra`
   IntervalSet owed;
   IntervalSet refused_by_scope;  // part of `owed`
 };
 
-// The heavy part, for any thread. InvalidArgument: not one well-formed encoding of exactly `count` positions, `count` is 0 or above
-// kMaxChunkPositions, the range overflows, or it names a cause that only a coordinator may give (not-probed other than "excluded").
-absl::StatusOr<ParsedChunk> ParseChunk(Token token, uint64_t begin, uint32_t count, WallTime start, uint32_t duration_ms, std::string outcomes,
-                                       uint32_t extra);
+// The heavy part, for any thread. InvalidArgument: not one well-formed encoding of exactly `count`
+// positions, `count` is 0 or above kMaxChunkPositions, the range overflows, or it names a cause
+// that only a coordinator may give (not-probed other than "excluded").
+absl::StatusOr<ParsedChunk> ParseChunk(Token token, uint64_t begin, uint32_t count, WallTime start,
+                                       uint32_t duration_ms, std::string outcomes, uint32_t extra);
 
 struct ParsedOpen {
   Token token;
@@ -57,26 +58,29 @@ struct FinishedGroup {
 };
 
 struct IngestResult {
-  WriteBatch batch;            // commit it, then acknowledge. With the scheduler's changes of this step.
-  std::vector<Token> fenced;   // distinct: these were refused
+  WriteBatch batch;  // commit it, then acknowledge. With the scheduler's changes of this step.
+  std::vector<Token> fenced;            // distinct: these were refused
   std::vector<FinishedGroup> finished;  // after the commit: to Compactor::Offer
 };
 
 // Turns what agents report into what the scheduler decides and the store keeps.
-// Not thread-safe; owned by the coordinator's control thread. No I/O and no clock. Borrows the scheduler.
+// Not thread-safe; owned by the coordinator's control thread. No I/O and no clock. Borrows the
+// scheduler.
 class Ingest {
  public:
   explicit Ingest(Scheduler& scheduler) : scheduler_(scheduler) {}
 
   // Each lane that can be reported for: when its scan is submitted or restored.
-  void AddLane(LaneId lane, const ScanId& scan, const std::string& vantage, std::shared_ptr<const ScanSpace> space);
+  void AddLane(LaneId lane, const ScanId& scan, const std::string& vantage,
+               std::shared_ptr<const ScanSpace> space);
   // When the scan was removed from the scheduler.
   void RemoveScan(const ScanId& scan);
 
-  // Judges a batch. InvalidArgument, and nothing has changed: a chunk spans two groups or lies outside of its scan space, a row's position
-  // does, a row's reason is not one of an open port. What is fenced or counted already is left out without an error.
-  // `vantage` is the agent's.
-  absl::StatusOr<IngestResult> Apply(const std::string& agent, const std::string& vantage, ParsedBatch batch, Time now, WallTime wall);
+  // Judges a batch. InvalidArgument, and nothing has changed: a chunk spans two groups or lies
+  // outside of its scan space, a row's position does, a row's reason is not one of an open port.
+  // What is fenced or counted already is left out without an error. `vantage` is the agent's.
+  absl::StatusOr<IngestResult> Apply(const std::string& agent, const std::string& vantage,
+                                     ParsedBatch batch, Time now, WallTime wall);
 
   // Since the start, for metrics.
   struct Counters {
@@ -94,8 +98,10 @@ class Ingest {
     std::shared_ptr<const ScanSpace> space;
   };
   absl::Status Check(const std::string& agent, const ParsedBatch& batch) const;
-  void ApplyRow(const std::string& agent, const std::string& vantage, const ParsedOpen& open, IngestResult& out);
-  void ApplyChunk(const std::string& agent, const std::string& vantage, ParsedChunk chunk, Time now, WallTime wall, IngestResult& out);
+  void ApplyRow(const std::string& agent, const std::string& vantage, const ParsedOpen& open,
+                IngestResult& out);
+  void ApplyChunk(const std::string& agent, const std::string& vantage, ParsedChunk chunk, Time now,
+                  WallTime wall, IngestResult& out);
 
   Scheduler& scheduler_;
   std::unordered_map<LaneId, Lane> lanes_;

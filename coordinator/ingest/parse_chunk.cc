@@ -6,25 +6,28 @@
 
 namespace portolan {
 
-absl::StatusOr<ParsedChunk> ParseChunk(Token token, uint64_t begin, uint32_t count, WallTime start, uint32_t duration_ms, std::string outcomes,
-                                       uint32_t extra) {
+absl::StatusOr<ParsedChunk> ParseChunk(Token token, uint64_t begin, uint32_t count, WallTime start,
+                                       uint32_t duration_ms, std::string outcomes, uint32_t extra) {
   if (count == 0 || count > kMaxChunkPositions) {
     return InvalidArgument("chunk of {} positions: send 1 to {}", count, kMaxChunkPositions);
   }
-  if (begin >= ScanSpace::kMaxPositions) return InvalidArgument("chunk at position {}: no scan space is that large", begin);
+  if (begin >= ScanSpace::kMaxPositions)
+    return InvalidArgument("chunk at position {}: no scan space is that large", begin);
   ParsedChunk chunk;
   chunk.token = token;
   chunk.range = {begin, begin + count};
   chunk.start = start;
   chunk.duration_ms = duration_ms;
   PORTOLAN_ASSIGN_OR_RETURN(const OutcomeTotals totals, CountOutcomes(outcomes, count));
-  if (totals.count != count) return InvalidArgument("chunk says {} positions and encodes {}", count, totals.count);
+  if (totals.count != count)
+    return InvalidArgument("chunk says {} positions and encodes {}", count, totals.count);
   bool owed = false, refused = false;
   for (size_t i = 0; i < totals.table.size(); ++i) {
     const Symbol s = totals.table[i];
     if (s.state == State::kNotProbed && s.reason != Reason::kExcluded) {
-      return InvalidArgument("chunk with outcome not-probed ({}): only \"{}\" is for an agent to say", ReasonName(s.reason),
-                             ReasonName(Reason::kExcluded));
+      return InvalidArgument(
+          "chunk with outcome not-probed ({}): only \"{}\" is for an agent to say",
+          ReasonName(s.reason), ReasonName(Reason::kExcluded));
     }
     owed |= s.state == State::kOwed && totals.totals[i] > 0;
     refused |= s.reason == Reason::kRefusedByScope && totals.totals[i] > 0;

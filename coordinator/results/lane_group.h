@@ -20,18 +20,24 @@ namespace portolan {
 class LaneGroup {
  public:
   // DataLoss or InvalidArgument: what is stored is damaged.
-  static absl::StatusOr<std::shared_ptr<const LaneGroup>> Make(IndexRange range, const Store::GroupOutcomes& outcomes, const std::vector<Gap>& gaps);
+  static absl::StatusOr<std::shared_ptr<const LaneGroup>> Make(IndexRange range,
+                                                               const Store::GroupOutcomes& outcomes,
+                                                               const std::vector<Gap>& gaps);
 
   // Whether outcomes are kept by natural position; else by scan position.
   bool natural() const { return natural_; }
   // Not known yet: State::kOwed. `index` is only looked at when not natural().
   Symbol At(uint64_t natural, uint64_t index) const {
-    return codes_.empty() ? table_.front() : table_[codes_[natural_ ? natural : index - range_.begin]];
+    return codes_.empty() ? table_.front()
+                          : table_[codes_[natural_ ? natural : index - range_.begin]];
   }
   // Whether it holds any outcome of these states (a bit each, by number).
   bool HasAny(uint32_t state_bits) const { return (states_ & state_bits) != 0; }
 
-  struct Seen { std::string agent, vantage; WallTime start; };
+  struct Seen {
+    std::string agent, vantage;
+    WallTime start;
+  };
   // Who saw the position; nullptr: not known, or nobody.
   const Seen* SeenBy(uint64_t index) const;
   size_t bytes() const { return bytes_; }
@@ -44,15 +50,16 @@ class LaneGroup {
 
   IndexRange range_;
   bool natural_ = false;
-  std::vector<Symbol> table_;     // [0] is "not known" while codes are by scan position
-  std::vector<uint8_t> codes_;    // empty: all are table_[0]
+  std::vector<Symbol> table_;   // [0] is "not known" while codes are by scan position
+  std::vector<uint8_t> codes_;  // empty: all are table_[0]
   uint32_t states_ = 0;
   std::vector<Seen> seen_;
   std::vector<std::pair<IndexRange, uint32_t>> seen_by_;  // sorted; index into seen_
   size_t bytes_ = 0;
 };
 
-// Groups that were read lately, so that the next page of a large group does not decode it again. Thread-safe.
+// Groups that were read lately, so that the next page of a large group does not decode it again.
+// Thread-safe.
 class LaneGroupCache {
  public:
   LaneGroupCache(Store& store, size_t max_bytes) : store_(store), max_bytes_(max_bytes) {}

@@ -9,7 +9,8 @@ namespace portolan {
 namespace {
 
 constexpr uint8_t kVersion = 1;
-constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr std::string_view kAlphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 constexpr size_t kMaxToken = 200;
 
 // FNV-1a.
@@ -53,7 +54,8 @@ bool FromText(std::string_view text, std::string& out) {
 uint64_t QueryDigest(const ScanId& id, const ResultQuery& query) {
   ByteWriter w;
   w.String(id);
-  std::vector<State> states = query.states.empty() ? std::vector<State>{State::kOpen} : query.states;
+  std::vector<State> states =
+      query.states.empty() ? std::vector<State>{State::kOpen} : query.states;
   std::sort(states.begin(), states.end());
   states.erase(std::unique(states.begin(), states.end()), states.end());
   for (const State s : states) w.Byte(static_cast<uint8_t>(s));
@@ -83,7 +85,9 @@ std::string EncodePageToken(uint64_t digest, const Place& place) {
 }
 
 absl::StatusOr<Place> DecodePageToken(std::string_view token, uint64_t digest) {
-  const auto bad = [] { return InvalidArgument("page token: not one of this listing; begin it anew without a token"); };
+  const auto bad = [] {
+    return InvalidArgument("page token: not one of this listing; begin it anew without a token");
+  };
   std::string bytes;
   if (token.size() > kMaxToken || !FromText(token, bytes)) return bad();
   ByteReader r(bytes);

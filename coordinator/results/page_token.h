@@ -11,13 +11,13 @@
 namespace portolan {
 
 // Where a listing goes on.
-struct RowPlace {            // behind this row
+struct RowPlace {  // behind this row
   Store::RowKey key;
 };
-struct PositionPlace {       // with this position, of this lane
-  uint64_t group = 0;        // where the group begins
-  uint64_t natural = 0;      // within it
-  uint32_t lane = 0;         // which of the lanes that the query selects
+struct PositionPlace {   // with this position, of this lane
+  uint64_t group = 0;    // where the group begins
+  uint64_t natural = 0;  // within it
+  uint32_t lane = 0;     // which of the lanes that the query selects
 };
 using Place = std::variant<RowPlace, PositionPlace>;
 
@@ -26,7 +26,8 @@ uint64_t QueryDigest(const ScanId& id, const ResultQuery& query);
 
 // Opaque to callers; letters, digits, '-' and '_'.
 std::string EncodePageToken(uint64_t digest, const Place& place);
-// InvalidArgument: damaged, or of another query. What it says of the place is still to be checked against the scan: it may be forged.
+// InvalidArgument: damaged, or of another query. What it says of the place is still to be checked
+// against the scan: it may be forged.
 absl::StatusOr<Place> DecodePageToken(std::string_view token, uint64_t digest);
 
 }  // namespace portolan

@@ -9,15 +9,19 @@ namespace {
 
 // A filter of at most so many addresses reads just their groups.
 constexpr uint64_t kFewAddresses = 4096;
-// What one call looks at when it finds nothing: then it gives an empty page and a token. A group costs as much as so many positions to read.
+// What one call looks at when it finds nothing: then it gives an empty page and a token. A group
+// costs as much as so many positions to read.
 constexpr uint64_t kMaxLookedAt = 4'000'000;
 constexpr uint64_t kGroupCost = 20'000;
 
-absl::Status BadToken() { return InvalidArgument("page token: not one of this listing; begin it anew without a token"); }
+absl::Status BadToken() {
+  return InvalidArgument("page token: not one of this listing; begin it anew without a token");
+}
 
 }  // namespace
 
-PositionPages::PositionPages(Store& store, LaneGroupCache& groups, const ResultScan& scan, const ResultQuery& query, uint64_t digest)
+PositionPages::PositionPages(Store& store, LaneGroupCache& groups, const ResultScan& scan,
+                             const ResultQuery& query, uint64_t digest)
     : store_(store), cache_(groups), scan_(scan), query_(query), digest_(digest) {
   for (const ResultScan::Lane& lane : scan.lanes) {
     if (scan.Selects(lane, query)) lanes_.push_back(lane);
@@ -46,7 +50,8 @@ absl::StatusOr<std::optional<ScanSpace::Group>> PositionPages::NextGroup(uint64_
   } else {
     const bool gaps = (states_ & 1u << static_cast<uint32_t>(State::kNotProbed)) != 0;
     for (const ResultScan::Lane& lane : lanes_) {
-      PORTOLAN_ASSIGN_OR_RETURN(const std::optional<uint64_t> stored, store_.NextStored(lane.id, from, {true, true, gaps}));
+      PORTOLAN_ASSIGN_OR_RETURN(const std::optional<uint64_t> stored,
+                                store_.NextStored(lane.id, from, {true, true, gaps}));
       if (stored.has_value()) next = std::min(next.value_or(UINT64_MAX), *stored);
     }
   }
@@ -59,7 +64,9 @@ absl::StatusOr<ResultPage> PositionPages::Page(PositionPlace from) {
   // A token may be forged: it must name a place that there is.
   if (from.group >= space.size()) return BadToken();
   const ScanSpace::Group first = space.GroupOf(from.group);
-  if (first.range.begin != from.group || from.natural >= first.range.size() || (from.lane != 0 && from.lane >= lanes_.size())) return BadToken();
+  if (first.range.begin != from.group || from.natural >= first.range.size() ||
+      (from.lane != 0 && from.lane >= lanes_.size()))
+    return BadToken();
   while (true) {
     PORTOLAN_ASSIGN_OR_RETURN(const std::optional<ScanSpace::Group> group, NextGroup(from.group));
     if (!group.has_value()) break;
@@ -98,7 +105,8 @@ absl::StatusOr<bool> PositionPages::Walk(const ScanSpace::Group& group, Position
   for (uint64_t rank = from.natural / group.ports; rank < group.addresses; ++rank) {
     const uint64_t base = rank * group.ports;
     ++looked_at_;
-    if (!query_.addresses.empty() && !query_.addresses.Contains(view.AtNatural(base).address)) continue;
+    if (!query_.addresses.empty() && !query_.addresses.Contains(view.AtNatural(base).address))
+      continue;
     for (uint64_t i = 0; i < per_address; ++i) {
       const uint64_t natural = base + (query_.ports.empty() ? i : wanted_ports[i]);
       if (natural < from.natural) continue;
@@ -112,18 +120,21 @@ absl::StatusOr<bool> PositionPages::Walk(const ScanSpace::Group& group, Position
           from = {group.range.begin, natural, static_cast<uint32_t>(lane)};
           return false;
         }
-        Emit(view, natural, by_index ? index : view.IndexOfNatural(natural), lane, symbol, *outcomes[lane]);
+        Emit(view, natural, by_index ? index : view.IndexOfNatural(natural), lane, symbol,
+             *outcomes[lane]);
       }
     }
   }
   return true;
 }
 
-void PositionPages::Emit(const GroupView& view, uint64_t natural, uint64_t index, size_t lane, Symbol symbol, const LaneGroup& outcomes) {
+void PositionPages::Emit(const GroupView& view, uint64_t natural, uint64_t index, size_t lane,
+                         Symbol symbol, const LaneGroup& outcomes) {
   const LaneGroup::Seen* seen = outcomes.SeenBy(index);
   const std::string& of_lane = lanes_[lane].vantage;
   if (of_lane.empty() && !query_.vantages.empty() &&
-      (seen == nullptr || std::find(query_.vantages.begin(), query_.vantages.end(), seen->vantage) == query_.vantages.end())) {
+      (seen == nullptr || std::find(query_.vantages.begin(), query_.vantages.end(),
+                                    seen->vantage) == query_.vantages.end())) {
     return;
   }
   const ScanSpace::Endpoint endpoint = view.AtNatural(natural);
@@ -153,8 +164,10 @@ absl::Status PositionPages::AddRows() {
       places[index] = place;
     }
     if (positions.empty()) continue;
-    PORTOLAN_ASSIGN_OR_RETURN(const std::vector<StoredRow> rows, store_.ReadRowsAt(lane.id, positions));
-    for (const StoredRow& row : rows) scan_.Describe(row, page_.observations[places[row.row.index]]);
+    PORTOLAN_ASSIGN_OR_RETURN(const std::vector<StoredRow> rows,
+                              store_.ReadRowsAt(lane.id, positions));
+    for (const StoredRow& row : rows)
+      scan_.Describe(row, page_.observations[places[row.row.index]]);
   }
   return absl::OkStatus();
 }

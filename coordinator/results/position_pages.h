@@ -14,7 +14,10 @@ namespace portolan {
 
 // What results need of a scan: nothing that changes while it runs.
 struct ResultScan {
-  struct Lane { LaneId id; std::string vantage; };
+  struct Lane {
+    LaneId id;
+    std::string vantage;
+  };
   ScanId id;
   std::shared_ptr<const ScanSpec> spec;
   std::vector<Lane> lanes;
@@ -29,7 +32,8 @@ struct ResultScan {
 // One page of outcomes of any state, group by group. Lives for one call.
 class PositionPages {
  public:
-  PositionPages(Store& store, LaneGroupCache& groups, const ResultScan& scan, const ResultQuery& query, uint64_t digest);
+  PositionPages(Store& store, LaneGroupCache& groups, const ResultScan& scan,
+                const ResultQuery& query, uint64_t digest);
   absl::StatusOr<ResultPage> Page(PositionPlace from);
 
  private:
@@ -37,9 +41,11 @@ class PositionPages {
   void FindGroups();
   // The first group at or after `from` that may hold something wanted; nullopt: none.
   absl::StatusOr<std::optional<ScanSpace::Group>> NextGroup(uint64_t from);
-  // Adds what is wanted of a group, from a place in it on. True: all of it was looked at; else `from` is where to go on.
+  // Adds what is wanted of a group, from a place in it on. True: all of it was looked at; else
+  // `from` is where to go on.
   absl::StatusOr<bool> Walk(const ScanSpace::Group& group, PositionPlace& from);
-  void Emit(const GroupView& view, uint64_t natural, uint64_t index, size_t lane, Symbol symbol, const LaneGroup& outcomes);
+  void Emit(const GroupView& view, uint64_t natural, uint64_t index, size_t lane, Symbol symbol,
+            const LaneGroup& outcomes);
   // Open ports have their round-trip time, time and source in a row of their own.
   absl::Status AddRows();
 
@@ -49,12 +55,13 @@ class PositionPages {
   const ResultQuery& query_;
   const uint64_t digest_;
   std::vector<ResultScan::Lane> lanes_;
-  uint32_t states_ = 0;            // wanted, a bit each
+  uint32_t states_ = 0;  // wanted, a bit each
   bool few_groups_ = false;
-  std::vector<uint64_t> groups_;   // when few
-  uint64_t looked_at_ = 0;         // positions times lanes
+  std::vector<uint64_t> groups_;  // when few
+  uint64_t looked_at_ = 0;        // positions times lanes
   ResultPage page_;
-  std::vector<std::pair<size_t, uint64_t>> open_;  // observations on the page that are open, and their position
+  std::vector<std::pair<size_t, uint64_t>>
+      open_;  // observations on the page that are open, and their position
 };
 
 }  // namespace portolan

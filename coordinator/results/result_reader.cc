@@ -14,21 +14,27 @@ namespace portolan {
 namespace {
 
 constexpr size_t kMaxLimit = 10'000;
-constexpr int kMaxRowPages = 8;    // looks of the store for one page that stays empty: each is bounded
+constexpr int kMaxRowPages =
+    8;  // looks of the store for one page that stays empty: each is bounded
 constexpr size_t kCachedScans = 8;
 
 absl::Status CheckQuery(const ResultScan& scan, const ResultQuery& query) {
-  if (query.limit < 1 || query.limit > kMaxLimit) return InvalidArgument("page of {} results: ask for 1 to {}", query.limit, kMaxLimit);
+  if (query.limit < 1 || query.limit > kMaxLimit)
+    return InvalidArgument("page of {} results: ask for 1 to {}", query.limit, kMaxLimit);
   for (const State s : query.states) {
-    if (s < State::kOpen || s > State::kNotProbed) return InvalidArgument("state {}: not the state of a result", static_cast<int>(s));
+    if (s < State::kOpen || s > State::kNotProbed)
+      return InvalidArgument("state {}: not the state of a result", static_cast<int>(s));
   }
   for (const std::string& vantage : query.vantages) {
     const ScanSpec& spec = *scan.spec;
     const bool known =
-        std::any_of(scan.lanes.begin(), scan.lanes.end(), [&](const ResultScan::Lane& l) { return l.vantage == vantage; }) ||
+        std::any_of(scan.lanes.begin(), scan.lanes.end(),
+                    [&](const ResultScan::Lane& l) { return l.vantage == vantage; }) ||
         (spec.mode == ScanMode::kSplit &&
-         (spec.vantages.empty() || std::find(spec.vantages.begin(), spec.vantages.end(), vantage) != spec.vantages.end()));
-    if (!known) return InvalidArgument("vantage \"{}\": scan {} has none of that name", vantage, scan.id);
+         (spec.vantages.empty() ||
+          std::find(spec.vantages.begin(), spec.vantages.end(), vantage) != spec.vantages.end()));
+    if (!known)
+      return InvalidArgument("vantage \"{}\": scan {} has none of that name", vantage, scan.id);
   }
   return absl::OkStatus();
 }
@@ -39,7 +45,8 @@ struct ResultReader::Impl {
   Impl(Store& s, const Options& options) : store(s), groups(s, options.max_cached_bytes) {}
 
   absl::StatusOr<std::shared_ptr<const ResultScan>> Find(const ScanId& id);
-  absl::StatusOr<ResultPage> RowPage(const ResultScan& scan, const ResultQuery& query, uint64_t digest, std::optional<Store::RowKey> after);
+  absl::StatusOr<ResultPage> RowPage(const ResultScan& scan, const ResultQuery& query,
+                                     uint64_t digest, std::optional<Store::RowKey> after);
 
   Store& store;
   LaneGroupCache groups;
@@ -47,26 +54,33 @@ struct ResultReader::Impl {
   std::list<std::shared_ptr<const ResultScan>> scans GUARDED_BY(mutex);  // the latest used first
 };
 
-ResultReader::ResultReader(Store& store, Options options) : impl_(std::make_unique<Impl>(store, options)) {}
+ResultReader::ResultReader(Store& store, Options options)
+    : impl_(std::make_unique<Impl>(store, options)) {}
 ResultReader::~ResultReader() = default;
 
-absl::StatusOr<ResultPage> ResultReader::Page(const ScanId& id, const ResultQuery& query, const std::string& page_token) {
+absl::StatusOr<ResultPage> ResultReader::Page(const ScanId& id, const ResultQuery& query,
+                                              const std::string& page_token) {
   PORTOLAN_ASSIGN_OR_RETURN(const std::shared_ptr<const ResultScan> scan, impl_->Find(id));
   PORTOLAN_RETURN_IF_ERROR(CheckQuery(*scan, query));
   const uint64_t digest = QueryDigest(id, query);
-  const bool rows = std::all_of(query.states.begin(), query.states.end(), [](State s) { return s == State::kOpen; });
+  const bool rows = std::all_of(query.states.begin(), query.states.end(),
+                                [](State s) { return s == State::kOpen; });
   std::optional<Place> place;
   if (!page_token.empty()) {
     PORTOLAN_ASSIGN_OR_RETURN(place, DecodePageToken(page_token, digest));
   }
   if (rows) {
     const auto* row = place.has_value() ? std::get_if<RowPlace>(&*place) : nullptr;
-    if (place.has_value() && row == nullptr) return InvalidArgument("page token: not one of this listing; begin it anew without a token");
-    return impl_->RowPage(*scan, query, digest, row != nullptr ? std::optional(row->key) : std::nullopt);
+    if (place.has_value() && row == nullptr)
+      return InvalidArgument("page token: not one of this listing; begin it anew without a token");
+    return impl_->RowPage(*scan, query, digest,
+                          row != nullptr ? std::optional(row->key) : std::nullopt);
   }
   const auto* position = place.has_value() ? std::get_if<PositionPlace>(&*place) : nullptr;
-  if (place.has_value() && position == nullptr) return InvalidArgument("page token: not one of this listing; begin it anew without a token");
-  return PositionPages(impl_->store, impl_->groups, *scan, query, digest).Page(position != nullptr ? *position : PositionPlace());
+  if (place.has_value() && position == nullptr)
+    return InvalidArgument("page token: not one of this listing; begin it anew without a token");
+  return PositionPages(impl_->store, impl_->groups, *scan, query, digest)
+      .Page(position != nullptr ? *position : PositionPlace());
 }
 
 absl::StatusOr<std::shared_ptr<const ResultScan>> ResultReader::Impl::Find(const ScanId& id) {
@@ -86,7 +100,8 @@ absl::StatusOr<std::shared_ptr<const ResultScan>> ResultReader::Impl::Find(const
   auto scan = std::make_shared<ResultScan>();
   scan->id = id;
   scan->spec = summary->record.spec;
-  for (const LaneRecord& lane : summary->record.lanes) scan->lanes.push_back({lane.id, lane.vantage});
+  for (const LaneRecord& lane : summary->record.lanes)
+    scan->lanes.push_back({lane.id, lane.vantage});
   for (const ResolvedName& name : scan->spec->names) {
     for (const IpAddress& address : name.addresses) scan->names.emplace(address, name.name);
   }
@@ -96,7 +111,8 @@ absl::StatusOr<std::shared_ptr<const ResultScan>> ResultReader::Impl::Find(const
   return std::shared_ptr<const ResultScan>(std::move(scan));
 }
 
-absl::StatusOr<ResultPage> ResultReader::Impl::RowPage(const ResultScan& scan, const ResultQuery& query, uint64_t digest,
+absl::StatusOr<ResultPage> ResultReader::Impl::RowPage(const ResultScan& scan,
+                                                       const ResultQuery& query, uint64_t digest,
                                                        std::optional<Store::RowKey> after) {
   RowFilter filter;
   for (const ResultScan::Lane& lane : scan.lanes) {
@@ -125,11 +141,13 @@ absl::StatusOr<ResultPage> ResultReader::Impl::RowPage(const ResultScan& scan, c
 
 bool ResultScan::Selects(const Lane& lane, const ResultQuery& query) const {
   return query.vantages.empty() || lane.vantage.empty() ||
-         std::find(query.vantages.begin(), query.vantages.end(), lane.vantage) != query.vantages.end();
+         std::find(query.vantages.begin(), query.vantages.end(), lane.vantage) !=
+             query.vantages.end();
 }
 
 void ResultScan::Describe(const StoredRow& row, Observation& out) const {
-  const auto lane = std::find_if(lanes.begin(), lanes.end(), [&](const Lane& l) { return l.id == row.lane; });
+  const auto lane =
+      std::find_if(lanes.begin(), lanes.end(), [&](const Lane& l) { return l.id == row.lane; });
   out.vantage = lane == lanes.end() || lane->vantage.empty() ? row.vantage : lane->vantage;
   out.reason = row.row.reason;
   out.rtt_us = row.row.rtt_us;

@@ -24,25 +24,27 @@ struct ResultQuery {
 
 struct Observation {
   LaneId lane;
-  std::string vantage;             // of the lane; split: of the agent that saw it; empty: not known
+  std::string vantage;  // of the lane; split: of the agent that saw it; empty: not known
   IpAddress address;
   uint16_t port = 0;
   State state = State::kOpen;
   Reason reason = Reason::kNone;
   std::optional<uint32_t> rtt_us;  // open ports only
-  WallTime when;                   // open: when it was seen; others: when its chunk began; gaps: the epoch, 0
-  std::string agent;               // empty: not known, or nobody (gaps)
+  WallTime when;      // open: when it was seen; others: when its chunk began; gaps: the epoch, 0
+  std::string agent;  // empty: not known, or nobody (gaps)
   std::optional<IpAddress> source;
-  std::string name;                // the host name that led to the address, when one did
+  std::string name;  // the host name that led to the address, when one did
 };
 
 struct ResultPage {
   std::vector<Observation> observations;
-  std::string next_page_token;  // empty: the end. A page may be empty and still have one: a bounded part was searched.
+  std::string next_page_token;  // empty: the end. A page may be empty and still have one: a bounded
+                                // part was searched.
 };
 
-// Answers questions about a scan's outcomes. Thread-safe; blocks on the store, so never call it on a gRPC callback thread. Borrows the store.
-// Order: open only: by address, port, lane. With other states: group by group in the order of the scan space; in a group by address, port, lane.
+// Answers questions about a scan's outcomes. Thread-safe; blocks on the store, so never call it on
+// a gRPC callback thread. Borrows the store. Order: open only: by address, port, lane. With other
+// states: group by group in the order of the scan space; in a group by address, port, lane.
 // Positions without an outcome yet are left out.
 class ResultReader {
  public:
@@ -53,9 +55,10 @@ class ResultReader {
   explicit ResultReader(Store& store) : ResultReader(store, Options{}) {}
   ~ResultReader();
 
-  // NotFound: no such scan (`id` is a whole id). InvalidArgument: the limit, a state, a vantage that the scan does not have, or a page token that
-  // is not one that this very query got.
-  absl::StatusOr<ResultPage> Page(const ScanId& id, const ResultQuery& query, const std::string& page_token);
+  // NotFound: no such scan (`id` is a whole id). InvalidArgument: the limit, a state, a vantage
+  // that the scan does not have, or a page token that is not one that this very query got.
+  absl::StatusOr<ResultPage> Page(const ScanId& id, const ResultQuery& query,
+                                  const std::string& page_token);
 
  private:
   struct Impl;

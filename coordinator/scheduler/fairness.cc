@@ -6,9 +6,12 @@ namespace portolan {
 
 double Fairness::Weight(Priority p) {
   switch (p) {
-    case Priority::kLow: return 1;
-    case Priority::kNormal: return 4;
-    case Priority::kHigh: return 16;
+    case Priority::kLow:
+      return 1;
+    case Priority::kNormal:
+      return 4;
+    case Priority::kHigh:
+      return 16;
   }
   return 4;
 }

@@ -9,10 +9,12 @@
 
 namespace portolan {
 
-// Says which lane an agent should be given work of next: start-time fair queueing (Goyal et al., SIGCOMM 1996) over granted positions, one queue for
-// each vantage, since only lanes that one agent could serve compete. A lane's tag grows by positions / weight with each grant; the lowest tag is
-// next. A lane that is new, was paused, or could not be served (its rate used up) starts at the queue's present time: it neither owes nor is owed
-// anything, so nobody can be starved by credit that somebody saved. Not thread-safe.
+// Says which lane an agent should be given work of next: start-time fair queueing (Goyal et al.,
+// SIGCOMM 1996) over granted positions, one queue for each vantage, since only lanes that one agent
+// could serve compete. A lane's tag grows by positions / weight with each grant; the lowest tag is
+// next. A lane that is new, was paused, or could not be served (its rate used up) starts at the
+// queue's present time: it neither owes nor is owed anything, so nobody can be starved by credit
+// that somebody saved. Not thread-safe.
 class Fairness {
  public:
   static double Weight(Priority p);  // 1, 4, 16
@@ -25,8 +27,9 @@ class Fairness {
 
  private:
   struct Queue {
-    double now = 0;                    // start tag of the last grant
-    std::map<LaneId, double> finish;   // tag of each lane after its last grant; below `now` counts as `now`
+    double now = 0;  // start tag of the last grant
+    std::map<LaneId, double>
+        finish;  // tag of each lane after its last grant; below `now` counts as `now`
   };
   std::map<std::string, Queue> queues_;
 };

@@ -8,7 +8,8 @@
 
 namespace portolan {
 
-// How positions have fared so far. All positions of one lease have the same history, so that it need not be kept by position.
+// How positions have fared so far. All positions of one lease have the same history, so that it
+// need not be kept by position.
 struct History {
   uint32_t attempts = 0;             // grants that ended without a verdict
   std::vector<std::string> refused;  // agents whose own scope forbids these positions; ascending

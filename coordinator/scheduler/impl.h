@@ -30,9 +30,11 @@ struct Scan {
   bool shares_changed = true;        // who may claim a share changed since they were divided
   Time shares_divided_at;
   size_t claimants = 0;
-  bool all_claim = false;            // everybody who could probe for it claimed a share when they were divided
-  bool shares_freed = false;         // some share was given up since those who wait for it were woken
-  std::map<std::string, double> usable;  // agents that were found to be unable to use their even share, and what they can use
+  bool all_claim =
+      false;  // everybody who could probe for it claimed a share when they were divided
+  bool shares_freed = false;  // some share was given up since those who wait for it were woken
+  std::map<std::string, double>
+      usable;  // agents that were found to be unable to use their even share, and what they can use
 
   bool running() const { return state == ScanState::kRunning; }
 };
@@ -56,7 +58,8 @@ struct Scheduler::Impl {
   Scan& AddScan(ScanRecord& record, Time now);
   void SetState(Scan& s, ScanState state, WallTime wall);
   void Restore(ScanRecord record, Time now);
-  void RestoreLane(Lane& lane, LaneRecord& record, std::vector<LeaseRecord> lease_records, Time now);
+  void RestoreLane(Lane& lane, LaneRecord& record, std::vector<LeaseRecord> lease_records,
+                   Time now);
   void RestoreLease(Lane& lane, LeaseRecord& record, const IntervalSet& valid, Time now);
 
   // ---- Synchronize ----
@@ -73,15 +76,16 @@ struct Scheduler::Impl {
   bool IsUnresponsive(const AgentRecord& a, Time now) const;
 
   // ---- grants ----
-  struct Load {                    // what an agent has before it
+  struct Load {                               // what an agent has before it
     std::map<const Lane*, uint64_t> by_lane;  // positions not begun
     uint64_t total = 0;
-    uint64_t unseen = 0;           // positions of leases that it has not listed yet
+    uint64_t unseen = 0;  // positions of leases that it has not listed yet
   };
   Load Measure(const AgentRecord& a, Time now) const;
   void Grant(AgentRecord& a, uint64_t room, Time now, WallTime wall);
   bool GrantOne(AgentRecord& a, Lane& lane, uint64_t room, Load& load, Time now, WallTime wall);
-  bool GrantWith(AgentRecord& a, Lane& lane, double share, uint64_t room, Load& load, Time now, WallTime wall);
+  bool GrantWith(AgentRecord& a, Lane& lane, double share, uint64_t room, Load& load, Time now,
+                 WallTime wall);
   std::vector<Lane*> LanesWithWorkFor(const AgentRecord& a);
   Lane* LaneFor(Scan& s, const std::string& vantage) const;
   bool Matches(const Lane& lane, const std::string& vantage) const;
@@ -93,15 +97,16 @@ struct Scheduler::Impl {
   Lease& NewLease(Lane& lane, AgentRecord& a, History history, IntervalSet positions, Time now);
   void GiveBack(Lease& l, const IntervalSet& part, Time now);  // `l` may be gone afterwards
   void Expire(Lease& l, Time now);                             // `l` may be gone afterwards
-  void TakeFromLive(Lease& l, const IntervalSet& part);        // bookkeeping when positions leave a live lease
-  void Unlink(Lease& l);                                       // it is no longer live
-  void Drop(Lease& l);                                         // nothing of it remains
-  void Disinherit(Lane& lane, const IntervalSet& positions);   // expired leases lose these
+  void TakeFromLive(Lease& l,
+                    const IntervalSet& part);  // bookkeeping when positions leave a live lease
+  void Unlink(Lease& l);                       // it is no longer live
+  void Drop(Lease& l);                         // nothing of it remains
+  void Disinherit(Lane& lane, const IntervalSet& positions);  // expired leases lose these
   void Put(const Lease& l);
   void AddGap(Lane& lane, const IntervalSet& positions, Reason cause);
-  void EndIdle(Lane& lane, Reason cause);                      // all that nobody holds becomes a gap
+  void EndIdle(Lane& lane, Reason cause);  // all that nobody holds becomes a gap
   void SettleRefused(Lane& lane);
-  void Settle(Scan& s, WallTime wall);                         // ends lanes and the scan when their time has come
+  void Settle(Scan& s, WallTime wall);  // ends lanes and the scan when their time has come
   void EndScan(Scan& s, WallTime wall);
 
   // ---- chunks ----
@@ -114,7 +119,7 @@ struct Scheduler::Impl {
   double UsableRate(const AgentRecord& a, Scan& s, Time now);
   bool HoldsLeaseOf(const AgentRecord& a, const Scan& s) const;
   void WakeUnsettled(Scan& s);
-  std::vector<AgentRecord*> HoldersOf(const Lane& lane);  // by name
+  std::vector<AgentRecord*> HoldersOf(const Lane& lane);                 // by name
   double ShareOf(AgentRecord& a, Scan& s, uint64_t revision, Time now);  // negative: no limit
   void ConfirmShares(AgentRecord& a, Time now);
   void ReleaseShares(const std::string& agent);
@@ -131,7 +136,9 @@ struct Scheduler::Impl {
   void ResolveOffers();
   void Rebalance(Time now);
   void RebalanceLane(Lane& lane, std::vector<AgentRecord*>& idle, Time now);
-  void Wake(AgentRecord& a) { if (a.live) woken.insert(a.name); }
+  void Wake(AgentRecord& a) {
+    if (a.live) woken.insert(a.name);
+  }
   void WakeHolders(Scan& s, bool changed);
 
   absl::Status CheckLane(const Lane& lane, const std::vector<const Lease*>& own) const;
@@ -140,7 +147,8 @@ struct Scheduler::Impl {
 
   const SchedulerOptions options;
   Token next_token;
-  uint64_t next_revision = 1;   // never reused, not even by an agent that was forgotten and came back
+  uint64_t next_revision =
+      1;  // never reused, not even by an agent that was forgotten and came back
 
   std::map<ScanId, std::unique_ptr<Scan>> scans;
   std::map<ScanId, Scan*> active;  // unfinished
@@ -152,11 +160,11 @@ struct Scheduler::Impl {
   std::vector<Change> changes;
   std::set<std::string> woken;
   std::set<ScanId> changed_scans;
-  std::set<LaneId> offered;        // have had work come back since the hungry were last woken
+  std::set<LaneId> offered;  // have had work come back since the hungry were last woken
   Counters counters;
   Time next_event = kNever;
   Time rebalance_at;
-  bool crew_changed = false;       // agents came, went or moved since the last Tick
+  bool crew_changed = false;  // agents came, went or moved since the last Tick
 
   // Tokens that ended lately, so that a repeated report of one is told from a fenced one.
   struct Retired {

@@ -5,7 +5,8 @@
 
 namespace portolan {
 
-Lane::Lane(Scan& the_scan, LaneId the_id, std::string the_vantage, uint64_t the_size, uint64_t start)
+Lane::Lane(Scan& the_scan, LaneId the_id, std::string the_vantage, uint64_t the_size,
+           uint64_t start)
     : scan(the_scan), id(the_id), vantage(std::move(the_vantage)), size(the_size), start_(start) {
   pending_.Add({0, size});
 }
@@ -25,7 +26,8 @@ IntervalSet Lane::TakePending(uint64_t count, size_t max_ranges) {
   return taken;
 }
 
-std::optional<OwedSet::Batch> Lane::TakeOwed(const std::string& agent, uint64_t count, size_t max_ranges) {
+std::optional<OwedSet::Batch> Lane::TakeOwed(const std::string& agent, uint64_t count,
+                                             size_t max_ranges) {
   auto batch = owed_.TakeReady(agent, count, max_ranges);
   attempts_changed |= batch.has_value();
   return batch;

@@ -18,13 +18,16 @@ namespace portolan {
 
 struct Scan;
 
-// The positions [0, size) of one lane and where each of them is: done, owed, pending, or leased (then it is in the `valid` set of exactly one live
-// lease, which is kept with the lease). Every function moves positions from one part to another, so the four stay a partition. Memory follows
+// The positions [0, size) of one lane and where each of them is: done, owed, pending, or leased
+// (then it is in the `valid` set of exactly one live lease, which is kept with the lease). Every
+// function moves positions from one part to another, so the four stay a partition. Memory follows
 // the number of intervals: a lane that nobody began is one interval, however large.
-// Not thread-safe. Passing positions that are not where a function takes them from is a bug of the caller.
+// Not thread-safe. Passing positions that are not where a function takes them from is a bug of the
+// caller.
 class Lane {
  public:
-  // Granting begins at `start` and wraps around, so that lanes of one scan do not visit an address at the same time.
+  // Granting begins at `start` and wraps around, so that lanes of one scan do not visit an address
+  // at the same time.
   Lane(Scan& scan, LaneId id, std::string vantage, uint64_t size, uint64_t start);
 
   // ---- constant ----
@@ -37,7 +40,8 @@ class Lane {
   // pending -> leased: up to `count` positions in at most `max_ranges` intervals.
   IntervalSet TakePending(uint64_t count, size_t max_ranges);
   // owed and ready -> leased.
-  std::optional<OwedSet::Batch> TakeOwed(const std::string& agent, uint64_t count, size_t max_ranges);
+  std::optional<OwedSet::Batch> TakeOwed(const std::string& agent, uint64_t count,
+                                         size_t max_ranges);
   // leased -> pending (fresh history), or owed until `due`.
   void Return(const IntervalSet& positions, const History& history, Time due, Time now);
   // pending, or owed and ready -> leased. For positions of an expired lease.
@@ -60,7 +64,7 @@ class Lane {
 
   // ---- at Restore, on a lane that nothing was taken from ----
   void RestoreDone(const IntervalSet& done);
-  void RestoreLeased(const IntervalSet& positions);  // pending -> leased
+  void RestoreLeased(const IntervalSet& positions);                     // pending -> leased
   void RestoreAttempts(IndexRange range, uint32_t attempts, Time now);  // its pending part -> owed
 
   // ---- looking ----
@@ -71,20 +75,22 @@ class Lane {
   bool all_done() const { return done_.size() == size; }
   // Whether `agent` could be given something now.
   bool HasWork() const { return !pending_.empty() || owed_.ready_size() > 0; }
-  bool HasWorkFor(const std::string& agent) const { return !pending_.empty() || owed_.HasReadyFor(agent); }
+  bool HasWorkFor(const std::string& agent) const {
+    return !pending_.empty() || owed_.HasReadyFor(agent);
+  }
   // Positions that could be given out now.
   uint64_t grantable() const { return pending_.size() + owed_.ready_size(); }
 
   // ---- kept by the scheduler ----
   Ledger ledger;
-  std::vector<Gap> gaps;        // the first kMaxListedGaps
+  std::vector<Gap> gaps;  // the first kMaxListedGaps
   bool gaps_cut = false;
   bool finished = false;
-  std::set<Token> leases;       // live ones
-  TokenMap stale;               // newest token of positions whose lease has expired and that are pending or owed
+  std::set<Token> leases;  // live ones
+  TokenMap stale;  // newest token of positions whose lease has expired and that are pending or owed
   Time without_agent_since = kNever;
   bool attempts_changed = false;
-  Time attempts_due;            // not stored again before
+  Time attempts_due;  // not stored again before
 
   static constexpr size_t kMaxListedGaps = 1000;
 

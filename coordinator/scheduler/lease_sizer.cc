@@ -5,20 +5,25 @@
 namespace portolan {
 namespace {
 
-uint64_t ToCount(double x) { return x >= 1e18 ? uint64_t{1000000000000000000} : x <= 0 ? 0 : static_cast<uint64_t>(x); }
+uint64_t ToCount(double x) {
+  return x >= 1e18 ? uint64_t{1000000000000000000} : x <= 0 ? 0 : static_cast<uint64_t>(x);
+}
 
 uint64_t Ramp(const SchedulerOptions& o, const AgentRecord& a) {
   return o.first_lease + 4 * std::min(a.finished, uint64_t{1} << 60);
 }
 
-// A lease costs about the same whatever its size, so it should hold some work: min_lease, but for a slow agent no more than a second's.
+// A lease costs about the same whatever its size, so it should hold some work: min_lease, but for a
+// slow agent no more than a second's.
 uint64_t Floor(const SchedulerOptions& o, double speed) {
-  return speed > 0 ? std::clamp<uint64_t>(ToCount(speed), 1, std::max<uint64_t>(1, o.min_lease)) : std::max<uint64_t>(1, o.min_lease);
+  return speed > 0 ? std::clamp<uint64_t>(ToCount(speed), 1, std::max<uint64_t>(1, o.min_lease))
+                   : std::max<uint64_t>(1, o.min_lease);
 }
 
 uint64_t ByTime(const SchedulerOptions& o, double speed) {
   const uint64_t floor = Floor(o, speed);
-  return std::clamp(ToCount(speed * ToSeconds(o.lease_target)), floor, std::max(floor, o.max_lease));
+  return std::clamp(ToCount(speed * ToSeconds(o.lease_target)), floor,
+                    std::max(floor, o.max_lease));
 }
 
 }  // namespace
@@ -28,8 +33,8 @@ uint64_t TotalGoal(const SchedulerOptions& options, const AgentRecord& agent) {
   return std::min(ByTime(options, agent.speed()), Ramp(options, agent));
 }
 
-uint64_t LeaseGoal(const SchedulerOptions& options, const AgentRecord& agent, double share, uint64_t remaining,
-                   const Roster::Strength& agents) {
+uint64_t LeaseGoal(const SchedulerOptions& options, const AgentRecord& agent, double share,
+                   uint64_t remaining, const Roster::Strength& agents) {
   uint64_t goal = TotalGoal(options, agent);
   uint64_t floor = Floor(options, agent.speed());
   if (share >= 0) {
@@ -39,7 +44,8 @@ uint64_t LeaseGoal(const SchedulerOptions& options, const AgentRecord& agent, do
   double part = 1.0 / static_cast<double>(std::max<uint64_t>(1, agents.agents));
   if (agent.speed() > 0 && agents.speed > 0 && agents.agents > agents.unknown) {
     const double mean = agents.speed / static_cast<double>(agents.agents - agents.unknown);
-    part = agent.speed() / std::max(agent.speed(), agents.speed + mean * static_cast<double>(agents.unknown));
+    part = agent.speed() /
+           std::max(agent.speed(), agents.speed + mean * static_cast<double>(agents.unknown));
   }
   const uint64_t guided = ToCount(static_cast<double>(remaining) * part / 2);
   return std::max(std::min(goal, guided), std::min(floor, goal));

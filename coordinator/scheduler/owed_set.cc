@@ -48,7 +48,8 @@ bool OwedSet::HasReadyFor(const std::string& agent) const {
                      [&](const auto& entry) { return !entry.first.RefusedBy(agent); });
 }
 
-std::optional<OwedSet::Batch> OwedSet::TakeReady(const std::string& agent, uint64_t count, size_t max_ranges) {
+std::optional<OwedSet::Batch> OwedSet::TakeReady(const std::string& agent, uint64_t count,
+                                                 size_t max_ranges) {
   for (auto it = ready_.rbegin(); it != ready_.rend(); ++it) {
     if (it->first.RefusedBy(agent)) continue;
     Batch batch{it->first, it->second.TakeFront(count, max_ranges)};
@@ -92,7 +93,8 @@ std::vector<std::pair<IndexRange, uint32_t>> OwedSet::Attempts() const {
     if (attempts == 0) continue;
     for (const IndexRange& r : set.ToVector()) out.emplace_back(r, attempts);
   }
-  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.first.begin < b.first.begin; });
+  std::sort(out.begin(), out.end(),
+            [](const auto& a, const auto& b) { return a.first.begin < b.first.begin; });
   return out;
 }
 

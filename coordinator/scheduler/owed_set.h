@@ -13,9 +13,10 @@
 
 namespace portolan {
 
-// The positions of a lane that must be probed again: those that were granted before and came back without a verdict. Grouped by history, so that
-// thousands of scattered positions with one history cost one interval each and are leased together. A position waits until it is due, then
-// it is ready. Not thread-safe.
+// The positions of a lane that must be probed again: those that were granted before and came back
+// without a verdict. Grouped by history, so that thousands of scattered positions with one history
+// cost one interval each and are leased together. A position waits until it is due, then it is
+// ready. Not thread-safe.
 class OwedSet {
  public:
   struct Batch {
@@ -30,8 +31,8 @@ class OwedSet {
   Time NextDue() const { return waiting_.empty() ? kNever : waiting_.begin()->first.first; }
 
   bool HasReadyFor(const std::string& agent) const;
-  // Up to `count` positions of one history, in at most `max_ranges` intervals, that `agent` has not refused. Most attempts first: those
-  // are the oldest.
+  // Up to `count` positions of one history, in at most `max_ranges` intervals, that `agent` has not
+  // refused. Most attempts first: those are the oldest.
   std::optional<Batch> TakeReady(const std::string& agent, uint64_t count, size_t max_ranges);
   // Removes positions that may be in the set and, if they are, are ready. Returns those that were.
   IntervalSet RemoveReady(const IntervalSet& positions);

@@ -127,7 +127,9 @@ std::vector<std::string> RateShares::Unsettled() const {
   const bool some_left = Free() > 0.001 * rate_;
   for (const auto& [agent, e] : entries_) {
     if (e.expected) continue;
-    if (e.promised > e.target * (1 + tolerance) || (some_left && e.promised < e.target * (1 - kTolerance))) out.push_back(agent);
+    if (e.promised > e.target * (1 + tolerance) ||
+        (some_left && e.promised < e.target * (1 - kTolerance)))
+      out.push_back(agent);
   }
   return out;
 }

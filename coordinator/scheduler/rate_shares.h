@@ -9,14 +9,17 @@
 
 namespace portolan {
 
-// Divides one scan's rate over the agents that probe for it, so that all of them together never exceed it, whatever messages are lost.
+// Divides one scan's rate over the agents that probe for it, so that all of them together never
+// exceed it, whatever messages are lost.
 //
-// For each agent there is a target (what it should get), a promise (what it was last told) and a bound (the most that it may be using: the
-// largest of what it was told since it last confirmed). Invariant: the bounds never add up to more than the rate. So a promise is lowered at
-// once, but its bound falls only when the agent has confirmed; and it is raised only by what the others' bounds leave.
+// For each agent there is a target (what it should get), a promise (what it was last told) and a
+// bound (the most that it may be using: the largest of what it was told since it last confirmed).
+// Invariant: the bounds never add up to more than the rate. So a promise is lowered at once, but
+// its bound falls only when the agent has confirmed; and it is raised only by what the others'
+// bounds leave.
 //
-// Targets are even, but an agent that cannot use its even part gets what it can use, and the others divide the rest (max-min fairness).
-// Rates are probes/s. Not thread-safe.
+// Targets are even, but an agent that cannot use its even part gets what it can use, and the others
+// divide the rest (max-min fairness). Rates are probes/s. Not thread-safe.
 class RateShares {
  public:
   explicit RateShares(double rate) : rate_(rate) {}
@@ -29,30 +32,35 @@ class RateShares {
   void SetTargets(std::vector<Claimant> claimants);
   double Target(const std::string& agent) const;
 
-  // Moves the agent's promise towards its target as far as the others' bounds allow, to be told with `revision`. True: it changed.
-  // Differences under 5 % are left alone, unless an agent has less than half of its target.
+  // Moves the agent's promise towards its target as far as the others' bounds allow, to be told
+  // with `revision`. True: it changed. Differences under 5 % are left alone, unless an agent has
+  // less than half of its target.
   bool Promise(const std::string& agent, uint64_t revision, Time now);
   double Promised(const std::string& agent) const;  // 0: none
   Time PromisedSince(const std::string& agent) const;
 
-  // The agent has seen `revision`: if that told it the present promise, its bound falls to it. True: others may now get more.
+  // The agent has seen `revision`: if that told it the present promise, its bound falls to it.
+  // True: others may now get more.
   bool Confirm(const std::string& agent, uint64_t revision);
-  // The agent uses nothing any more: it holds no lease of the scan and gets none. True: others may now get more.
+  // The agent uses nothing any more: it holds no lease of the scan and gets none. True: others may
+  // now get more.
   bool Release(const std::string& agent);
 
   void Clear();
 
-  // After a restart: `agent` holds leases of the scan, and what it uses is unknown until it calls. Until then nobody's promise rises.
+  // After a restart: `agent` holds leases of the scan, and what it uses is unknown until it calls.
+  // Until then nobody's promise rises.
   void Expect(const std::string& agent);
   // `agent` called and said what it uses.
   void Adopt(const std::string& agent, double in_use);
 
-  // Agents whose promise should change and could: above their target, or below it while there is something left.
+  // Agents whose promise should change and could: above their target, or below it while there is
+  // something left.
   std::vector<std::string> Unsettled() const;
   bool Knows(const std::string& agent) const { return entries_.count(agent) > 0; }
   std::vector<std::string> Agents() const;
   double rate() const { return rate_; }
-  double bound_sum() const;      // at most rate(), but for rounding
+  double bound_sum() const;  // at most rate(), but for rounding
   double promised_sum() const;
 
  private:

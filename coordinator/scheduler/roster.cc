@@ -44,7 +44,9 @@ void Roster::ClearDeadline(AgentRecord& a) {
   a.live = false;
 }
 
-AgentRecord* Roster::FirstDeadline() { return deadlines_.empty() ? nullptr : Find(deadlines_.begin()->second); }
+AgentRecord* Roster::FirstDeadline() {
+  return deadlines_.empty() ? nullptr : Find(deadlines_.begin()->second);
+}
 
 bool Roster::Recount(AgentRecord& a) {
   const bool count = a.taking();

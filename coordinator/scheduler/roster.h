@@ -21,28 +21,28 @@ struct AgentRecord {
   std::string vantage;
   std::string incarnation;
   std::deque<std::string> superseded;  // earlier incarnations, newest last, at most kMaxSuperseded
-  bool known = false;    // it has called this coordinator; else only restored leases tell of it
-  bool live = false;     // answered within the lease term
-  bool draining = false;        // its own wish
-  bool drain_wanted = false;    // the operator's
-  Time last_seen, deadline;     // deadline: when its leases expire
+  bool known = false;     // it has called this coordinator; else only restored leases tell of it
+  bool live = false;      // answered within the lease term
+  bool draining = false;  // its own wish
+  bool drain_wanted = false;  // the operator's
+  Time last_seen, deadline;   // deadline: when its leases expire
   double measured_rate = 0, max_rate = 0;
   uint64_t room = 0;
 
-  std::set<Token> leases;       // live ones
-  uint64_t leased = 0;          // positions in them
-  uint64_t finished = 0;        // positions that it finished in this incarnation
+  std::set<Token> leases;  // live ones
+  uint64_t leased = 0;     // positions in them
+  uint64_t finished = 0;   // positions that it finished in this incarnation
 
-  uint64_t revision = 0;        // of the desired state that it was last told
-  uint64_t seen = 0;            // the highest that it said to have seen
-  Time unseen_since = kNever;   // when it was first told a state that it has not confirmed yet
-  bool changed = true;          // the desired state differs from `revision`
-  bool hungry = false;          // wanted more work than there was
-  bool idle = false;            // hungry, and has next to nothing left to do
-  uint64_t low_water = 0;       // wake it when `leased` falls below; 0: never
-  Time progress_at;             // it last finished or began something, or had nothing to do
-  uint64_t unprobed = 0;        // over its leases, as it last said
-  Time unprobed_at;             // when that last changed
+  uint64_t revision = 0;       // of the desired state that it was last told
+  uint64_t seen = 0;           // the highest that it said to have seen
+  Time unseen_since = kNever;  // when it was first told a state that it has not confirmed yet
+  bool changed = true;         // the desired state differs from `revision`
+  bool hungry = false;         // wanted more work than there was
+  bool idle = false;           // hungry, and has next to nothing left to do
+  uint64_t low_water = 0;      // wake it when `leased` falls below; 0: never
+  Time progress_at;            // it last finished or began something, or had nothing to do
+  uint64_t unprobed = 0;       // over its leases, as it last said
+  Time unprobed_at;            // when that last changed
 
   struct Told {
     uint64_t overlay = 0;
@@ -87,7 +87,8 @@ class Roster {
   AgentRecord* FirstDeadline();
   void ClearDeadline(AgentRecord& a);
 
-  // Call after anything that AgentRecord::taking(), speed() or vantage depend on. True: whether it takes work, or where, changed.
+  // Call after anything that AgentRecord::taking(), speed() or vantage depend on. True: whether it
+  // takes work, or where, changed.
   bool Recount(AgentRecord& a);
   void SetHungry(AgentRecord& a, bool hungry);
 

@@ -13,22 +13,31 @@ namespace {
 
 std::string_view Name(ScanState s) {
   switch (s) {
-    case ScanState::kRunning: return "running";
-    case ScanState::kPaused: return "paused";
-    case ScanState::kCancelling: return "being cancelled";
-    case ScanState::kComplete: return "complete";
-    case ScanState::kPartial: return "partial";
-    case ScanState::kCancelled: return "cancelled";
+    case ScanState::kRunning:
+      return "running";
+    case ScanState::kPaused:
+      return "paused";
+    case ScanState::kCancelling:
+      return "being cancelled";
+    case ScanState::kComplete:
+      return "complete";
+    case ScanState::kPartial:
+      return "partial";
+    case ScanState::kCancelled:
+      return "cancelled";
   }
   return "unknown";
 }
 
-absl::Status WrongState(const Scan& s) { return FailedPrecondition("scan {} is {}", s.id, Name(s.state)); }
+absl::Status WrongState(const Scan& s) {
+  return FailedPrecondition("scan {} is {}", s.id, Name(s.state));
+}
 
 }  // namespace
 
 Scan& Scheduler::Impl::AddScan(ScanRecord& record, Time now) {
-  PORTOLAN_CHECK(scans.count(record.id) == 0 && record.spec != nullptr && record.spec->space != nullptr);
+  PORTOLAN_CHECK(scans.count(record.id) == 0 && record.spec != nullptr &&
+                 record.spec->space != nullptr);
   auto& slot = scans[record.id];
   slot = std::make_unique<Scan>();
   Scan& s = *slot;
@@ -45,7 +54,8 @@ Scan& Scheduler::Impl::AddScan(ScanRecord& record, Time now) {
   const uint64_t groups = space.group_count();
   for (size_t i = 0; i < record.lanes.size(); ++i) {
     LaneRecord& l = record.lanes[i];
-    // Lanes begin at different groups, so that their agents do not come to an address at the same time.
+    // Lanes begin at different groups, so that their agents do not come to an address at the same
+    // time.
     const uint64_t group = i == 0 ? 0 : groups / record.lanes.size() * i;
     const uint64_t start = group == 0 ? 0 : space.GroupNumber(group).range.begin;
     s.lanes.push_back(std::make_unique<Lane>(s, l.id, l.vantage, space.size(), start));
@@ -73,12 +83,14 @@ void Scheduler::Impl::WakeHolders(Scan& s, bool changed) {
   }
 }
 
-Scheduler::Scheduler(SchedulerOptions options, Token next_token) : impl_(std::make_unique<Impl>(options, next_token)) {}
+Scheduler::Scheduler(SchedulerOptions options, Token next_token)
+    : impl_(std::make_unique<Impl>(options, next_token)) {}
 Scheduler::~Scheduler() = default;
 
 absl::Status Scheduler::Submit(ScanRecord record, Time now, WallTime wall) {
   if (impl_->active.size() >= impl_->options.max_running_scans) {
-    return ResourceExhausted("{} scans are unfinished already: wait for one to end or cancel one", impl_->active.size());
+    return ResourceExhausted("{} scans are unfinished already: wait for one to end or cancel one",
+                             impl_->active.size());
   }
   record.state = ScanState::kRunning;
   Scan& s = impl_->AddScan(record, now);
@@ -93,7 +105,7 @@ absl::Status Scheduler::Submit(ScanRecord record, Time now, WallTime wall) {
 }
 
 absl::Status Scheduler::Pause(const ScanId& id, Time, WallTime wall) {
-  PORTOLAN_ASSIGN_OR_RETURN(Scan* s, impl_->FindUnfinished(id));
+  PORTOLAN_ASSIGN_OR_RETURN(Scan * s, impl_->FindUnfinished(id));
   if (s->state == ScanState::kCancelling) return WrongState(*s);
   if (s->state == ScanState::kPaused) return absl::OkStatus();
   impl_->SetState(*s, ScanState::kPaused, wall);
@@ -104,7 +116,7 @@ absl::Status Scheduler::Pause(const ScanId& id, Time, WallTime wall) {
 }
 
 absl::Status Scheduler::Resume(const ScanId& id, Time now, WallTime wall) {
-  PORTOLAN_ASSIGN_OR_RETURN(Scan* s, impl_->FindUnfinished(id));
+  PORTOLAN_ASSIGN_OR_RETURN(Scan * s, impl_->FindUnfinished(id));
   if (s->state == ScanState::kCancelling) return WrongState(*s);
   if (s->state == ScanState::kRunning) return absl::OkStatus();
   impl_->SetState(*s, ScanState::kRunning, wall);
@@ -112,7 +124,8 @@ absl::Status Scheduler::Resume(const ScanId& id, Time now, WallTime wall) {
   for (auto& lane : s->lanes) {
     if (lane->finished) continue;
     impl_->Offer(*lane);
-    if (impl_->StrengthFor(*lane).agents == 0 && lane->leases.empty()) lane->without_agent_since = now;
+    if (impl_->StrengthFor(*lane).agents == 0 && lane->leases.empty())
+      lane->without_agent_since = now;
   }
   impl_->WakeHolders(*s, true);
   impl_->Schedule(now + std::chrono::seconds(1));
@@ -121,8 +134,9 @@ absl::Status Scheduler::Resume(const ScanId& id, Time now, WallTime wall) {
 
 absl::Status Scheduler::Cancel(const ScanId& id, Time, WallTime wall) {
   auto it = impl_->scans.find(id);
-  if (it != impl_->scans.end() && it->second->state == ScanState::kCancelled) return absl::OkStatus();
-  PORTOLAN_ASSIGN_OR_RETURN(Scan* s, impl_->FindUnfinished(id));
+  if (it != impl_->scans.end() && it->second->state == ScanState::kCancelled)
+    return absl::OkStatus();
+  PORTOLAN_ASSIGN_OR_RETURN(Scan * s, impl_->FindUnfinished(id));
   if (s->state == ScanState::kCancelling) return absl::OkStatus();
   impl_->SetState(*s, ScanState::kCancelling, wall);
   impl_->WakeHolders(*s, true);
@@ -131,7 +145,7 @@ absl::Status Scheduler::Cancel(const ScanId& id, Time, WallTime wall) {
 }
 
 absl::Status Scheduler::Exclude(const ScanId& id, std::vector<ScopeRule> rules, Time) {
-  PORTOLAN_ASSIGN_OR_RETURN(Scan* s, impl_->FindUnfinished(id));
+  PORTOLAN_ASSIGN_OR_RETURN(Scan * s, impl_->FindUnfinished(id));
   if (rules.empty()) return absl::OkStatus();
   for (ScopeRule& rule : rules) s->overlay.rules.push_back(std::move(rule));
   ++s->overlay.version;
@@ -144,7 +158,8 @@ absl::Status Scheduler::Exclude(const ScanId& id, std::vector<ScopeRule> rules, 
 absl::Status Scheduler::Remove(const ScanId& id) {
   auto it = impl_->scans.find(id);
   if (it == impl_->scans.end()) return NotFound("scan {}: not known", id);
-  if (!IsFinished(it->second->state)) return FailedPrecondition("scan {} is {}: cancel it first", id, Name(it->second->state));
+  if (!IsFinished(it->second->state))
+    return FailedPrecondition("scan {} is {}: cancel it first", id, Name(it->second->state));
   for (auto& lane : it->second->lanes) impl_->lanes.erase(lane->id);
   impl_->changed_scans.erase(id);
   impl_->scans.erase(it);
@@ -163,10 +178,13 @@ absl::Status Scheduler::Drain(const std::string& agent, bool undo, Time) {
 }
 
 void Scheduler::Restore(ScanRecord record, Time now) { impl_->Restore(std::move(record), now); }
-absl::StatusOr<SyncDecision> Scheduler::Synchronize(const AgentReport& report, Time now, WallTime wall) {
+absl::StatusOr<SyncDecision> Scheduler::Synchronize(const AgentReport& report, Time now,
+                                                    WallTime wall) {
   return impl_->Synchronize(report, now, wall);
 }
-ChunkVerdict Scheduler::Complete(const ChunkClaim& claim, Time now, WallTime wall) { return impl_->Complete(claim, now, wall); }
+ChunkVerdict Scheduler::Complete(const ChunkClaim& claim, Time now, WallTime wall) {
+  return impl_->Complete(claim, now, wall);
+}
 void Scheduler::Tick(Time now, WallTime wall) { impl_->Tick(now, wall); }
 Time Scheduler::NextEvent() const { return impl_->next_event; }
 Token Scheduler::next_token() const { return impl_->next_token; }

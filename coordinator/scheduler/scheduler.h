@@ -11,23 +11,27 @@ namespace portolan {
 
 struct SchedulerOptions {
   Duration lease_term = std::chrono::seconds(10);
-  Duration lease_target = std::chrono::seconds(5);   // how much work of its measured speed an agent should hold in one lease
-  uint64_t first_lease = 4096;                       // positions, for an agent whose speed is not known yet
+  Duration lease_target = std::chrono::seconds(
+      5);  // how much work of its measured speed an agent should hold in one lease
+  uint64_t first_lease = 4096;  // positions, for an agent whose speed is not known yet
   uint64_t min_lease = 64;
   uint64_t max_lease = uint64_t{1} << 24;
-  size_t max_lease_ranges = 1024;                    // intervals in one lease (revisits are scattered)
-  size_t max_fragments = 1 << 20;                    // intervals a lane's owed set may hold; beyond, whole chunks are given back
+  size_t max_lease_ranges = 1024;  // intervals in one lease (revisits are scattered)
+  size_t max_fragments =
+      1 << 20;  // intervals a lane's owed set may hold; beyond, whole chunks are given back
   size_t max_agents = 10'000;
   size_t max_running_scans = 1'000;
-  Duration revisit_delay = std::chrono::seconds(2);  // owed positions wait this long times the attempt
+  Duration revisit_delay =
+      std::chrono::seconds(2);  // owed positions wait this long times the attempt
 };
 
-// Hands out index ranges of running scans to agents, under leases: the whole of Portolan's planning, fairness, rate division, fencing and
-// exact accounting, as a pure state machine.
-// Not thread-safe; owned by the coordinator's control thread. No I/O, no clock, no randomness: callers pass `now`, which must not go
-// backwards. The same calls give the same state.
-// After each call: TakeChanges() is what must be committed before the call's answer is given to anybody, and TakeWoken() are the agents whose
-// parked Synchronize has something to be told (call Synchronize again with their last report).
+// Hands out index ranges of running scans to agents, under leases: the whole of Portolan's
+// planning, fairness, rate division, fencing and exact accounting, as a pure state machine. Not
+// thread-safe; owned by the coordinator's control thread. No I/O, no clock, no randomness: callers
+// pass `now`, which must not go backwards. The same calls give the same state. After each call:
+// TakeChanges() is what must be committed before the call's answer is given to anybody, and
+// TakeWoken() are the agents whose parked Synchronize has something to be told (call Synchronize
+// again with their last report).
 class Scheduler {
  public:
   Scheduler(SchedulerOptions options, Token next_token);
@@ -36,9 +40,11 @@ class Scheduler {
   // At start, before anything else. Leases get a whole new term from `now`.
   void Restore(ScanRecord record, Time now);
 
-  // ResourceExhausted: too many running scans. CHECKs that the id is new. `record.lanes` say which lanes there are.
+  // ResourceExhausted: too many running scans. CHECKs that the id is new. `record.lanes` say which
+  // lanes there are.
   absl::Status Submit(ScanRecord record, Time now, WallTime wall);
-  // NotFound; FailedPrecondition when the scan has finished (or, for Resume, is being cancelled). Idempotent.
+  // NotFound; FailedPrecondition when the scan has finished (or, for Resume, is being cancelled).
+  // Idempotent.
   absl::Status Pause(const ScanId& id, Time now, WallTime wall);
   absl::Status Resume(const ScanId& id, Time now, WallTime wall);
   absl::Status Cancel(const ScanId& id, Time now, WallTime wall);
@@ -48,29 +54,36 @@ class Scheduler {
   // NotFound: no such agent.
   absl::Status Drain(const std::string& agent, bool undo, Time now);
 
-  // Answers one agent's report with what it should hold from now on; registers an agent not seen before (or of a new incarnation: then
-  // what the former held goes back at once). Renews the leases that both sides agree on.
-  // Aborted: this incarnation was superseded. InvalidArgument, ResourceExhausted. On error nothing has changed.
+  // Answers one agent's report with what it should hold from now on; registers an agent not seen
+  // before (or of a new incarnation: then what the former held goes back at once). Renews the
+  // leases that both sides agree on. Aborted: this incarnation was superseded. InvalidArgument,
+  // ResourceExhausted. On error nothing has changed.
   absl::StatusOr<SyncDecision> Synchronize(const AgentReport& report, Time now, WallTime wall);
 
-  // Judges a chunk and, unless it is fenced, counts it: done, owed, attempts. The caller stores the chunk (its fresh part) and the changes in
-  // one transaction.
+  // Judges a chunk and, unless it is fenced, counts it: done, owed, attempts. The caller stores the
+  // chunk (its fresh part) and the changes in one transaction.
   ChunkVerdict Complete(const ChunkClaim& claim, Time now, WallTime wall);
-  // Whether an open row may be kept: the token is the newest for the position, and the position is not done.
+  // Whether an open row may be kept: the token is the newest for the position, and the position is
+  // not done.
   bool AcceptsRow(Token token, const std::string& agent, uint64_t index) const;
   // Lane and scan of a token that is still the newest of something; nullopt: fenced.
-  struct TokenInfo { LaneId lane; ScanId scan; uint32_t attempt; };
+  struct TokenInfo {
+    LaneId lane;
+    ScanId scan;
+    uint32_t attempt;
+  };
   std::optional<TokenInfo> Lookup(Token token, const std::string& agent) const;
   // Whether all of the range has been counted. False for an unknown lane.
   bool IsDone(LaneId lane, IndexRange range) const;
 
-  // Expires leases and agents, ends lanes that had no agent for too long, releases delayed revisits, rebalances stragglers. Call at
-  // NextEvent() or later; at least every second.
+  // Expires leases and agents, ends lanes that had no agent for too long, releases delayed
+  // revisits, rebalances stragglers. Call at NextEvent() or later; at least every second.
   void Tick(Time now, WallTime wall);
   Time NextEvent() const;
 
   std::vector<Change> TakeChanges();
-  // The token of the next grant. Stored with the changes of each call that granted something (WriteBatch::next_token).
+  // The token of the next grant. Stored with the changes of each call that granted something
+  // (WriteBatch::next_token).
   Token next_token() const;
   std::vector<std::string> TakeWoken();  // agent names
   // Scans that changed in a way that watchers see (state, lane end); progress is polled.
@@ -83,7 +96,7 @@ class Scheduler {
     Ledger ledger;
     uint64_t planned = 0, leased = 0, owed = 0, pending = 0;
     bool finished = false;
-    std::vector<Gap> gaps;  // at most 1,000
+    std::vector<Gap> gaps;              // at most 1,000
     Time without_agent_since = kNever;  // kNever: it has one
   };
   struct ScanView {
@@ -123,20 +136,23 @@ class Scheduler {
   std::optional<ScanContext> GetContext(const ScanId& id) const;
   std::vector<ScanId> ListScans() const;
   std::vector<AgentView> ListAgents() const;
-  std::vector<LeaseView> ListLeases(const ScanId& scan, const std::string& agent) const;  // empty: all
+  std::vector<LeaseView> ListLeases(const ScanId& scan,
+                                    const std::string& agent) const;  // empty: all
   // Vantages of the agents that are live now, sorted.
   std::vector<std::string> LiveVantages() const;
 
   // Event counts since the start, for metrics.
   struct Counters {
-    uint64_t leases_granted = 0, leases_completed = 0, leases_expired = 0, leases_revoked = 0, leases_returned = 0, leases_shrunk = 0;
+    uint64_t leases_granted = 0, leases_completed = 0, leases_expired = 0, leases_revoked = 0,
+             leases_returned = 0, leases_shrunk = 0;
     uint64_t chunks_accepted = 0, chunks_trimmed = 0, chunks_duplicate = 0, chunks_fenced = 0;
     Ledger outcomes;  // counted since the start, all scans
   };
   const Counters& counters() const;
 
-  // Verifies invariants 1 and 2 for every lane: done + owed + leased + pending is a partition of [0, N), each position has one newest token, the
-  // ledger equals the done set. For tests and simulations: O(all intervals). OK, or Internal naming the lane and the difference.
+  // Verifies invariants 1 and 2 for every lane: done + owed + leased + pending is a partition of
+  // [0, N), each position has one newest token, the ledger equals the done set. For tests and
+  // simulations: O(all intervals). OK, or Internal naming the lane and the difference.
   absl::Status CheckInvariants() const;
 
  private:

@@ -1,4 +1,5 @@
-// Idle agents: work that came back is offered to them; when there is none, they get the tail of a straggler's lease.
+// Idle agents: work that came back is offered to them; when there is none, they get the tail of a
+// straggler's lease.
 #include <algorithm>
 #include <cmath>
 
@@ -8,10 +9,11 @@ namespace portolan {
 namespace {
 
 constexpr Duration kRebalanceEvery = std::chrono::milliseconds(250);
-constexpr double kStragglerSeconds = 2.0;   // what takes longer than this is worth dividing
+constexpr double kStragglerSeconds = 2.0;  // what takes longer than this is worth dividing
 constexpr size_t kWakeAtLeast = 4;
-constexpr size_t kMaxHelpers = 64;          // a lane's helpers in one go
-constexpr double kRateBound = 0.8;          // of the scan's rate in use: more agents would not make it faster
+constexpr size_t kMaxHelpers = 64;  // a lane's helpers in one go
+constexpr double kRateBound =
+    0.8;  // of the scan's rate in use: more agents would not make it faster
 
 }  // namespace
 
@@ -23,7 +25,8 @@ void Scheduler::Impl::ResolveOffers() {
     Lane& lane = *it->second;
     if (!lane.scan.running() || lane.finished || !lane.HasWork()) continue;
     if (lane.scan.shares && !lane.scan.all_claim) lane.scan.shares_changed = true;
-    uint64_t budget = std::max<uint64_t>(kWakeAtLeast, lane.grantable() / std::max<uint64_t>(1, options.min_lease));
+    uint64_t budget = std::max<uint64_t>(
+        kWakeAtLeast, lane.grantable() / std::max<uint64_t>(1, options.min_lease));
     std::vector<std::string> chosen;
     for (const auto& [vantage, names] : roster.hungry()) {
       if (!Matches(lane, vantage)) continue;
@@ -45,7 +48,8 @@ void Scheduler::Impl::ResolveOffers() {
 std::vector<AgentRecord*> Scheduler::Impl::HoldersOf(const Lane& lane) {
   std::vector<AgentRecord*> out;
   for (Token token : lane.leases) out.push_back(FindLease(token)->owner);
-  std::sort(out.begin(), out.end(), [](const AgentRecord* a, const AgentRecord* b) { return a->name < b->name; });
+  std::sort(out.begin(), out.end(),
+            [](const AgentRecord* a, const AgentRecord* b) { return a->name < b->name; });
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
 }
@@ -67,21 +71,25 @@ void Scheduler::Impl::Rebalance(Time now) {
   for (auto& [id, s] : active) {
     if (!s->running()) continue;
     for (auto& lane : s->lanes) {
-      if (!lane->finished && !lane->leases.empty() && !lane->HasWork()) RebalanceLane(*lane, idle, now);
+      if (!lane->finished && !lane->leases.empty() && !lane->HasWork())
+        RebalanceLane(*lane, idle, now);
     }
   }
   Schedule(now + kRebalanceEvery);
 }
 
-// Cuts the leases that will take longest, so that their owners and one idle agent each would finish together. The tail becomes pending when the owner
-// confirms that it has given it up.
+// Cuts the leases that will take longest, so that their owners and one idle agent each would finish
+// together. The tail becomes pending when the owner confirms that it has given it up.
 void Scheduler::Impl::RebalanceLane(Lane& lane, std::vector<AgentRecord*>& idle, Time now) {
-  if (std::none_of(idle.begin(), idle.end(), [&](const AgentRecord* a) { return Matches(lane, a->vantage); })) return;
-  const double unknown_speed = static_cast<double>(options.first_lease) / std::max(0.1, ToSeconds(options.lease_target));
+  if (std::none_of(idle.begin(), idle.end(),
+                   [&](const AgentRecord* a) { return Matches(lane, a->vantage); }))
+    return;
+  const double unknown_speed =
+      static_cast<double>(options.first_lease) / std::max(0.1, ToSeconds(options.lease_target));
   struct Straggler {
     Lease* lease;
     double speed;
-    double before;    // positions that its owner has to do first
+    double before;  // positions that its owner has to do first
     double unprobed;
     double Seconds() const { return (before + unprobed) / speed; }
   };
@@ -102,7 +110,8 @@ void Scheduler::Impl::RebalanceLane(Lane& lane, std::vector<AgentRecord*>& idle,
       const double begun = std::min(static_cast<double>(l->unprobed), done_since);
       const double unprobed = static_cast<double>(l->unprobed) - begun;
       done_since -= begun;
-      if (l->lane == &lane && !l->shrinking && !l->revoked && unprobed >= 1) stragglers.push_back({l, speed, before, unprobed});
+      if (l->lane == &lane && !l->shrinking && !l->revoked && unprobed >= 1)
+        stragglers.push_back({l, speed, before, unprobed});
       before += unprobed;
     }
   }
@@ -114,12 +123,15 @@ void Scheduler::Impl::RebalanceLane(Lane& lane, std::vector<AgentRecord*>& idle,
   for (const Straggler& s : stragglers) {
     if (s.Seconds() <= kStragglerSeconds || helpers >= kMaxHelpers) break;
     auto helper = std::find_if(idle.begin(), idle.end(), [&](const AgentRecord* a) {
-      return a != nullptr && a->name != s.lease->agent && Matches(lane, a->vantage) && !s.lease->history.RefusedBy(a->name);
+      return a != nullptr && a->name != s.lease->agent && Matches(lane, a->vantage) &&
+             !s.lease->history.RefusedBy(a->name);
     });
     if (helper == idle.end()) continue;
     const double help = (*helper)->speed() > 0 ? (*helper)->speed() : unknown_speed;
-    const double part = std::min(s.unprobed, std::ceil((s.before + s.unprobed) * help / (help + s.speed)));
-    IntervalSet tail = s.lease->told.Intersection(s.lease->valid).TakeBack(static_cast<uint64_t>(part));
+    const double part =
+        std::min(s.unprobed, std::ceil((s.before + s.unprobed) * help / (help + s.speed)));
+    IntervalSet tail =
+        s.lease->told.Intersection(s.lease->valid).TakeBack(static_cast<uint64_t>(part));
     if (tail.empty()) continue;
     s.lease->told.Remove(tail);
     s.lease->shrinking = true;

@@ -21,7 +21,8 @@ void Append(std::vector<Part>& parts, const IntervalSet& set, uint64_t owner) {
 
 // Sorts, and joins neighbours of one owner. False: two overlap; `*overlap` is where.
 bool Normalise(std::vector<Part>& parts, IndexRange* overlap) {
-  std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.range.begin < b.range.begin; });
+  std::sort(parts.begin(), parts.end(),
+            [](const Part& a, const Part& b) { return a.range.begin < b.range.begin; });
   std::vector<Part> out;
   for (const Part& p : parts) {
     if (!out.empty() && p.range.begin < out.back().range.end) {
@@ -40,7 +41,8 @@ bool Normalise(std::vector<Part>& parts, IndexRange* overlap) {
 
 }  // namespace
 
-absl::Status Scheduler::Impl::CheckLane(const Lane& lane, const std::vector<const Lease*>& own) const {
+absl::Status Scheduler::Impl::CheckLane(const Lane& lane,
+                                        const std::vector<const Lease*>& own) const {
   std::vector<Part> all, stale, mapped;
   uint64_t leased = 0;
   size_t live = 0;
@@ -49,41 +51,56 @@ absl::Status Scheduler::Impl::CheckLane(const Lane& lane, const std::vector<cons
   lane.owed().ForEach([&](const History&, const IntervalSet& set) { Append(all, set, kFree); });
   for (const Lease* l : own) {
     if (l->valid.empty()) return Internal("lease {}: empty", l->token.value);
-    if (l->live != (lane.leases.count(l->token) > 0)) return Internal("lease {}: live {}, but its lane disagrees", l->token.value, l->live);
+    if (l->live != (lane.leases.count(l->token) > 0))
+      return Internal("lease {}: live {}, but its lane disagrees", l->token.value, l->live);
     Append(l->live ? all : stale, l->valid, l->token.value);
     live += l->live;
     if (l->live) leased += l->valid.size();
   }
-  if (live != lane.leases.size()) return Internal("lane {}: lists {} live leases of {}", lane.id.value, lane.leases.size(), live);
+  if (live != lane.leases.size())
+    return Internal("lane {}: lists {} live leases of {}", lane.id.value, lane.leases.size(), live);
 
   IndexRange at;
-  if (!Normalise(all, &at)) return Internal("lane {}: [{}, {}) is in two places", lane.id.value, at.begin, at.end);
+  if (!Normalise(all, &at))
+    return Internal("lane {}: [{}, {}) is in two places", lane.id.value, at.begin, at.end);
   uint64_t next = 0;
   for (const Part& p : all) {
-    if (p.range.begin != next) return Internal("lane {}: [{}, {}) is nowhere", lane.id.value, next, p.range.begin);
+    if (p.range.begin != next)
+      return Internal("lane {}: [{}, {}) is nowhere", lane.id.value, next, p.range.begin);
     next = p.range.end;
   }
-  if (next != lane.size) return Internal("lane {}: [{}, {}) is nowhere", lane.id.value, next, lane.size);
+  if (next != lane.size)
+    return Internal("lane {}: [{}, {}) is nowhere", lane.id.value, next, lane.size);
 
-  // Expired leases: their positions are free, each is one lease's, and the lane's map says the same.
-  if (!Normalise(stale, &at)) return Internal("lane {}: [{}, {}) has two newest tokens", lane.id.value, at.begin, at.end);
+  // Expired leases: their positions are free, each is one lease's, and the lane's map says the
+  // same.
+  if (!Normalise(stale, &at))
+    return Internal("lane {}: [{}, {}) has two newest tokens", lane.id.value, at.begin, at.end);
   for (const TokenMap::Piece& p : lane.stale.ToVector()) mapped.push_back({p.range, p.token.value});
   Normalise(mapped, &at);
-  if (!std::equal(stale.begin(), stale.end(), mapped.begin(), mapped.end(),
-                  [](const Part& a, const Part& b) { return a.range == b.range && a.owner == b.owner; })) {
+  if (!std::equal(
+          stale.begin(), stale.end(), mapped.begin(), mapped.end(),
+          [](const Part& a, const Part& b) { return a.range == b.range && a.owner == b.owner; })) {
     return Internal("lane {}: its map of expired leases is wrong", lane.id.value);
   }
   for (const Part& p : stale) {
-    auto in = std::upper_bound(all.begin(), all.end(), p.range.begin, [](uint64_t x, const Part& part) { return x < part.range.begin; });
-    if (in == all.begin() || std::prev(in)->owner != kFree || std::prev(in)->range.end < p.range.end) {
-      return Internal("lease {}: expired, but [{}, {}) is not free", p.owner, p.range.begin, p.range.end);
+    auto in = std::upper_bound(all.begin(), all.end(), p.range.begin,
+                               [](uint64_t x, const Part& part) { return x < part.range.begin; });
+    if (in == all.begin() || std::prev(in)->owner != kFree ||
+        std::prev(in)->range.end < p.range.end) {
+      return Internal("lease {}: expired, but [{}, {}) is not free", p.owner, p.range.begin,
+                      p.range.end);
     }
   }
-  if (leased != lane.leased()) return Internal("lane {}: counts {} leased of {}", lane.id.value, lane.leased(), leased);
+  if (leased != lane.leased())
+    return Internal("lane {}: counts {} leased of {}", lane.id.value, lane.leased(), leased);
   if (lane.ledger.Done() != lane.done().size()) {
-    return Internal("lane {}: the ledger has {} of {} done", lane.id.value, lane.ledger.Done(), lane.done().size());
+    return Internal("lane {}: the ledger has {} of {} done", lane.id.value, lane.ledger.Done(),
+                    lane.done().size());
   }
-  if (lane.finished != lane.all_done()) return Internal("lane {}: finished with {} of {}", lane.id.value, lane.done().size(), lane.size);
+  if (lane.finished != lane.all_done())
+    return Internal("lane {}: finished with {} of {}", lane.id.value, lane.done().size(),
+                    lane.size);
   return absl::OkStatus();
 }
 
@@ -95,25 +112,30 @@ absl::Status Scheduler::Impl::CheckAgents() const {
     leased[l.agent] += l.valid.size();
     ++count[l.agent];
     const AgentRecord* a = roster.Find(l.agent);
-    if (a == nullptr || a->leases.count(token) == 0) return Internal("lease {}: agent \"{}\" does not have it", token.value, l.agent);
+    if (a == nullptr || a->leases.count(token) == 0)
+      return Internal("lease {}: agent \"{}\" does not have it", token.value, l.agent);
     if (!a->live) return Internal("lease {}: live, but agent \"{}\" is not", token.value, l.agent);
-    if (l.unprobed > l.valid.size()) return Internal("lease {}: {} unprobed of {}", token.value, l.unprobed, l.valid.size());
+    if (l.unprobed > l.valid.size())
+      return Internal("lease {}: {} unprobed of {}", token.value, l.unprobed, l.valid.size());
   }
   for (const auto& [name, a] : roster.agents()) {
     if (a->leased != leased[name] || a->leases.size() != count[name]) {
-      return Internal("agent \"{}\": counts {} positions of {}, {} leases of {}", name, a->leased, leased[name], a->leases.size(), count[name]);
+      return Internal("agent \"{}\": counts {} positions of {}, {} leases of {}", name, a->leased,
+                      leased[name], a->leases.size(), count[name]);
     }
     if (a->taking()) ++total.agents;
     if (a->taking() != a->counted) return Internal("agent \"{}\": miscounted", name);
   }
-  if (total.agents != roster.total().agents) return Internal("{} agents take work, counted {}", total.agents, roster.total().agents);
+  if (total.agents != roster.total().agents)
+    return Internal("{} agents take work, counted {}", total.agents, roster.total().agents);
   return absl::OkStatus();
 }
 
 absl::Status Scheduler::Impl::CheckShares(const Scan& s) const {
   if (!s.shares) return absl::OkStatus();
   if (s.shares->bound_sum() > s.spec->max_rate * (1 + 1e-9)) {
-    return Internal("scan {}: shares add up to {} of {}", s.id, s.shares->bound_sum(), s.spec->max_rate);
+    return Internal("scan {}: shares add up to {} of {}", s.id, s.shares->bound_sum(),
+                    s.spec->max_rate);
   }
   return absl::OkStatus();
 }
@@ -121,13 +143,18 @@ absl::Status Scheduler::Impl::CheckShares(const Scan& s) const {
 absl::Status Scheduler::CheckInvariants() const {
   std::map<const Lane*, std::vector<const Lease*>> own;
   for (const auto& [token, l] : impl_->leases) own[l.lane].push_back(&l);
-  for (const auto& [id, lane] : impl_->lanes) PORTOLAN_RETURN_IF_ERROR(impl_->CheckLane(*lane, own[lane]));
+  for (const auto& [id, lane] : impl_->lanes)
+    PORTOLAN_RETURN_IF_ERROR(impl_->CheckLane(*lane, own[lane]));
   PORTOLAN_RETURN_IF_ERROR(impl_->CheckAgents());
   for (const auto& [id, s] : impl_->scans) {
     PORTOLAN_RETURN_IF_ERROR(impl_->CheckShares(*s));
-    const bool all = std::all_of(s->lanes.begin(), s->lanes.end(), [](const auto& l) { return l->finished; });
-    if (all != IsFinished(s->state)) return Internal("scan {}: state {} with {} lanes", id, static_cast<int>(s->state), s->lanes.size());
-    if (IsFinished(s->state) == (impl_->active.count(id) > 0)) return Internal("scan {}: wrongly listed as active", id);
+    const bool all =
+        std::all_of(s->lanes.begin(), s->lanes.end(), [](const auto& l) { return l->finished; });
+    if (all != IsFinished(s->state))
+      return Internal("scan {}: state {} with {} lanes", id, static_cast<int>(s->state),
+                      s->lanes.size());
+    if (IsFinished(s->state) == (impl_->active.count(id) > 0))
+      return Internal("scan {}: wrongly listed as active", id);
   }
   return absl::OkStatus();
 }

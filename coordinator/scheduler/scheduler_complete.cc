@@ -12,7 +12,8 @@ ChunkVerdict Scheduler::Impl::Complete(const ChunkClaim& claim, Time now, WallTi
   Lease* l = FindLease(claim.token);
   if (l == nullptr || l->agent != claim.agent) {
     auto it = retired.find(claim.token);
-    if (it != retired.end() && it->second.agent == claim.agent && lanes.count(it->second.lane) > 0) {
+    if (it != retired.end() && it->second.agent == claim.agent &&
+        lanes.count(it->second.lane) > 0) {
       Lane& lane = *lanes[it->second.lane];
       IntervalSet missing = lane.done().Complement(claim.range);
       missing.Remove(claim.owed);
@@ -41,10 +42,13 @@ ChunkVerdict Scheduler::Impl::Complete(const ChunkClaim& claim, Time now, WallTi
     ++counters.chunks_fenced;
     return v;
   }
-  // What this lease is answerable for and leaves owed. Not so for an expired lease: its positions are owed already.
+  // What this lease is answerable for and leaves owed. Not so for an expired lease: its positions
+  // are owed already.
   IntervalSet mine = l->live ? owed.Intersection(l->valid) : IntervalSet();
-  if (l->live && mine.range_count() > 1 && lane.owed().range_count() + mine.range_count() > options.max_fragments) {
-    // Too scattered to keep: the whole chunk is owed. That counts as an attempt, or there might be no end.
+  if (l->live && mine.range_count() > 1 &&
+      lane.owed().range_count() + mine.range_count() > options.max_fragments) {
+    // Too scattered to keep: the whole chunk is owed. That counts as an attempt, or there might be
+    // no end.
     mine = l->valid.Intersection(claim.range);
     need.Clear();
     TakeOwed(*l, mine, {}, now);
@@ -93,7 +97,8 @@ ChunkVerdict Scheduler::Impl::Complete(const ChunkClaim& claim, Time now, WallTi
   return v;
 }
 
-void Scheduler::Impl::TakeOwed(Lease& l, const IntervalSet& owed, const IntervalSet& refused_by_scope, Time now) {
+void Scheduler::Impl::TakeOwed(Lease& l, const IntervalSet& owed,
+                               const IntervalSet& refused_by_scope, Time now) {
   if (owed.empty()) return;
   Lane& lane = *l.lane;
   TakeFromLive(l, owed);

@@ -11,7 +11,8 @@ namespace {
 constexpr double kIdleSeconds = 0.5;
 
 bool HelpsWith(const ScanSpec& spec, const std::string& vantage) {
-  return spec.vantages.empty() || std::find(spec.vantages.begin(), spec.vantages.end(), vantage) != spec.vantages.end();
+  return spec.vantages.empty() ||
+         std::find(spec.vantages.begin(), spec.vantages.end(), vantage) != spec.vantages.end();
 }
 
 }  // namespace
@@ -75,12 +76,15 @@ void Scheduler::Impl::Grant(AgentRecord& a, uint64_t room, Time now, WallTime wa
   };
   std::vector<Candidate> candidates;
   if (load.total < enough) {
-    for (Lane* lane : LanesWithWorkFor(a)) candidates.push_back({fairness.Tag(a.vantage, lane->id), lane});
+    for (Lane* lane : LanesWithWorkFor(a))
+      candidates.push_back({fairness.Tag(a.vantage, lane->id), lane});
   }
-  while (load.total < enough && room > 0 && !candidates.empty() && a.leases.size() < kMaxLeasesPerAgent) {
-    auto next = std::min_element(candidates.begin(), candidates.end(), [](const Candidate& x, const Candidate& y) {
-      return x.tag != y.tag ? x.tag < y.tag : x.lane->id < y.lane->id;
-    });
+  while (load.total < enough && room > 0 && !candidates.empty() &&
+         a.leases.size() < kMaxLeasesPerAgent) {
+    auto next = std::min_element(candidates.begin(), candidates.end(),
+                                 [](const Candidate& x, const Candidate& y) {
+                                   return x.tag != y.tag ? x.tag < y.tag : x.lane->id < y.lane->id;
+                                 });
     const uint64_t before = load.total;
     Lane& lane = *next->lane;
     const bool granted = GrantOne(a, lane, room, load, now, wall);
@@ -98,7 +102,8 @@ void Scheduler::Impl::Grant(AgentRecord& a, uint64_t room, Time now, WallTime wa
   a.low_water = std::max<uint64_t>(1, std::min(enough, a.leased) / 2);
 }
 
-bool Scheduler::Impl::GrantOne(AgentRecord& a, Lane& lane, uint64_t room, Load& load, Time now, WallTime wall) {
+bool Scheduler::Impl::GrantOne(AgentRecord& a, Lane& lane, uint64_t room, Load& load, Time now,
+                               WallTime wall) {
   Scan& s = lane.scan;
   const double share = s.shares ? ShareOf(a, s, next_revision, now) : -1;
   if (share == 0) return false;
@@ -107,7 +112,8 @@ bool Scheduler::Impl::GrantOne(AgentRecord& a, Lane& lane, uint64_t room, Load& 
   return granted;
 }
 
-bool Scheduler::Impl::GrantWith(AgentRecord& a, Lane& lane, double share, uint64_t room, Load& load, Time now, WallTime wall) {
+bool Scheduler::Impl::GrantWith(AgentRecord& a, Lane& lane, double share, uint64_t room, Load& load,
+                                Time now, WallTime wall) {
   Scan& s = lane.scan;
   uint64_t& held = load.by_lane[&lane];
   const uint64_t remaining = lane.pending().size() + lane.owed().size();
@@ -118,7 +124,8 @@ bool Scheduler::Impl::GrantWith(AgentRecord& a, Lane& lane, double share, uint64
 
   History history;
   IntervalSet positions;
-  // Owed positions come in crumbs: gather some, or wait no longer than a first revisit, before they take a lease.
+  // Owed positions come in crumbs: gather some, or wait no longer than a first revisit, before they
+  // take a lease.
   const OwedSet& owed = lane.owed();
   if (lane.pending().empty() || owed.ready_size() >= options.min_lease ||
       (owed.ready_size() > 0 && now - owed.ready_since() >= options.revisit_delay)) {

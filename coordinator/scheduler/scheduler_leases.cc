@@ -18,10 +18,12 @@ const Lease* Scheduler::Impl::FindLease(Token token) const {
 }
 
 void Scheduler::Impl::Put(const Lease& l) {
-  changes.push_back(PutLease{{l.token, l.lane->id, l.agent, l.valid.ToVector(), l.history.attempts + 1, l.live}});
+  changes.push_back(
+      PutLease{{l.token, l.lane->id, l.agent, l.valid.ToVector(), l.history.attempts + 1, l.live}});
 }
 
-Lease& Scheduler::Impl::NewLease(Lane& lane, AgentRecord& a, History history, IntervalSet positions, Time now) {
+Lease& Scheduler::Impl::NewLease(Lane& lane, AgentRecord& a, History history, IntervalSet positions,
+                                 Time now) {
   const Token token = next_token;
   ++next_token.value;
   Disinherit(lane, positions);
@@ -45,7 +47,8 @@ Lease& Scheduler::Impl::NewLease(Lane& lane, AgentRecord& a, History history, In
   return l;
 }
 
-// Positions that are about to be granted anew, or will never be known: the expired leases that had them lose them.
+// Positions that are about to be granted anew, or will never be known: the expired leases that had
+// them lose them.
 void Scheduler::Impl::Disinherit(Lane& lane, const IntervalSet& positions) {
   std::map<Token, IntervalSet> lost;
   for (const TokenMap::Piece& p : lane.stale.Take(positions)) lost[p.token].Add(p.range);
@@ -151,8 +154,8 @@ void Scheduler::Impl::EndIdle(Lane& lane, Reason cause) {
   AddGap(lane, lane.FinishIdle(), cause);
 }
 
-// Positions that everybody refused who could be asked now will never be known. While nobody could be asked, they wait: then the lane's
-// time without an agent runs.
+// Positions that everybody refused who could be asked now will never be known. While nobody could
+// be asked, they wait: then the lane's time without an agent runs.
 void Scheduler::Impl::SettleRefused(Lane& lane) {
   if (!lane.owed().has_refused()) return;
   const uint64_t takers = StrengthFor(lane).agents;
@@ -181,7 +184,8 @@ void Scheduler::Impl::SetState(Scan& s, ScanState state, WallTime wall) {
 void Scheduler::Impl::Settle(Scan& s, WallTime wall) {
   if (IsFinished(s.state)) return;
   if (s.state == ScanState::kCancelling &&
-      std::all_of(s.lanes.begin(), s.lanes.end(), [](const auto& l) { return l->leases.empty(); })) {
+      std::all_of(s.lanes.begin(), s.lanes.end(),
+                  [](const auto& l) { return l->leases.empty(); })) {
     for (auto& lane : s.lanes) EndIdle(*lane, Reason::kCancelled);
   }
   bool all = true;
@@ -207,7 +211,11 @@ void Scheduler::Impl::EndScan(Scan& s, WallTime wall) {
     missing |= l.NotProbed() > l.not_probed[0];
   }
   const bool cancelled = s.state == ScanState::kCancelling;
-  SetState(s, cancelled ? ScanState::kCancelled : missing ? ScanState::kPartial : ScanState::kComplete, wall);
+  SetState(s,
+           cancelled ? ScanState::kCancelled
+           : missing ? ScanState::kPartial
+                     : ScanState::kComplete,
+           wall);
   if (s.shares) s.shares->Clear();
   active.erase(s.id);
 }

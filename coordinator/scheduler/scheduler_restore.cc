@@ -20,7 +20,8 @@ void Scheduler::Impl::Restore(ScanRecord record, Time now) {
   Settle(s, s.finished);
 }
 
-void Scheduler::Impl::RestoreLane(Lane& lane, LaneRecord& record, std::vector<LeaseRecord> records, Time now) {
+void Scheduler::Impl::RestoreLane(Lane& lane, LaneRecord& record, std::vector<LeaseRecord> records,
+                                  Time now) {
   lane.RestoreDone(record.done);
   lane.ledger = record.ledger;
   lane.finished = record.finished;
@@ -29,7 +30,8 @@ void Scheduler::Impl::RestoreLane(Lane& lane, LaneRecord& record, std::vector<Le
     if (lane.gaps.size() < Lane::kMaxListedGaps) lane.gaps.push_back(g);
   }
   // A newer token wins, should two claim a position.
-  std::sort(records.begin(), records.end(), [](const auto& a, const auto& b) { return b.token < a.token; });
+  std::sort(records.begin(), records.end(),
+            [](const auto& a, const auto& b) { return b.token < a.token; });
   IntervalSet claimed;
   for (LeaseRecord& r : records) {
     next_token = std::max(next_token, Token{r.token.value + 1});
@@ -48,7 +50,8 @@ void Scheduler::Impl::RestoreLane(Lane& lane, LaneRecord& record, std::vector<Le
   for (const TokenMap::Piece& p : lane.stale.ToVector()) {
     lane.RestoreAttempts(p.range, leases[p.token].history.attempts + 1, now);
   }
-  lane.without_agent_since = lane.leases.empty() && !lane.finished && lane.scan.running() ? now : kNever;
+  lane.without_agent_since =
+      lane.leases.empty() && !lane.finished && lane.scan.running() ? now : kNever;
 }
 
 void Scheduler::Impl::RestoreLease(Lane& lane, LeaseRecord& r, const IntervalSet& valid, Time now) {

@@ -8,9 +8,11 @@
 namespace portolan {
 namespace {
 
-// A lane takes no more agents than can have this many probes/s each: a crowd at a crawl finishes nothing sooner.
+// A lane takes no more agents than can have this many probes/s each: a crowd at a crawl finishes
+// nothing sooner.
 constexpr double kMinShare = 1.0;
-// Below this part of its share, for this long, an agent is taken to be unable to use more than it does, and some.
+// Below this part of its share, for this long, an agent is taken to be unable to use more than it
+// does, and some.
 constexpr double kUnderUse = 0.7;
 constexpr Duration kUnderUseTime = std::chrono::seconds(6);
 constexpr double kHeadroom = 1.5;
@@ -21,7 +23,8 @@ constexpr Duration kDivideAgain = std::chrono::milliseconds(200);
 
 }  // namespace
 
-// The most that an agent could use of the scan's rate; 0: not known. Once found, it holds until the agent uses all of what it was given.
+// The most that an agent could use of the scan's rate; 0: not known. Once found, it holds until the
+// agent uses all of what it was given.
 double Scheduler::Impl::UsableRate(const AgentRecord& a, Scan& s, Time now) {
   const double promised = s.shares->Promised(a.name);
   auto usable = s.usable.find(a.name);
@@ -29,7 +32,8 @@ double Scheduler::Impl::UsableRate(const AgentRecord& a, Scan& s, Time now) {
     if (usable != s.usable.end() && a.measured_rate > kFullUse * promised) {
       s.usable.erase(usable);
       usable = s.usable.end();
-    } else if (a.measured_rate < kUnderUse * promised && now - s.shares->PromisedSince(a.name) > kUnderUseTime) {
+    } else if (a.measured_rate < kUnderUse * promised &&
+               now - s.shares->PromisedSince(a.name) > kUnderUseTime) {
       usable = s.usable.insert_or_assign(a.name, kHeadroom * a.measured_rate + 1).first;
     }
   }
@@ -37,8 +41,9 @@ double Scheduler::Impl::UsableRate(const AgentRecord& a, Scan& s, Time now) {
   return a.max_rate > 0 ? std::min(a.max_rate, usable->second) : usable->second;
 }
 
-// An agent without a lease of the scan uses nothing of its rate, and is promised its share together with a lease.
-// Claims have the agents that hold leases, and those that may get some: of these no more than can have a useful share.
+// An agent without a lease of the scan uses nothing of its rate, and is promised its share together
+// with a lease. Claims have the agents that hold leases, and those that may get some: of these no
+// more than can have a useful share.
 void Scheduler::Impl::DivideRate(Scan& s, Time now) {
   s.shares_changed = false;
   s.shares_divided_at = now;
@@ -61,9 +66,12 @@ void Scheduler::Impl::DivideRate(Scan& s, Time now) {
     }
     // A position that some have refused must reach the others, so then everybody claims.
     const double most = s.spec->max_rate / kMinShare / static_cast<double>(unfinished);
-    const size_t limit = lane->owed().has_refused() || most > 1e6 ? SIZE_MAX : std::max<size_t>(1, static_cast<size_t>(most));
+    const size_t limit = lane->owed().has_refused() || most > 1e6
+                             ? SIZE_MAX
+                             : std::max<size_t>(1, static_cast<size_t>(most));
     for (const auto& [name, a] : roster.agents()) {
-      if (!a->taking() || a->room == 0 || !Matches(*lane, a->vantage) || holders.count(name) > 0) continue;
+      if (!a->taking() || a->room == 0 || !Matches(*lane, a->vantage) || holders.count(name) > 0)
+        continue;
       if (n >= limit) {
         s.all_claim = false;
         break;
@@ -86,7 +94,8 @@ void Scheduler::Impl::DivideRate(Scan& s, Time now) {
 }
 
 bool Scheduler::Impl::HoldsLeaseOf(const AgentRecord& a, const Scan& s) const {
-  return std::any_of(a.leases.begin(), a.leases.end(), [&](Token t) { return &FindLease(t)->lane->scan == &s; });
+  return std::any_of(a.leases.begin(), a.leases.end(),
+                     [&](Token t) { return &FindLease(t)->lane->scan == &s; });
 }
 
 void Scheduler::Impl::WakeUnsettled(Scan& s) {
@@ -100,7 +109,8 @@ void Scheduler::Impl::WakeUnsettled(Scan& s) {
 }
 
 void Scheduler::Impl::TickShares(Scan& s, Time now) {
-  if (s.shares_changed && (s.claimants < kFewClaimants || now - s.shares_divided_at >= kDivideAgain)) {
+  if (s.shares_changed &&
+      (s.claimants < kFewClaimants || now - s.shares_divided_at >= kDivideAgain)) {
     DivideRate(s, now);
   } else if (s.shares_freed) {
     WakeUnsettled(s);
@@ -122,7 +132,8 @@ void Scheduler::Impl::ConfirmShares(AgentRecord& a, Time now) {
     if (s->claimants < kFewClaimants) {
       WakeUnsettled(*s);
     } else if (!s->shares_freed) {
-      s->shares_freed = true;  // of a crowd many confirm at about the same time: the rest is given out at once
+      s->shares_freed =
+          true;  // of a crowd many confirm at about the same time: the rest is given out at once
       Schedule(now + kDivideAgain / 2);
     }
   }

@@ -9,7 +9,8 @@
 namespace portolan {
 namespace {
 
-// A revoked lease that an agent goes on listing is taken from it after this many terms; so is all that it holds when it never sees an answer.
+// A revoked lease that an agent goes on listing is taken from it after this many terms; so is all
+// that it holds when it never sees an answer.
 constexpr int kPatienceTerms = 3;
 
 bool IsRate(double x) { return std::isfinite(x) && x >= 0; }
@@ -20,19 +21,27 @@ absl::Status Scheduler::Impl::CheckReport(const AgentReport& r) const {
   if (r.name.empty()) return InvalidArgument("agent name: empty");
   if (r.vantage.empty()) return InvalidArgument("agent \"{}\": vantage: empty", r.name);
   if (r.incarnation.empty()) return InvalidArgument("agent \"{}\": incarnation: empty", r.name);
-  if (!IsRate(r.measured_rate)) return InvalidArgument("agent \"{}\": measured_rate: {} is not a rate", r.name, r.measured_rate);
-  if (!IsRate(r.max_rate)) return InvalidArgument("agent \"{}\": max_rate: {} is not a rate", r.name, r.max_rate);
+  if (!IsRate(r.measured_rate))
+    return InvalidArgument("agent \"{}\": measured_rate: {} is not a rate", r.name,
+                           r.measured_rate);
+  if (!IsRate(r.max_rate))
+    return InvalidArgument("agent \"{}\": max_rate: {} is not a rate", r.name, r.max_rate);
   const AgentRecord* a = roster.Find(r.name);
   if (a == nullptr || !a->known) return absl::OkStatus();
   if (a->incarnation != r.incarnation) {
-    if (std::find(a->superseded.begin(), a->superseded.end(), r.incarnation) != a->superseded.end()) {
-      return Aborted("agent \"{}\": a newer process of this name has registered; give each agent a name of its own (--name)", r.name);
+    if (std::find(a->superseded.begin(), a->superseded.end(), r.incarnation) !=
+        a->superseded.end()) {
+      return Aborted(
+          "agent \"{}\": a newer process of this name has registered; give each agent a name of "
+          "its own (--name)",
+          r.name);
     }
     return absl::OkStatus();
   }
   if (a->vantage != r.vantage) {
-    return InvalidArgument("agent \"{}\": vantage changed from \"{}\" to \"{}\" within one run: restart the agent", r.name, a->vantage,
-                           r.vantage);
+    return InvalidArgument(
+        "agent \"{}\": vantage changed from \"{}\" to \"{}\" within one run: restart the agent",
+        r.name, a->vantage, r.vantage);
   }
   return absl::OkStatus();
 }
@@ -42,9 +51,12 @@ absl::Status Scheduler::Impl::MakeRoom() {
   if (roster.size() < options.max_agents) return absl::OkStatus();
   const AgentRecord* oldest = nullptr;
   for (const auto& [name, a] : roster.agents()) {
-    if (!a->live && a->leases.empty() && (oldest == nullptr || a->last_seen < oldest->last_seen)) oldest = a.get();
+    if (!a->live && a->leases.empty() && (oldest == nullptr || a->last_seen < oldest->last_seen))
+      oldest = a.get();
   }
-  if (oldest == nullptr) return ResourceExhausted("{} agents are registered, as many as this coordinator takes", roster.size());
+  if (oldest == nullptr)
+    return ResourceExhausted("{} agents are registered, as many as this coordinator takes",
+                             roster.size());
   const std::string name = oldest->name;
   ReleaseShares(name);
   roster.Erase(name);
@@ -106,7 +118,8 @@ bool Scheduler::Impl::IsUnresponsive(const AgentRecord& a, Time now) const {
   return a.unseen_since != kNever && now - a.unseen_since > options.lease_term;
 }
 
-absl::StatusOr<SyncDecision> Scheduler::Impl::Synchronize(const AgentReport& r, Time now, WallTime wall) {
+absl::StatusOr<SyncDecision> Scheduler::Impl::Synchronize(const AgentReport& r, Time now,
+                                                          WallTime wall) {
   PORTOLAN_RETURN_IF_ERROR(CheckReport(r));
   AgentRecord* a = roster.Find(r.name);
   if (a == nullptr) {
@@ -134,7 +147,8 @@ void Scheduler::Impl::Reconcile(AgentRecord& a, const AgentReport& r, Time now, 
   std::map<Token, const HeldLease*> listed;
   for (const HeldLease& h : r.leases) listed.emplace(h.token, &h);
   std::set<Scan*> touched;
-  const bool deaf = a.unseen_since != kNever && now - a.unseen_since > kPatienceTerms * options.lease_term;
+  const bool deaf =
+      a.unseen_since != kNever && now - a.unseen_since > kPatienceTerms * options.lease_term;
   const uint64_t leased_before = a.leased;
 
   for (Token token : std::vector<Token>(a.leases.begin(), a.leases.end())) {
@@ -159,7 +173,8 @@ void Scheduler::Impl::Reconcile(AgentRecord& a, const AgentReport& r, Time now, 
     auto old = retired.find(token);
     if (old == retired.end() || old->second.agent != a.name) disowned.push_back(token);
   }
-  if (!std::includes(a.disowned.begin(), a.disowned.end(), disowned.begin(), disowned.end())) a.changed = true;
+  if (!std::includes(a.disowned.begin(), a.disowned.end(), disowned.begin(), disowned.end()))
+    a.changed = true;
   a.disowned = std::move(disowned);
 
   uint64_t unprobed = 0;
@@ -191,7 +206,8 @@ void Scheduler::Impl::ReconcileHeld(AgentRecord& a, Lease& l, const HeldLease* h
   GiveBack(l, lost, now);
 }
 
-// The agent still holds a lease that expired here: it was frozen, or this coordinator was away. What nobody else was given is its own again.
+// The agent still holds a lease that expired here: it was frozen, or this coordinator was away.
+// What nobody else was given is its own again.
 bool Scheduler::Impl::Revive(AgentRecord& a, Lease& l, const HeldLease& held, Time now) {
   Lane& lane = *l.lane;
   if (!lane.scan.running() || lane.finished) return false;
@@ -205,7 +221,8 @@ bool Scheduler::Impl::Revive(AgentRecord& a, Lease& l, const HeldLease& held, Ti
   l.owner = &a;
   l.revoked = l.shrinking = false;
   l.shrunk_in = 0;
-  // The attempt that expired stays counted, or an agent that freezes again and again would keep a lease for ever.
+  // The attempt that expired stays counted, or an agent that freezes again and again would keep a
+  // lease for ever.
   if (l.history.attempts + 1 < lane.scan.spec->max_attempts) ++l.history.attempts;
   l.granted_in = next_revision;
   l.granted_at = now;

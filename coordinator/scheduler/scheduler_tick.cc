@@ -8,10 +8,12 @@ namespace portolan {
 namespace {
 
 constexpr Duration kSecond = std::chrono::seconds(1);
-// The list of a lane's attempts is stored whole when it changed: at most once a second, and less often the longer it is.
+// The list of a lane's attempts is stored whole when it changed: at most once a second, and less
+// often the longer it is.
 constexpr size_t kAttemptsPerSecond = 4096;
-constexpr Duration kDivideAnew = std::chrono::seconds(2);  // shares follow what agents turn out to be able to use
-constexpr size_t kCrowd = 200;   // claimants
+constexpr Duration kDivideAnew =
+    std::chrono::seconds(2);    // shares follow what agents turn out to be able to use
+constexpr size_t kCrowd = 200;  // claimants
 constexpr int kCrowdsAtOnce = 2;
 
 }  // namespace
@@ -60,13 +62,15 @@ void Scheduler::Impl::StoreAttempts(Lane& lane, Time now) {
   }
   PutAttempts put{lane.id, lane.owed().Attempts()};
   lane.attempts_changed = false;
-  lane.attempts_due = now + kSecond * static_cast<int64_t>(1 + put.attempts.size() / kAttemptsPerSecond);
+  lane.attempts_due =
+      now + kSecond * static_cast<int64_t>(1 + put.attempts.size() / kAttemptsPerSecond);
   changes.push_back(std::move(put));
 }
 
 void Scheduler::Impl::Tick(Time now, WallTime wall) {
   next_event = now + kSecond;
-  for (AgentRecord* a = roster.FirstDeadline(); a != nullptr && a->deadline <= now; a = roster.FirstDeadline()) {
+  for (AgentRecord* a = roster.FirstDeadline(); a != nullptr && a->deadline <= now;
+       a = roster.FirstDeadline()) {
     ExpireAgent(*a, now, wall);
   }
   if (AgentRecord* a = roster.FirstDeadline()) Schedule(a->deadline);
@@ -92,7 +96,8 @@ void Scheduler::Impl::Tick(Time now, WallTime wall) {
   // At most every second, and by then only those that have long been silent.
   std::vector<std::string> forgotten;
   for (const auto& [name, a] : roster.agents()) {
-    if (!a->live && a->leases.empty() && now - a->last_seen >= kForgetAgent) forgotten.push_back(name);
+    if (!a->live && a->leases.empty() && now - a->last_seen >= kForgetAgent)
+      forgotten.push_back(name);
   }
   for (const std::string& name : forgotten) roster.Erase(name);
 }

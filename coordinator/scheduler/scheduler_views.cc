@@ -48,19 +48,24 @@ std::vector<ScanId> Scheduler::ListScans() const {
 std::vector<Scheduler::AgentView> Scheduler::ListAgents() const {
   std::vector<AgentView> out;
   for (const auto& [name, a] : impl_->roster.agents()) {
-    out.push_back({a->name, a->vantage, a->incarnation, a->live, a->draining || a->drain_wanted, a->last_seen, a->measured_rate, a->max_rate,
+    out.push_back({a->name, a->vantage, a->incarnation, a->live, a->draining || a->drain_wanted,
+                   a->last_seen, a->measured_rate, a->max_rate,
                    static_cast<uint32_t>(a->leases.size()), a->leased});
   }
   return out;
 }
 
-std::vector<Scheduler::LeaseView> Scheduler::ListLeases(const ScanId& scan, const std::string& agent) const {
+std::vector<Scheduler::LeaseView> Scheduler::ListLeases(const ScanId& scan,
+                                                        const std::string& agent) const {
   std::vector<LeaseView> out;
   for (const auto& [token, l] : impl_->leases) {
-    if (!l.live || (!scan.empty() && l.lane->scan.id != scan) || (!agent.empty() && l.agent != agent)) continue;
+    if (!l.live || (!scan.empty() && l.lane->scan.id != scan) ||
+        (!agent.empty() && l.agent != agent))
+      continue;
     const AgentRecord* a = impl_->roster.Find(l.agent);
-    out.push_back({l.token, l.lane->id, l.lane->scan.id, l.agent, l.told.ToVector(), l.told.size(), l.valid.size(), l.unprobed,
-                   l.history.attempts + 1, a == nullptr ? Time() : a->deadline});
+    out.push_back({l.token, l.lane->id, l.lane->scan.id, l.agent, l.told.ToVector(), l.told.size(),
+                   l.valid.size(), l.unprobed, l.history.attempts + 1,
+                   a == nullptr ? Time() : a->deadline});
   }
   return out;
 }

@@ -29,7 +29,8 @@ void TokenMap::TakeRange(IndexRange range, std::vector<Piece>& out) {
     const End piece = it->second;
     it = pieces_.erase(it);
     if (begin < range.begin) pieces_.emplace_hint(it, begin, End{range.begin, piece.token});
-    if (piece.end > range.end) it = pieces_.emplace_hint(it, range.end, End{piece.end, piece.token});
+    if (piece.end > range.end)
+      it = pieces_.emplace_hint(it, range.end, End{piece.end, piece.token});
     out.push_back({{std::max(begin, range.begin), std::min(piece.end, range.end)}, piece.token});
     if (piece.end > range.end) break;
   }

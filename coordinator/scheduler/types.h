@@ -21,7 +21,14 @@ namespace portolan {
 
 using ScanId = std::string;  // 10 characters of [a-z2-7], random
 
-enum class ScanState : uint8_t { kRunning = 1, kPaused = 2, kCancelling = 3, kComplete = 4, kPartial = 5, kCancelled = 6 };
+enum class ScanState : uint8_t {
+  kRunning = 1,
+  kPaused = 2,
+  kCancelling = 3,
+  kComplete = 4,
+  kPartial = 5,
+  kCancelled = 6
+};
 inline bool IsFinished(ScanState s) { return s >= ScanState::kComplete; }
 
 // Positions that will never be known, and why.
@@ -38,7 +45,7 @@ struct LeaseRecord {
   std::string agent;
   std::vector<IndexRange> ranges;  // for which this token is the newest
   uint32_t attempt = 1;
-  bool live = true;                // false: expired, but still the newest token of these positions
+  bool live = true;  // false: expired, but still the newest token of these positions
 };
 
 struct LaneRecord {
@@ -47,7 +54,8 @@ struct LaneRecord {
   IntervalSet done;     // counted in the ledger: reported outcomes and gaps
   std::vector<Gap> gaps;
   Ledger ledger;
-  std::vector<std::pair<IndexRange, uint32_t>> attempts;  // positions that were granted before without a verdict, and how often
+  std::vector<std::pair<IndexRange, uint32_t>>
+      attempts;  // positions that were granted before without a verdict, and how often
   bool finished = false;
 };
 
@@ -75,8 +83,8 @@ struct AgentReport {
   std::string incarnation;
   uint64_t revision_seen = 0;  // 0: none of this epoch
   std::vector<HeldLease> leases;
-  std::map<ScanId, double> shares;               // in force; negative: no limit
-  std::map<ScanId, uint64_t> known_scans;        // overlay version in force
+  std::map<ScanId, double> shares;         // in force; negative: no limit
+  std::map<ScanId, uint64_t> known_scans;  // overlay version in force
   bool draining = false;
   double measured_rate = 0;
   double max_rate = 0;
@@ -104,7 +112,8 @@ struct SyncDecision {
   std::map<ScanId, double> shares;  // negative: no limit
   std::vector<ScanContextRef> contexts;
   bool drain = false;
-  bool news = false;  // differs from what the agent said it has seen: answer at once. false: may be parked
+  bool news =
+      false;  // differs from what the agent said it has seen: answer at once. false: may be parked
 };
 
 // ---- results ----
@@ -114,39 +123,63 @@ struct ChunkClaim {
   Token token;
   std::string agent;
   IndexRange range;
-  IntervalSet owed;                // positions of `range` without a verdict
-  IntervalSet refused_by_scope;    // the part of `owed` that this agent may not probe at all
-  Ledger counts;                   // of the positions that are not owed; CHECKed to add up to range - owed
-  // Counts just these positions of `range` (none of them owed). Called at most once, within Complete, and only when a part of the
-  // chunk was counted before (kTrim), which is rare. Without it such a chunk is refused as kFenced.
+  IntervalSet owed;              // positions of `range` without a verdict
+  IntervalSet refused_by_scope;  // the part of `owed` that this agent may not probe at all
+  Ledger counts;  // of the positions that are not owed; CHECKed to add up to range - owed
+  // Counts just these positions of `range` (none of them owed). Called at most once, within
+  // Complete, and only when a part of the chunk was counted before (kTrim), which is rare. Without
+  // it such a chunk is refused as kFenced.
   std::function<Ledger(const IntervalSet& fresh)> count_part;
 };
 
 enum class Verdict : uint8_t {
   kAccept,     // count it whole (but for what is owed)
   kTrim,       // a part is done already: count only ChunkVerdict::fresh
-  kDuplicate,  // nothing of it is to be counted or stored (done already, or all owed); acknowledge it once the changes are committed
-  kFenced,     // the token is not the newest for what is not done yet: nothing changes, tell the agent to drop the lease
+  kDuplicate,  // nothing of it is to be counted or stored (done already, or all owed); acknowledge
+               // it once the changes are committed
+  kFenced,  // the token is not the newest for what is not done yet: nothing changes, tell the agent
+            // to drop the lease
 };
 
 struct ChunkVerdict {
   Verdict verdict = Verdict::kFenced;
   LaneId lane;
   ScanId scan;
-  IntervalSet fresh;     // positions to count: range - owed - already done
-  Ledger counts;         // of `fresh`; add it to the lane's ledger in the store. The scheduler has added it to its own.
+  IntervalSet fresh;  // positions to count: range - owed - already done
+  Ledger counts;  // of `fresh`; add it to the lane's ledger in the store. The scheduler has added
+                  // it to its own.
   uint32_t attempt = 1;
 };
 
 // ---- what must be stored, in order, before what depends on it is said to anybody ----
 
-struct PutLease { LeaseRecord lease; };            // new, shrunk, or expired
-struct DropLease { Token token; };
-struct PutGaps { LaneId lane; std::vector<Gap> gaps; };            // added to the lane's ledger and done set
-struct PutAttempts { LaneId lane; std::vector<std::pair<IndexRange, uint32_t>> attempts; };  // replaces the lane's list
-struct FinishLane { LaneId lane; };
-struct PutScanState { ScanId scan; ScanState state; WallTime started, finished; };
-struct PutOverlay { ScanId scan; DenyOverlay overlay; };
-using Change = std::variant<PutLease, DropLease, PutGaps, PutAttempts, FinishLane, PutScanState, PutOverlay>;
+struct PutLease {
+  LeaseRecord lease;
+};  // new, shrunk, or expired
+struct DropLease {
+  Token token;
+};
+struct PutGaps {
+  LaneId lane;
+  std::vector<Gap> gaps;
+};  // added to the lane's ledger and done set
+struct PutAttempts {
+  LaneId lane;
+  std::vector<std::pair<IndexRange, uint32_t>> attempts;
+};  // replaces the lane's list
+struct FinishLane {
+  LaneId lane;
+};
+struct PutScanState {
+  ScanId scan;
+  ScanState state;
+  WallTime started, finished;
+};
+struct PutOverlay {
+  ScanId scan;
+  DenyOverlay overlay;
+};
+using Change =
+    std::variant<PutLease, DropLease, PutGaps, PutAttempts, FinishLane, PutScanState, PutOverlay>;
 
 }  // namespace portolan

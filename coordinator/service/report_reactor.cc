@@ -163,7 +163,8 @@ void ReportReactor::MaybeWrite() {
       fenced_.clear();
       ack_due_ = false;
       writing_ = write = true;
-    } else if (starting_reads_ == 0 && (ended_ || broken_ || (read_closed_ && received_ == acked_))) {
+    } else if (starting_reads_ == 0 &&
+               (ended_ || broken_ || (read_closed_ && received_ == acked_))) {
       finished_ = true;
       status = ToGrpc(end_);
     } else {

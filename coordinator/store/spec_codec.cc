@@ -11,7 +11,8 @@ namespace {
 constexpr uint8_t kVersion = 1;
 
 absl::Status Damaged(std::string_view what) {
-  return DataLoss("stored {} is damaged: restore the data directory from a backup, or remove the scan", what);
+  return DataLoss(
+      "stored {} is damaged: restore the data directory from a backup, or remove the scan", what);
 }
 
 void PutU128(ByteWriter& w, uint128 v) {
@@ -31,7 +32,9 @@ uint128 GetU128(ByteReader& r) {
   return 0;
 }
 
-IpAddress Make(bool v6, uint128 value) { return v6 ? IpAddress::V6(value) : IpAddress::V4(static_cast<uint32_t>(value)); }
+IpAddress Make(bool v6, uint128 value) {
+  return v6 ? IpAddress::V6(value) : IpAddress::V4(static_cast<uint32_t>(value));
+}
 
 void PutAddress(ByteWriter& w, const IpAddress& a) { w.String(a.ToBytes()); }
 
@@ -42,7 +45,8 @@ IpAddress GetAddress(ByteReader& r) {
   return {};
 }
 
-// Ranges ascend and all of IPv4 comes first: for each family the number of ranges, then distance to the one before and length, less one.
+// Ranges ascend and all of IPv4 comes first: for each family the number of ranges, then distance to
+// the one before and length, less one.
 void PutIpSet(ByteWriter& w, const IpSet& set) {
   for (const bool v6 : {false, true}) {
     uint64_t n = 0;
@@ -193,7 +197,8 @@ absl::StatusOr<std::pair<ScanSpec, SpecCounts>> DecodeSpec(std::string_view byte
   spec.max_attempts = static_cast<uint32_t>(r.Varint());
   spec.lane_timeout = GetDuration(r);
   spec.retention = GetDuration(r);
-  if (!r.done() || mode < 1 || mode > 2 || priority < 1 || priority > 3) return Damaged("scan specification");
+  if (!r.done() || mode < 1 || mode > 2 || priority < 1 || priority > 3)
+    return Damaged("scan specification");
   return std::make_pair(std::move(spec), counts);
 }
 
@@ -285,7 +290,8 @@ std::string EncodeAttempts(const Attempts& attempts) {
   w.Varint(attempts.size());
   uint64_t from = 0;
   for (const auto& [range, count] : attempts) {
-    w.Signed(static_cast<int64_t>(range.begin - from));  // signed: their order is the scheduler's business
+    w.Signed(static_cast<int64_t>(range.begin -
+                                  from));  // signed: their order is the scheduler's business
     w.Varint(range.size());
     w.Varint(count);
     from = range.end;

@@ -9,17 +9,20 @@
 #include "coordinator/scheduler/types.h"
 #include "coordinator/store/store.h"
 
-// How scans are kept as blobs: compact, versioned (the first byte), independent of any schema language, so that every Store implementation
-// shares them. Decoders take damaged bytes: DataLoss, never a crash.
+// How scans are kept as blobs: compact, versioned (the first byte), independent of any schema
+// language, so that every Store implementation shares them. Decoders take damaged bytes: DataLoss,
+// never a crash.
 namespace portolan {
 
-// All of a spec but its space and resolved names: what lists of scans show. With counts, so that the space need not be read for them.
+// All of a spec but its space and resolved names: what lists of scans show. With counts, so that
+// the space need not be read for them.
 struct SpecCounts {
   uint64_t addresses = 0, positions = 0;
   uint32_t target_names = 0;
 };
 std::string EncodeSpec(const ScanSpec& spec);
-absl::StatusOr<std::pair<ScanSpec, SpecCounts>> DecodeSpec(std::string_view bytes);  // space: null, names: empty
+absl::StatusOr<std::pair<ScanSpec, SpecCounts>> DecodeSpec(
+    std::string_view bytes);  // space: null, names: empty
 
 // The scan space and the resolved names. 1 M single addresses take 2-5 MB.
 std::string EncodeSpace(const ScanSpec& spec);
@@ -42,7 +45,8 @@ absl::StatusOr<std::vector<CompactedGroup::Segment>> DecodeSegments(std::string_
 // No chunk encoding of `positions` is longer: what bounds decompression.
 inline size_t MaxEncodedSize(uint64_t positions) { return 4096 + 4 * positions; }
 
-// An address as a key that sorts like IpAddress: one byte 4 or 6, then 4 or 16 bytes in network order.
+// An address as a key that sorts like IpAddress: one byte 4 or 6, then 4 or 16 bytes in network
+// order.
 std::string AddressKey(const IpAddress& address);
 absl::StatusOr<IpAddress> AddressFromKey(std::string_view key);
 

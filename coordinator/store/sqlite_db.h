@@ -15,8 +15,9 @@ struct sqlite3_stmt;
 
 namespace portolan {
 
-// One prepared statement. Errors are kept: bind and step freely, then ask status() once. Parameters are numbered from 1, columns from 0.
-// Bound text and blobs must live until the next Reset. Used by the thread that owns its connection.
+// One prepared statement. Errors are kept: bind and step freely, then ask status() once. Parameters
+// are numbered from 1, columns from 0. Bound text and blobs must live until the next Reset. Used by
+// the thread that owns its connection.
 class Statement {
  public:
   Statement(sqlite3* db, std::string_view sql);
@@ -47,7 +48,9 @@ class Statement {
   void BindOne(int i, uint64_t v) { BindOne(i, static_cast<int64_t>(v)); }
   void BindOne(int i, int v) { BindOne(i, static_cast<int64_t>(v)); }
   void BindOne(int i, uint32_t v) { BindOne(i, static_cast<int64_t>(v)); }
-  struct Blob { std::string_view bytes; };
+  struct Blob {
+    std::string_view bytes;
+  };
   void BindOne(int i, Blob v);
   void BindOne(int i, std::string_view text);
   void BindOne(int i, const std::string& text) { BindOne(i, std::string_view(text)); }
@@ -62,19 +65,24 @@ class Statement {
 // One connection, with its prepared statements. Used by one thread at a time.
 class Connection {
  public:
-  // Write-ahead log, foreign keys, STRICT tables. `sync_full` and `read_only` as named; waits up to 10 s for another connection's lock.
+  // Write-ahead log, foreign keys, STRICT tables. `sync_full` and `read_only` as named; waits up to
+  // 10 s for another connection's lock.
   struct Options {
     bool sync_full = true;
     bool read_only = false;
     int cache_kib = 16 * 1024;
   };
-  static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& path, const Options& options);
+  static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& path,
+                                                          const Options& options);
   ~Connection();
 
-  // The statement of this text, prepared once and reset. `sql` must be a literal: it is the key. One use at a time of each.
+  // The statement of this text, prepared once and reset. `sql` must be a literal: it is the key.
+  // One use at a time of each.
   Statement& Sql(const char* sql);
   // A statement of the caller's own, for text that is made up at run time.
-  std::unique_ptr<Statement> Prepare(std::string_view sql) { return std::make_unique<Statement>(db_, sql); }
+  std::unique_ptr<Statement> Prepare(std::string_view sql) {
+    return std::make_unique<Statement>(db_, sql);
+  }
   // Several statements without parameters.
   absl::Status Execute(const std::string& sql);
   // Takes it back where SQLite has not done so itself already.
@@ -90,11 +98,13 @@ class Connection {
   std::unordered_map<const char*, std::unique_ptr<Statement>> statements_;
 };
 
-// What the last failure on `db` means to a person: ResourceExhausted when there is no room, DataLoss when the file is damaged, Internal when a
-// constraint was violated (a broken invariant of ours), Unavailable for the rest (I/O, locks).
+// What the last failure on `db` means to a person: ResourceExhausted when there is no room,
+// DataLoss when the file is damaged, Internal when a constraint was violated (a broken invariant of
+// ours), Unavailable for the rest (I/O, locks).
 absl::Status SqliteError(sqlite3* db, std::string_view what);
 
-// Brings the schema up to date, one transaction a migration. FailedPrecondition: the file is newer than this program, or not Portolan's.
+// Brings the schema up to date, one transaction a migration. FailedPrecondition: the file is newer
+// than this program, or not Portolan's.
 absl::Status Migrate(Connection& db);
 int LatestSchemaVersion();
 

@@ -11,11 +11,14 @@ namespace {
 
 // Positions of a chunk that have their verdict in it.
 absl::Status AddVerdicts(IndexRange range, std::string_view stored, IntervalSet& done) {
-  PORTOLAN_ASSIGN_OR_RETURN(const std::string outcomes, DecompressFromStorage(stored, MaxEncodedSize(range.size())));
+  PORTOLAN_ASSIGN_OR_RETURN(const std::string outcomes,
+                            DecompressFromStorage(stored, MaxEncodedSize(range.size())));
   PORTOLAN_ASSIGN_OR_RETURN(const DecodedOutcomes decoded, DecodeOutcomes(outcomes, range.size()));
-  if (decoded.codes.size() != range.size()) return DataLoss("a stored chunk at position {} has another length than it says", range.begin);
+  if (decoded.codes.size() != range.size())
+    return DataLoss("a stored chunk at position {} has another length than it says", range.begin);
   std::vector<bool> counts(decoded.table.size());
-  for (size_t i = 0; i < decoded.table.size(); ++i) counts[i] = decoded.table[i].state != State::kOwed;
+  for (size_t i = 0; i < decoded.table.size(); ++i)
+    counts[i] = decoded.table[i].state != State::kOwed;
   const size_t n = decoded.codes.size();
   for (size_t i = 0; i < n;) {
     const bool verdict = counts[decoded.codes[i]];
@@ -28,8 +31,12 @@ absl::Status AddVerdicts(IndexRange range, std::string_view stored, IntervalSet&
 }
 
 absl::Status LoadLane(Connection& db, LaneRecord& lane) {
-  // In position order, neighbours join in the set as they come. The index answers for complete chunks alone; the others are read.
-  Statement& chunks = db.Sql("SELECT begin_pos, end_pos, complete, number FROM chunks WHERE lane = ?1 ORDER BY begin_pos").Bind(lane.id.value);
+  // In position order, neighbours join in the set as they come. The index answers for complete
+  // chunks alone; the others are read.
+  Statement& chunks = db.Sql(
+                            "SELECT begin_pos, end_pos, complete, number FROM chunks WHERE lane = "
+                            "?1 ORDER BY begin_pos")
+                          .Bind(lane.id.value);
   std::vector<std::pair<IndexRange, int64_t>> partial;
   while (chunks.Step()) {
     const IndexRange range{chunks.U64(0), chunks.U64(1)};
@@ -46,10 +53,14 @@ absl::Status LoadLane(Connection& db, LaneRecord& lane) {
     PORTOLAN_RETURN_IF_ERROR(AddVerdicts(range, s.Bytes(0), lane.done));
     s.Reset();
   }
-  Statement& groups = db.Sql("SELECT begin_pos, end_pos FROM finished_groups WHERE lane = ?1 ORDER BY begin_pos").Bind(lane.id.value);
+  Statement& groups =
+      db.Sql("SELECT begin_pos, end_pos FROM finished_groups WHERE lane = ?1 ORDER BY begin_pos")
+          .Bind(lane.id.value);
   while (groups.Step()) lane.done.Add({groups.U64(0), groups.U64(1)});
   PORTOLAN_RETURN_IF_ERROR(groups.status());
-  Statement& gaps = db.Sql("SELECT begin_pos, end_pos, cause FROM gaps WHERE lane = ?1 ORDER BY begin_pos").Bind(lane.id.value);
+  Statement& gaps =
+      db.Sql("SELECT begin_pos, end_pos, cause FROM gaps WHERE lane = ?1 ORDER BY begin_pos")
+          .Bind(lane.id.value);
   while (gaps.Step()) {
     lane.gaps.push_back({{gaps.U64(0), gaps.U64(1)}, static_cast<Reason>(gaps.Int(2))});
     lane.done.Add(lane.gaps.back().range);
@@ -59,7 +70,10 @@ absl::Status LoadLane(Connection& db, LaneRecord& lane) {
 
 absl::Status LoadLeases(Connection& db, ScanRecord& record) {
   for (const LaneRecord& lane : record.lanes) {
-    Statement& s = db.Sql("SELECT token, agent, ranges, attempt, live FROM leases WHERE lane = ?1 ORDER BY token").Bind(lane.id.value);
+    Statement& s = db.Sql(
+                         "SELECT token, agent, ranges, attempt, live FROM leases WHERE lane = ?1 "
+                         "ORDER BY token")
+                       .Bind(lane.id.value);
     while (s.Step()) {
       LeaseRecord lease;
       lease.token = Token{s.U64(0)};
@@ -78,8 +92,10 @@ absl::Status LoadLeases(Connection& db, ScanRecord& record) {
 absl::StatusOr<ScanRecord> LoadScan(Connection& db, int64_t number) {
   ScanSummary summary;
   Statement& s = db.Sql(
-      "SELECT number, id, state, created, started, finished, spec, overlay, space FROM scans JOIN spaces ON scan = number WHERE number = ?1");
-  if (!s.Bind(number).Step()) return s.status().ok() ? DataLoss("scan {} has no scan space", number) : s.status();
+      "SELECT number, id, state, created, started, finished, spec, overlay, space FROM scans JOIN "
+      "spaces ON scan = number WHERE number = ?1");
+  if (!s.Bind(number).Step())
+    return s.status().ok() ? DataLoss("scan {} has no scan space", number) : s.status();
   PORTOLAN_RETURN_IF_ERROR(DecodeScan(s, summary));
   ScanRecord& record = summary.record;
   auto spec = std::make_shared<ScanSpec>(*record.spec);
@@ -87,7 +103,8 @@ absl::StatusOr<ScanRecord> LoadScan(Connection& db, int64_t number) {
   record.spec = std::move(spec);
   s.Reset();
   Statement& lanes = db.Sql(
-      "SELECT id, vantage, finished, open, closed, filtered, unreachable, excluded, agent_scope, no_agent, attempts, cancelled, extra, tried "
+      "SELECT id, vantage, finished, open, closed, filtered, unreachable, excluded, agent_scope, "
+      "no_agent, attempts, cancelled, extra, tried "
       "FROM lanes WHERE scan = ?1 ORDER BY id");
   lanes.Bind(number);
   while (lanes.Step()) {
@@ -109,7 +126,8 @@ absl::Status Load(Connection& db, Store::StartState& out) {
     if (meta.Bytes(0) == "next_lane") out.next_lane = meta.U64(1);
   }
   PORTOLAN_RETURN_IF_ERROR(meta.status());
-  Statement& scans = db.Sql("SELECT number FROM scans WHERE state < ?1 AND deleted = 0 ORDER BY number");
+  Statement& scans =
+      db.Sql("SELECT number FROM scans WHERE state < ?1 AND deleted = 0 ORDER BY number");
   scans.Bind(static_cast<int64_t>(ScanState::kComplete));
   std::vector<int64_t> numbers;
   while (scans.Step()) numbers.push_back(scans.Int(0));

@@ -7,7 +7,8 @@
 namespace portolan {
 namespace {
 
-constexpr int64_t kApplicationId = 0x506F7274;  // "Port", in the file's header, so that other SQLite files are not taken for ours
+constexpr int64_t kApplicationId =
+    0x506F7274;  // "Port", in the file's header, so that other SQLite files are not taken for ours
 
 absl::StatusOr<int64_t> Pragma(Connection& db, const char* sql) {
   const auto statement = db.Prepare(sql);
@@ -25,16 +26,20 @@ absl::Status Migrate(Connection& db) {
   PORTOLAN_ASSIGN_OR_RETURN(const int64_t application, Pragma(db, "PRAGMA application_id"));
   PORTOLAN_ASSIGN_OR_RETURN(const int64_t tables, Pragma(db, "SELECT count(*) FROM sqlite_schema"));
   if (application != kApplicationId && (version != 0 || application != 0 || tables != 0)) {
-    return FailedPrecondition("portolan.db is a database of another program: give the coordinator a data directory of its own");
+    return FailedPrecondition(
+        "portolan.db is a database of another program: give the coordinator a data directory of "
+        "its own");
   }
   if (version > LatestSchemaVersion()) {
-    return FailedPrecondition("portolan.db has schema version {}, this program knows up to {}: run a newer portolan-coordinator", version,
-                              LatestSchemaVersion());
+    return FailedPrecondition(
+        "portolan.db has schema version {}, this program knows up to {}: run a newer "
+        "portolan-coordinator",
+        version, LatestSchemaVersion());
   }
   for (int64_t next = version + 1; next <= LatestSchemaVersion(); ++next) {
-    const absl::Status status =
-        db.Execute(fmt::format("BEGIN IMMEDIATE;\n{}\nPRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT;",
-                               kSchemaMigrations[next - 1], kApplicationId, next));
+    const absl::Status status = db.Execute(fmt::format(
+        "BEGIN IMMEDIATE;\n{}\nPRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT;",
+        kSchemaMigrations[next - 1], kApplicationId, next));
     if (!status.ok()) {
       db.Rollback();
       return Annotate(status, fmt::format("schema migration {}", next));

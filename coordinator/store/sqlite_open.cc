@@ -1,4 +1,5 @@
-// Opening a data directory: made where it is missing, locked against a second coordinator, its schema brought up to date.
+// Opening a data directory: made where it is missing, locked against a second coordinator, its
+// schema brought up to date.
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -36,7 +37,8 @@ absl::Status FileError(const std::string& path, std::string_view what, int error
 absl::Status MakeDirectory(const std::string& path) {
   for (size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
     const std::string part = path.substr(0, slash);
-    if (mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) return FileError(part, "cannot make the data directory", errno);
+    if (mkdir(part.c_str(), 0700) != 0 && errno != EEXIST)
+      return FileError(part, "cannot make the data directory", errno);
     if (slash == std::string::npos) break;
   }
   struct stat st;
@@ -55,7 +57,10 @@ class FileLock {
     if (fd_ < 0) return FileError(path, "cannot make the lock file", errno);
     if (flock(fd_, LOCK_EX | LOCK_NB) == 0) return absl::OkStatus();
     if (errno != EWOULDBLOCK) return FileError(path, "cannot lock", errno);
-    return FailedPrecondition("{} is locked: another coordinator uses this data directory; stop it, or give this one another --data", path);
+    return FailedPrecondition(
+        "{} is locked: another coordinator uses this data directory; stop it, or give this one "
+        "another --data",
+        path);
   }
   int Release() { return std::exchange(fd_, -1); }
 
@@ -66,12 +71,14 @@ class FileLock {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const SqliteOptions& options) {
-  if (options.directory.empty()) return InvalidArgument("the data directory is empty: give --data a directory");
+  if (options.directory.empty())
+    return InvalidArgument("the data directory is empty: give --data a directory");
   PORTOLAN_RETURN_IF_ERROR(MakeDirectory(options.directory));
   FileLock lock;
   PORTOLAN_RETURN_IF_ERROR(lock.Take(options.directory + "/portolan.lock"));
   const std::string path = options.directory + "/portolan.db";
-  // Made here, so that nobody else may read it even where the directory lets them; SQLite gives its log the same mode.
+  // Made here, so that nobody else may read it even where the directory lets them; SQLite gives its
+  // log the same mode.
   const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (file < 0) return FileError(path, "cannot open the database", errno);
   close(file);
@@ -81,7 +88,8 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const SqliteOptions& opti
   PORTOLAN_ASSIGN_OR_RETURN(std::unique_ptr<Connection> writer, Connection::Open(path, connection));
   PORTOLAN_RETURN_IF_ERROR(Migrate(*writer));
   if (options.max_bytes > 0) {
-    PORTOLAN_RETURN_IF_ERROR(writer->Execute(fmt::format("PRAGMA max_page_count = {}", std::max<uint64_t>(1, options.max_bytes / 4096))));
+    PORTOLAN_RETURN_IF_ERROR(writer->Execute(fmt::format(
+        "PRAGMA max_page_count = {}", std::max<uint64_t>(1, options.max_bytes / 4096))));
   }
   connection.read_only = true;
   connection.cache_kib = 8 * 1024;
@@ -90,7 +98,8 @@ absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const SqliteOptions& opti
     PORTOLAN_ASSIGN_OR_RETURN(std::unique_ptr<Connection> db, Connection::Open(path, connection));
     readers.push_back(std::make_unique<SqliteReader>(std::move(db)));
   }
-  return std::unique_ptr<Store>(std::make_unique<SqliteStore>(options, lock.Release(), std::move(writer), std::move(readers)));
+  return std::unique_ptr<Store>(std::make_unique<SqliteStore>(
+      options, lock.Release(), std::move(writer), std::move(readers)));
 }
 
 }  // namespace portolan

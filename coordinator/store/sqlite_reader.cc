@@ -47,7 +47,8 @@ LaneRecord DecodeLane(const Statement& s) {
 
 absl::Status SqliteReader::ReadLanes(int64_t scan, ScanRecord& record) {
   Statement& s = db_->Sql(
-      "SELECT id, vantage, finished, open, closed, filtered, unreachable, excluded, agent_scope, no_agent, attempts, cancelled, extra, tried "
+      "SELECT id, vantage, finished, open, closed, filtered, unreachable, excluded, agent_scope, "
+      "no_agent, attempts, cancelled, extra, tried "
       "FROM lanes WHERE scan = ?1 ORDER BY id");
   s.Bind(scan);
   while (s.Step()) record.lanes.push_back(DecodeLane(s));
@@ -58,7 +59,8 @@ absl::StatusOr<std::optional<ScanSummary>> SqliteReader::GetScan(const ScanId& i
   Snapshot snapshot(*db_);
   PORTOLAN_RETURN_IF_ERROR(snapshot.status());
   Statement& s = db_->Sql(
-      "SELECT number, id, state, created, started, finished, spec, overlay, space FROM scans JOIN spaces ON scan = number "
+      "SELECT number, id, state, created, started, finished, spec, overlay, space FROM scans JOIN "
+      "spaces ON scan = number "
       "WHERE id = ?1 AND deleted = 0");
   if (!s.Bind(id).Step()) {
     PORTOLAN_RETURN_IF_ERROR(s.status());
@@ -74,24 +76,33 @@ absl::StatusOr<std::optional<ScanSummary>> SqliteReader::GetScan(const ScanId& i
   PORTOLAN_RETURN_IF_ERROR(ReadLanes(number, out->record));
   // The gaps that people are shown; the scheduler's own list may be longer.
   for (LaneRecord& lane : out->record.lanes) {
-    Statement& gaps = db_->Sql("SELECT begin_pos, end_pos, cause FROM gaps WHERE lane = ?1 ORDER BY begin_pos LIMIT 1000").Bind(lane.id.value);
-    while (gaps.Step()) lane.gaps.push_back({{gaps.U64(0), gaps.U64(1)}, static_cast<Reason>(gaps.Int(2))});
+    Statement& gaps = db_->Sql(
+                             "SELECT begin_pos, end_pos, cause FROM gaps WHERE lane = ?1 ORDER BY "
+                             "begin_pos LIMIT 1000")
+                          .Bind(lane.id.value);
+    while (gaps.Step())
+      lane.gaps.push_back({{gaps.U64(0), gaps.U64(1)}, static_cast<Reason>(gaps.Int(2))});
     PORTOLAN_RETURN_IF_ERROR(gaps.status());
   }
   return out;
 }
 
-absl::StatusOr<std::vector<ScanSummary>> SqliteReader::ListScans(size_t limit, const ScanId& after) {
+absl::StatusOr<std::vector<ScanSummary>> SqliteReader::ListScans(size_t limit,
+                                                                 const ScanId& after) {
   Snapshot snapshot(*db_);
   PORTOLAN_RETURN_IF_ERROR(snapshot.status());
   int64_t before = INT64_MAX;
   if (!after.empty()) {
     Statement& find = db_->Sql("SELECT number FROM scans WHERE id = ?1").Bind(after);
-    if (!find.Step()) return find.status().ok() ? NotFound("no scan \"{}\" to continue the list after: begin anew", after) : find.status();
+    if (!find.Step())
+      return find.status().ok()
+                 ? NotFound("no scan \"{}\" to continue the list after: begin anew", after)
+                 : find.status();
     before = find.Int(0);
   }
   Statement& s = db_->Sql(
-      "SELECT number, id, state, created, started, finished, spec, overlay FROM scans WHERE number < ?1 AND deleted = 0 "
+      "SELECT number, id, state, created, started, finished, spec, overlay FROM scans WHERE number "
+      "< ?1 AND deleted = 0 "
       "ORDER BY number DESC LIMIT ?2");
   s.Bind(before, static_cast<uint64_t>(limit));
   std::vector<ScanSummary> out;
@@ -101,22 +112,32 @@ absl::StatusOr<std::vector<ScanSummary>> SqliteReader::ListScans(size_t limit, c
     numbers.push_back(s.Int(0));
   }
   PORTOLAN_RETURN_IF_ERROR(s.status());
-  for (size_t i = 0; i < out.size(); ++i) PORTOLAN_RETURN_IF_ERROR(ReadLanes(numbers[i], out[i].record));
+  for (size_t i = 0; i < out.size(); ++i)
+    PORTOLAN_RETURN_IF_ERROR(ReadLanes(numbers[i], out[i].record));
   return out;
 }
 
-absl::StatusOr<std::vector<ScanId>> SqliteReader::FindScans(const std::string& prefix, size_t limit) {
+absl::StatusOr<std::vector<ScanId>> SqliteReader::FindScans(const std::string& prefix,
+                                                            size_t limit) {
   std::vector<ScanId> out;
-  Statement& s = prefix == "last" ? db_->Sql("SELECT id FROM scans WHERE deleted = 0 ORDER BY number DESC LIMIT 1").Bind()
-                                  : db_->Sql("SELECT id FROM scans WHERE id >= ?1 AND id < ?1 || '{' AND deleted = 0 ORDER BY id LIMIT ?2")
-                                        .Bind(prefix, static_cast<uint64_t>(limit));  // '{' sorts behind every letter of an id
+  Statement& s =
+      prefix == "last"
+          ? db_->Sql("SELECT id FROM scans WHERE deleted = 0 ORDER BY number DESC LIMIT 1").Bind()
+          : db_->Sql(
+                   "SELECT id FROM scans WHERE id >= ?1 AND id < ?1 || '{' AND deleted = 0 ORDER "
+                   "BY id LIMIT ?2")
+                .Bind(prefix,
+                      static_cast<uint64_t>(limit));  // '{' sorts behind every letter of an id
   while (s.Step()) out.emplace_back(s.Bytes(0));
   PORTOLAN_RETURN_IF_ERROR(s.status());
   return out;
 }
 
-absl::StatusOr<std::optional<std::pair<ScanId, std::string>>> SqliteReader::FindRequest(const std::string& key) {
-  Statement& s = db_->Sql("SELECT s.id, r.digest FROM requests r JOIN scans s ON s.number = r.scan WHERE r.key = ?1 AND s.deleted = 0");
+absl::StatusOr<std::optional<std::pair<ScanId, std::string>>> SqliteReader::FindRequest(
+    const std::string& key) {
+  Statement& s = db_->Sql(
+      "SELECT s.id, r.digest FROM requests r JOIN scans s ON s.number = r.scan WHERE r.key = ?1 "
+      "AND s.deleted = 0");
   std::optional<std::pair<ScanId, std::string>> out;
   if (s.Bind(key).Step()) out.emplace(s.Bytes(0), s.Bytes(1));
   PORTOLAN_RETURN_IF_ERROR(s.status());
@@ -146,20 +167,25 @@ absl::StatusOr<Store::GroupOutcomes> SqliteReader::ReadGroup(LaneId lane, IndexR
   Snapshot snapshot(*db_);
   PORTOLAN_RETURN_IF_ERROR(snapshot.status());
   Store::GroupOutcomes out;
-  Statement& whole = db_->Sql("SELECT number, segments, outcomes FROM finished_groups WHERE lane = ?1 AND begin_pos = ?2 AND end_pos = ?3");
+  Statement& whole = db_->Sql(
+      "SELECT number, segments, outcomes FROM finished_groups WHERE lane = ?1 AND begin_pos = ?2 "
+      "AND end_pos = ?3");
   if (whole.Bind(lane.value, group.begin, group.end).Step()) {
     out.version = 2 * whole.U64(0) + 1;
     CompactedGroup& g = out.natural.emplace();
     g.lane = lane;
     g.range = group;
-    PORTOLAN_ASSIGN_OR_RETURN(g.outcomes, DecompressFromStorage(whole.Bytes(2), MaxEncodedSize(group.size())));
-    PORTOLAN_ASSIGN_OR_RETURN(const std::string segments, DecompressFromStorage(whole.Bytes(1), kMaxSegmentBytes));
+    PORTOLAN_ASSIGN_OR_RETURN(g.outcomes,
+                              DecompressFromStorage(whole.Bytes(2), MaxEncodedSize(group.size())));
+    PORTOLAN_ASSIGN_OR_RETURN(const std::string segments,
+                              DecompressFromStorage(whole.Bytes(1), kMaxSegmentBytes));
     PORTOLAN_ASSIGN_OR_RETURN(g.segments, DecodeSegments(segments));
     return out;
   }
   PORTOLAN_RETURN_IF_ERROR(whole.status());
   Statement& s = db_->Sql(
-      "SELECT number, begin_pos, end_pos, origin, start, duration, outcomes FROM chunks WHERE lane = ?1 AND begin_pos >= ?2 AND begin_pos < ?3 "
+      "SELECT number, begin_pos, end_pos, origin, start, duration, outcomes FROM chunks WHERE lane "
+      "= ?1 AND begin_pos >= ?2 AND begin_pos < ?3 "
       "ORDER BY number");
   s.Bind(lane.value, group.begin, group.end);
   while (s.Step()) {
@@ -171,7 +197,8 @@ absl::StatusOr<Store::GroupOutcomes> SqliteReader::ReadGroup(LaneId lane, IndexR
     chunk.vantage = origin->vantage;
     chunk.start = FromUnixMicros(s.Int(4));
     chunk.duration_ms = static_cast<uint32_t>(s.Int(5));
-    PORTOLAN_ASSIGN_OR_RETURN(chunk.outcomes, DecompressFromStorage(s.Bytes(6), MaxEncodedSize(chunk.range.size())));
+    PORTOLAN_ASSIGN_OR_RETURN(
+        chunk.outcomes, DecompressFromStorage(s.Bytes(6), MaxEncodedSize(chunk.range.size())));
     out.version = std::max(out.version, 2 * s.U64(0));
   }
   PORTOLAN_RETURN_IF_ERROR(s.status());
@@ -180,8 +207,10 @@ absl::StatusOr<Store::GroupOutcomes> SqliteReader::ReadGroup(LaneId lane, IndexR
 
 absl::StatusOr<uint64_t> SqliteReader::GroupVersion(LaneId lane, IndexRange group) {
   Statement& s = db_->Sql(
-      "SELECT (SELECT 2 * number + 1 FROM finished_groups WHERE lane = ?1 AND begin_pos = ?2 AND end_pos = ?3), "
-      "(SELECT 2 * max(number) FROM chunks WHERE lane = ?1 AND begin_pos >= ?2 AND begin_pos < ?3)");
+      "SELECT (SELECT 2 * number + 1 FROM finished_groups WHERE lane = ?1 AND begin_pos = ?2 AND "
+      "end_pos = ?3), "
+      "(SELECT 2 * max(number) FROM chunks WHERE lane = ?1 AND begin_pos >= ?2 AND begin_pos < "
+      "?3)");
   if (!s.Bind(lane.value, group.begin, group.end).Step()) return s.status();
   const uint64_t version = s.IsNull(0) ? s.U64(1) : s.U64(0);
   s.Reset();
@@ -192,8 +221,10 @@ absl::StatusOr<std::vector<Gap>> SqliteReader::ReadGaps(LaneId lane, IndexRange 
   std::vector<Gap> out;
   // Gaps are disjoint: at most one that begins before the range reaches into it.
   Statement& s = db_->Sql(
-      "SELECT begin_pos, end_pos, cause FROM gaps WHERE lane = ?1 AND begin_pos < ?3 AND begin_pos >= "
-      "ifnull((SELECT max(begin_pos) FROM gaps WHERE lane = ?1 AND begin_pos <= ?2), ?2) ORDER BY begin_pos");
+      "SELECT begin_pos, end_pos, cause FROM gaps WHERE lane = ?1 AND begin_pos < ?3 AND begin_pos "
+      ">= "
+      "ifnull((SELECT max(begin_pos) FROM gaps WHERE lane = ?1 AND begin_pos <= ?2), ?2) ORDER BY "
+      "begin_pos");
   s.Bind(lane.value, range.begin, range.end);
   while (s.Step()) {
     const IndexRange cut{std::max(range.begin, s.U64(0)), std::min(range.end, s.U64(1))};
@@ -203,33 +234,44 @@ absl::StatusOr<std::vector<Gap>> SqliteReader::ReadGaps(LaneId lane, IndexRange 
   return out;
 }
 
-absl::StatusOr<std::optional<uint64_t>> SqliteReader::NextStored(LaneId lane, uint64_t from, Store::Kinds kinds) {
+absl::StatusOr<std::optional<uint64_t>> SqliteReader::NextStored(LaneId lane, uint64_t from,
+                                                                 Store::Kinds kinds) {
   std::optional<uint64_t> out;
   const auto look = [&](const char* sql) -> absl::Status {
     Statement& s = db_->Sql(sql).Bind(lane.value, from);
-    if (s.Step() && !s.IsNull(0)) out = std::min(out.value_or(UINT64_MAX), std::max(from, s.U64(0)));
+    if (s.Step() && !s.IsNull(0))
+      out = std::min(out.value_or(UINT64_MAX), std::max(from, s.U64(0)));
     PORTOLAN_RETURN_IF_ERROR(s.status());
     s.Reset();
     return absl::OkStatus();
   };
-  // What began before `from` and reaches beyond it is found at `from`. Chunks are looked for by where they begin.
-  if (kinds.chunks) PORTOLAN_RETURN_IF_ERROR(look("SELECT min(begin_pos) FROM chunks WHERE lane = ?1 AND begin_pos >= ?2"));
+  // What began before `from` and reaches beyond it is found at `from`. Chunks are looked for by
+  // where they begin.
+  if (kinds.chunks)
+    PORTOLAN_RETURN_IF_ERROR(
+        look("SELECT min(begin_pos) FROM chunks WHERE lane = ?1 AND begin_pos >= ?2"));
   if (kinds.groups) {
-    PORTOLAN_RETURN_IF_ERROR(look("SELECT min(begin_pos) FROM finished_groups WHERE lane = ?1 AND begin_pos >= ?2"));
-    PORTOLAN_RETURN_IF_ERROR(look(
-        "SELECT iif(end_pos > ?2, ?2, NULL) FROM finished_groups WHERE lane = ?1 AND begin_pos < ?2 ORDER BY begin_pos DESC LIMIT 1"));
+    PORTOLAN_RETURN_IF_ERROR(
+        look("SELECT min(begin_pos) FROM finished_groups WHERE lane = ?1 AND begin_pos >= ?2"));
+    PORTOLAN_RETURN_IF_ERROR(
+        look("SELECT iif(end_pos > ?2, ?2, NULL) FROM finished_groups WHERE lane = ?1 AND "
+             "begin_pos < ?2 ORDER BY begin_pos DESC LIMIT 1"));
   }
   if (kinds.gaps) {
-    PORTOLAN_RETURN_IF_ERROR(look("SELECT min(begin_pos) FROM gaps WHERE lane = ?1 AND begin_pos >= ?2"));
     PORTOLAN_RETURN_IF_ERROR(
-        look("SELECT iif(end_pos > ?2, ?2, NULL) FROM gaps WHERE lane = ?1 AND begin_pos < ?2 ORDER BY begin_pos DESC LIMIT 1"));
+        look("SELECT min(begin_pos) FROM gaps WHERE lane = ?1 AND begin_pos >= ?2"));
+    PORTOLAN_RETURN_IF_ERROR(
+        look("SELECT iif(end_pos > ?2, ?2, NULL) FROM gaps WHERE lane = ?1 AND begin_pos < ?2 "
+             "ORDER BY begin_pos DESC LIMIT 1"));
   }
   return out;
 }
 
 absl::StatusOr<std::vector<ScanId>> SqliteReader::Expired(WallTime now, size_t limit) {
   std::vector<ScanId> out;
-  Statement& s = db_->Sql("SELECT id FROM scans WHERE expires > 0 AND expires < ?1 AND deleted = 0 ORDER BY expires LIMIT ?2")
+  Statement& s = db_->Sql(
+                        "SELECT id FROM scans WHERE expires > 0 AND expires < ?1 AND deleted = 0 "
+                        "ORDER BY expires LIMIT ?2")
                      .Bind(ToUnixMicros(now), static_cast<uint64_t>(limit));
   while (s.Step()) out.emplace_back(s.Bytes(0));
   PORTOLAN_RETURN_IF_ERROR(s.status());

@@ -9,7 +9,8 @@
 
 namespace portolan {
 
-// The questions that a store answers, over one connection; the comments are in store.h. Used by one thread at a time; owns the connection.
+// The questions that a store answers, over one connection; the comments are in store.h. Used by one
+// thread at a time; owns the connection.
 class SqliteReader {
  public:
   explicit SqliteReader(std::unique_ptr<Connection> db) : db_(std::move(db)) {}
@@ -18,16 +19,22 @@ class SqliteReader {
   absl::StatusOr<std::vector<ScanSummary>> ListScans(size_t limit, const ScanId& after);
   absl::StatusOr<std::vector<ScanId>> FindScans(const std::string& prefix, size_t limit);
   absl::StatusOr<std::optional<std::pair<ScanId, std::string>>> FindRequest(const std::string& key);
-  absl::StatusOr<Store::RowPage> ReadRows(const RowFilter& filter, const std::optional<Store::RowKey>& after, size_t limit);
-  absl::StatusOr<std::vector<StoredRow>> ReadRowsAt(LaneId lane, const std::vector<uint64_t>& positions);
+  absl::StatusOr<Store::RowPage> ReadRows(const RowFilter& filter,
+                                          const std::optional<Store::RowKey>& after, size_t limit);
+  absl::StatusOr<std::vector<StoredRow>> ReadRowsAt(LaneId lane,
+                                                    const std::vector<uint64_t>& positions);
   absl::StatusOr<Store::GroupOutcomes> ReadGroup(LaneId lane, IndexRange group);
   absl::StatusOr<uint64_t> GroupVersion(LaneId lane, IndexRange group);
   absl::StatusOr<std::vector<Gap>> ReadGaps(LaneId lane, IndexRange range);
-  absl::StatusOr<std::optional<uint64_t>> NextStored(LaneId lane, uint64_t from, Store::Kinds kinds);
+  absl::StatusOr<std::optional<uint64_t>> NextStored(LaneId lane, uint64_t from,
+                                                     Store::Kinds kinds);
   absl::StatusOr<std::vector<ScanId>> Expired(WallTime now, size_t limit);
 
   // Who saw something.
-  struct Origin { std::string agent, vantage; IpAddress source; };
+  struct Origin {
+    std::string agent, vantage;
+    IpAddress source;
+  };
 
  private:
   // One state of the database for several statements.
@@ -52,7 +59,8 @@ class SqliteReader {
 
 // Of "number, id, state, created, started, finished, spec, overlay" of a scan.
 absl::Status DecodeScan(const Statement& s, ScanSummary& out);
-// Of "id, vantage, finished, " and the ledger's columns in their order. Without `done` and `attempts`.
+// Of "id, vantage, finished, " and the ledger's columns in their order. Without `done` and
+// `attempts`.
 LaneRecord DecodeLane(const Statement& s);
 
 }  // namespace portolan

@@ -1,5 +1,6 @@
-// Pages of open rows in the order (address, port, lane): each lane's index gives its rows in order of (address, port), and these streams are
-// merged. Filters leap from one wanted range of addresses to the next instead of reading what lies between.
+// Pages of open rows in the order (address, port, lane): each lane's index gives its rows in order
+// of (address, port), and these streams are merged. Filters leap from one wanted range of addresses
+// to the next instead of reading what lies between.
 #include <algorithm>
 
 #include "common/base/status.h"
@@ -11,11 +12,13 @@ namespace {
 
 using Blob = Statement::Blob;
 
-// Rows looked at for one page, beyond those that are returned: keeps a page of a rare port in a large scan short.
+// Rows looked at for one page, beyond those that are returned: keeps a page of a rare port in a
+// large scan short.
 constexpr size_t kMaxSkipped = 50'000;
 
 constexpr char kByAddress[] =
-    "SELECT address, port, position, reason, rtt_us, seen, origin, token FROM open_ports INDEXED BY open_ports_by_address "
+    "SELECT address, port, position, reason, rtt_us, seen, origin, token FROM open_ports INDEXED "
+    "BY open_ports_by_address "
     "WHERE lane = ?1 AND (address, port) >= (?2, ?3) ORDER BY address, port";
 
 struct Cursor {
@@ -66,20 +69,24 @@ absl::Status SqliteReader::FillRow(const Statement& s, LaneId lane, StoredRow& r
   return absl::OkStatus();
 }
 
-absl::StatusOr<Store::RowPage> SqliteReader::ReadRows(const RowFilter& filter, const std::optional<Store::RowKey>& after, size_t limit) {
+absl::StatusOr<Store::RowPage> SqliteReader::ReadRows(const RowFilter& filter,
+                                                      const std::optional<Store::RowKey>& after,
+                                                      size_t limit) {
   Snapshot snapshot(*db_);
   PORTOLAN_RETURN_IF_ERROR(snapshot.status());
   const std::vector<IpRange>& ranges = filter.addresses.ranges();
   size_t budget = limit + kMaxSkipped;
 
-  // Moves a cursor on until it stands on a row that the filter wants. False: the budget is used up, and it stands on a row not yet judged.
+  // Moves a cursor on until it stands on a row that the filter wants. False: the budget is used up,
+  // and it stands on a row not yet judged.
   const auto settle = [&](Cursor& c) -> absl::StatusOr<bool> {
     while (!c.done) {
       if (budget == 0) return false;
       --budget;
       if (!ranges.empty()) {
         const auto range =
-            std::lower_bound(ranges.begin(), ranges.end(), c.address, [](const IpRange& r, const IpAddress& a) { return r.last < a; });
+            std::lower_bound(ranges.begin(), ranges.end(), c.address,
+                             [](const IpRange& r, const IpAddress& a) { return r.last < a; });
         if (range == ranges.end()) {
           c.done = true;
           c.statement->Reset();
@@ -96,7 +103,8 @@ absl::StatusOr<Store::RowPage> SqliteReader::ReadRows(const RowFilter& filter, c
       }
       if (!filter.vantages.empty()) {
         PORTOLAN_ASSIGN_OR_RETURN(const Origin* origin, FindOrigin(c.statement->Int(6)));
-        if (std::find(filter.vantages.begin(), filter.vantages.end(), origin->vantage) == filter.vantages.end()) {
+        if (std::find(filter.vantages.begin(), filter.vantages.end(), origin->vantage) ==
+            filter.vantages.end()) {
           c.Next();
           continue;
         }
@@ -136,7 +144,8 @@ absl::StatusOr<Store::RowPage> SqliteReader::ReadRows(const RowFilter& filter, c
     Cursor& first = *heap.front();
     if (exhausted || page.rows.size() >= limit) {
       // Everything before `first` was judged. Lanes count from 1, so this is "just before it".
-      page.next = Store::RowKey{first.address, static_cast<uint16_t>(first.port), first.lane.value - 1};
+      page.next =
+          Store::RowKey{first.address, static_cast<uint16_t>(first.port), first.lane.value - 1};
       break;
     }
     PORTOLAN_RETURN_IF_ERROR(FillRow(*first.statement, first.lane, page.rows.emplace_back()));
@@ -152,14 +161,17 @@ absl::StatusOr<Store::RowPage> SqliteReader::ReadRows(const RowFilter& filter, c
   return page;
 }
 
-absl::StatusOr<std::vector<StoredRow>> SqliteReader::ReadRowsAt(LaneId lane, const std::vector<uint64_t>& positions) {
+absl::StatusOr<std::vector<StoredRow>> SqliteReader::ReadRowsAt(
+    LaneId lane, const std::vector<uint64_t>& positions) {
   Snapshot snapshot(*db_);
   PORTOLAN_RETURN_IF_ERROR(snapshot.status());
   std::vector<StoredRow> out;
   Statement& s = db_->Sql(
-      "SELECT address, port, position, reason, rtt_us, seen, origin, token FROM open_ports WHERE lane = ?1 AND position = ?2");
+      "SELECT address, port, position, reason, rtt_us, seen, origin, token FROM open_ports WHERE "
+      "lane = ?1 AND position = ?2");
   for (const uint64_t position : positions) {
-    if (s.Bind(lane.value, position).Step()) PORTOLAN_RETURN_IF_ERROR(FillRow(s, lane, out.emplace_back()));
+    if (s.Bind(lane.value, position).Step())
+      PORTOLAN_RETURN_IF_ERROR(FillRow(s, lane, out.emplace_back()));
     PORTOLAN_RETURN_IF_ERROR(s.status());
   }
   return out;

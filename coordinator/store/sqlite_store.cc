@@ -15,14 +15,17 @@
 namespace portolan {
 namespace {
 
-constexpr size_t kMaxCommitCost = 16u << 20;  // bounds how long one commit takes, and thereby the wait for an acknowledgement
-constexpr size_t kRowCost = 1000;             // a row costs as much as so many bytes of outcomes: about 10 us
+constexpr size_t kMaxCommitCost =
+    16u << 20;  // bounds how long one commit takes, and thereby the wait for an acknowledgement
+constexpr size_t kRowCost = 1000;  // a row costs as much as so many bytes of outcomes: about 10 us
 constexpr size_t kMaxCommitItems = 1024;
 constexpr Duration kFirstRetry = std::chrono::milliseconds(100);
 constexpr Duration kLastRetry = std::chrono::seconds(2);
-// Pages change often in the tables' indexes: the longer the log, the more of these changes reach the database as one. 64 MiB of 4 KiB pages.
+// Pages change often in the tables' indexes: the longer the log, the more of these changes reach
+// the database as one. 64 MiB of 4 KiB pages.
 constexpr int kCheckpointPages = 16 * 1024;
-constexpr int kTruncatePages = 16 * kCheckpointPages;  // readers kept the log from being reused: wait for them
+constexpr int kTruncatePages =
+    16 * kCheckpointPages;      // readers kept the log from being reused: wait for them
 constexpr int kPurgeEvery = 8;  // commits, while there is no idle time
 
 uint64_t FileSize(const std::string& path) {
@@ -93,7 +96,8 @@ void SqliteStore::Write(WriteBatch batch, std::function<void()> done) {
 
 void SqliteStore::Compact(CompactedGroup group, std::function<void()> done) {
   size_t bytes = sizeof(group) + group.outcomes.size();
-  for (const CompactedGroup::Segment& s : group.segments) bytes += sizeof(s) + s.positions.size() * sizeof(IndexRange);
+  for (const CompactedGroup::Segment& s : group.segments)
+    bytes += sizeof(s) + s.positions.size() * sizeof(IndexRange);
   Push({std::move(group), std::move(done), bytes, bytes});
 }
 
@@ -120,7 +124,8 @@ void SqliteStore::Run() {
     size_t bytes = 0;
     for (Item& item : items) {
       bytes += item.bytes;
-      if (const auto* batch = std::get_if<WriteBatch>(&item.what)) purging_ |= !batch->delete_scans.empty();
+      if (const auto* batch = std::get_if<WriteBatch>(&item.what))
+        purging_ |= !batch->delete_scans.empty();
       if (item.done) item.done();
     }
     backlog_ -= bytes;
@@ -134,7 +139,8 @@ std::vector<SqliteStore::Item> SqliteStore::TakeItems(bool wait) {
   size_t cost = 0;
   MutexLock lock(mutex_);
   while (wait && queue_.empty() && !stop_) wake_.Wait(mutex_);
-  while (!queue_.empty() && items.size() < kMaxCommitItems && (items.empty() || cost + queue_.front().cost <= kMaxCommitCost)) {
+  while (!queue_.empty() && items.size() < kMaxCommitItems &&
+         (items.empty() || cost + queue_.front().cost <= kMaxCommitCost)) {
     cost += queue_.front().cost;
     items.push_back(std::move(queue_.front()));
     queue_.pop_front();
@@ -158,7 +164,8 @@ bool SqliteStore::CommitUntilDone(std::vector<Item>& items) {
       stats_.compacted_groups += counts.compacted;
       stats_.last_commit_s = seconds;
       stats_.commit_seconds_total += seconds;
-      const auto bucket = std::lower_bound(std::begin(kCommitBucketsS), std::end(kCommitBucketsS), seconds);
+      const auto bucket =
+          std::lower_bound(std::begin(kCommitBucketsS), std::end(kCommitBucketsS), seconds);
       ++stats_.commit_buckets[static_cast<size_t>(bucket - std::begin(kCommitBucketsS))];
       return true;
     }
@@ -179,7 +186,8 @@ bool SqliteStore::CommitUntilDone(std::vector<Item>& items) {
 absl::Status SqliteStore::CommitOnce(const std::vector<Item>& items) {
   return InTransaction([&]() -> absl::Status {
     for (const Item& item : items) {
-      PORTOLAN_RETURN_IF_ERROR(std::visit([this](const auto& what) { return writer_.Apply(what); }, item.what));
+      PORTOLAN_RETURN_IF_ERROR(
+          std::visit([this](const auto& what) { return writer_.Apply(what); }, item.what));
     }
     return absl::OkStatus();
   });
@@ -202,7 +210,8 @@ void SqliteStore::DeleteAhead() {
   {
     MutexLock lock(mutex_);
     for (const Item& item : queue_) {
-      if (const auto* batch = std::get_if<WriteBatch>(&item.what)) ids.insert(ids.end(), batch->delete_scans.begin(), batch->delete_scans.end());
+      if (const auto* batch = std::get_if<WriteBatch>(&item.what))
+        ids.insert(ids.end(), batch->delete_scans.begin(), batch->delete_scans.end());
     }
   }
   if (ids.empty()) return;
@@ -216,7 +225,8 @@ void SqliteStore::DeleteAhead() {
 
 void SqliteStore::PurgeSlice() {
   commits_since_purge_ = 0;
-  // An error is no loss: what is deleted stays invisible, and the next delete, retry or start goes on with it.
+  // An error is no loss: what is deleted stays invisible, and the next delete, retry or start goes
+  // on with it.
   bool more = false;
   const absl::Status status = InTransaction([&]() -> absl::Status {
     PORTOLAN_ASSIGN_OR_RETURN(more, writer_.PurgeSlice());
@@ -229,10 +239,13 @@ void SqliteStore::PurgeSlice() {
 void SqliteStore::Checkpoint(bool even_if_small) {
   const uint64_t pages = FileSize(path_ + "-wal") / 4096;
   if (!even_if_small && pages < kCheckpointPages) return;
-  // Its failure is not a failure to store: commits are safe in the log, and go on there for as long as it can grow.
+  // Its failure is not a failure to store: commits are safe in the log, and go on there for as long
+  // as it can grow.
   int in_log = 0, done = 0;
-  (void)sqlite3_wal_checkpoint_v2(db_->raw(), nullptr, pages >= kTruncatePages ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, &in_log,
-                                  &done);
+  (void)sqlite3_wal_checkpoint_v2(
+      db_->raw(), nullptr,
+      pages >= kTruncatePages ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE, &in_log,
+      &done);
 }
 
 void SqliteStore::SetHealth(absl::Status status) {
@@ -253,28 +266,43 @@ Store::Stats SqliteStore::stats() const {
   return out;
 }
 
-absl::StatusOr<std::optional<ScanSummary>> SqliteStore::GetScan(const ScanId& id) { return Lease(*this)->GetScan(id); }
+absl::StatusOr<std::optional<ScanSummary>> SqliteStore::GetScan(const ScanId& id) {
+  return Lease(*this)->GetScan(id);
+}
 absl::StatusOr<std::vector<ScanSummary>> SqliteStore::ListScans(size_t limit, const ScanId& after) {
   return Lease(*this)->ListScans(limit, after);
 }
-absl::StatusOr<std::vector<ScanId>> SqliteStore::FindScans(const std::string& prefix, size_t limit) {
+absl::StatusOr<std::vector<ScanId>> SqliteStore::FindScans(const std::string& prefix,
+                                                           size_t limit) {
   return Lease(*this)->FindScans(prefix, limit);
 }
-absl::StatusOr<std::optional<std::pair<ScanId, std::string>>> SqliteStore::FindRequest(const std::string& key) {
+absl::StatusOr<std::optional<std::pair<ScanId, std::string>>> SqliteStore::FindRequest(
+    const std::string& key) {
   return Lease(*this)->FindRequest(key);
 }
-absl::StatusOr<Store::RowPage> SqliteStore::ReadRows(const RowFilter& filter, std::optional<RowKey> after, size_t limit) {
+absl::StatusOr<Store::RowPage> SqliteStore::ReadRows(const RowFilter& filter,
+                                                     std::optional<RowKey> after, size_t limit) {
   return Lease(*this)->ReadRows(filter, after, limit);
 }
-absl::StatusOr<std::vector<StoredRow>> SqliteStore::ReadRowsAt(LaneId lane, const std::vector<uint64_t>& positions) {
+absl::StatusOr<std::vector<StoredRow>> SqliteStore::ReadRowsAt(
+    LaneId lane, const std::vector<uint64_t>& positions) {
   return Lease(*this)->ReadRowsAt(lane, positions);
 }
-absl::StatusOr<Store::GroupOutcomes> SqliteStore::ReadGroup(LaneId lane, IndexRange group) { return Lease(*this)->ReadGroup(lane, group); }
-absl::StatusOr<uint64_t> SqliteStore::GroupVersion(LaneId lane, IndexRange group) { return Lease(*this)->GroupVersion(lane, group); }
-absl::StatusOr<std::vector<Gap>> SqliteStore::ReadGaps(LaneId lane, IndexRange range) { return Lease(*this)->ReadGaps(lane, range); }
-absl::StatusOr<std::optional<uint64_t>> SqliteStore::NextStored(LaneId lane, uint64_t from, Kinds kinds) {
+absl::StatusOr<Store::GroupOutcomes> SqliteStore::ReadGroup(LaneId lane, IndexRange group) {
+  return Lease(*this)->ReadGroup(lane, group);
+}
+absl::StatusOr<uint64_t> SqliteStore::GroupVersion(LaneId lane, IndexRange group) {
+  return Lease(*this)->GroupVersion(lane, group);
+}
+absl::StatusOr<std::vector<Gap>> SqliteStore::ReadGaps(LaneId lane, IndexRange range) {
+  return Lease(*this)->ReadGaps(lane, range);
+}
+absl::StatusOr<std::optional<uint64_t>> SqliteStore::NextStored(LaneId lane, uint64_t from,
+                                                                Kinds kinds) {
   return Lease(*this)->NextStored(lane, from, kinds);
 }
-absl::StatusOr<std::vector<ScanId>> SqliteStore::Expired(WallTime now, size_t limit) { return Lease(*this)->Expired(now, limit); }
+absl::StatusOr<std::vector<ScanId>> SqliteStore::Expired(WallTime now, size_t limit) {
+  return Lease(*this)->Expired(now, limit);
+}
 
 }  // namespace portolan

@@ -19,12 +19,14 @@
 
 namespace portolan {
 
-// The store in one SQLite file. One thread writes, over one connection; readers have a pool of their own (the write-ahead log lets them read while it
-// writes). Deleted scans are purged in slices, between commits.
+// The store in one SQLite file. One thread writes, over one connection; readers have a pool of
+// their own (the write-ahead log lets them read while it writes). Deleted scans are purged in
+// slices, between commits.
 class SqliteStore final : public Store {
  public:
   // Takes the lock file's descriptor, which is closed (and thereby unlocked) at the end.
-  SqliteStore(SqliteOptions options, int lock_fd, std::unique_ptr<Connection> writer, std::vector<std::unique_ptr<SqliteReader>> readers);
+  SqliteStore(SqliteOptions options, int lock_fd, std::unique_ptr<Connection> writer,
+              std::vector<std::unique_ptr<SqliteReader>> readers);
   ~SqliteStore() override;
 
   void Write(WriteBatch batch, std::function<void()> done) override;
@@ -35,13 +37,17 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::optional<ScanSummary>> GetScan(const ScanId& id) override;
   absl::StatusOr<std::vector<ScanSummary>> ListScans(size_t limit, const ScanId& after) override;
   absl::StatusOr<std::vector<ScanId>> FindScans(const std::string& prefix, size_t limit) override;
-  absl::StatusOr<std::optional<std::pair<ScanId, std::string>>> FindRequest(const std::string& key) override;
-  absl::StatusOr<RowPage> ReadRows(const RowFilter& filter, std::optional<RowKey> after, size_t limit) override;
-  absl::StatusOr<std::vector<StoredRow>> ReadRowsAt(LaneId lane, const std::vector<uint64_t>& positions) override;
+  absl::StatusOr<std::optional<std::pair<ScanId, std::string>>> FindRequest(
+      const std::string& key) override;
+  absl::StatusOr<RowPage> ReadRows(const RowFilter& filter, std::optional<RowKey> after,
+                                   size_t limit) override;
+  absl::StatusOr<std::vector<StoredRow>> ReadRowsAt(
+      LaneId lane, const std::vector<uint64_t>& positions) override;
   absl::StatusOr<GroupOutcomes> ReadGroup(LaneId lane, IndexRange group) override;
   absl::StatusOr<uint64_t> GroupVersion(LaneId lane, IndexRange group) override;
   absl::StatusOr<std::vector<Gap>> ReadGaps(LaneId lane, IndexRange range) override;
-  absl::StatusOr<std::optional<uint64_t>> NextStored(LaneId lane, uint64_t from, Kinds kinds) override;
+  absl::StatusOr<std::optional<uint64_t>> NextStored(LaneId lane, uint64_t from,
+                                                     Kinds kinds) override;
   absl::StatusOr<std::vector<ScanId>> Expired(WallTime now, size_t limit) override;
   Stats stats() const override;
 
@@ -76,13 +82,13 @@ class SqliteStore final : public Store {
   // The writing thread's. Load uses them before it starts.
   std::unique_ptr<Connection> db_;
   SqliteWriter writer_;
-  bool purging_ = true;          // something may be left to purge
+  bool purging_ = true;  // something may be left to purge
   int commits_since_purge_ = 0;
 
   std::atomic<size_t> backlog_{0};
 
   mutable Mutex mutex_;
-  CondVar wake_;                 // the writing thread
+  CondVar wake_;  // the writing thread
   CondVar reader_free_;
   std::deque<Item> queue_ GUARDED_BY(mutex_);
   bool stop_ GUARDED_BY(mutex_) = false;

@@ -13,8 +13,8 @@ namespace {
 using Blob = Statement::Blob;
 
 constexpr size_t kMaxCachedOrigins = 100'000;
-constexpr int kPurgeRows = 5'000;   // rows of open ports in a slice
-constexpr int kPurgeBlobs = 200;    // chunks or groups in a slice: each may be some hundred KiB
+constexpr int kPurgeRows = 5'000;  // rows of open ports in a slice
+constexpr int kPurgeBlobs = 200;   // chunks or groups in a slice: each may be some hundred KiB
 
 // Whether every position of a chunk has its verdict in it.
 bool IsComplete(const StoredChunk& chunk) {
@@ -31,7 +31,8 @@ bool IsComplete(const StoredChunk& chunk) {
 absl::Status SqliteWriter::Apply(const WriteBatch& batch) {
   for (const ScanRecord& record : batch.new_scans) PORTOLAN_RETURN_IF_ERROR(PutScan(record));
   for (const WriteBatch::Request& r : batch.requests) {
-    PORTOLAN_RETURN_IF_ERROR(db_.Sql("INSERT OR REPLACE INTO requests (key, digest, scan) SELECT ?1, ?2, number FROM scans WHERE id = ?3")
+    PORTOLAN_RETURN_IF_ERROR(db_.Sql("INSERT OR REPLACE INTO requests (key, digest, scan) SELECT "
+                                     "?1, ?2, number FROM scans WHERE id = ?3")
                                  .Bind(r.key, Blob{r.digest}, r.scan)
                                  .Run());
   }
@@ -41,37 +42,51 @@ absl::Status SqliteWriter::Apply(const WriteBatch& batch) {
     PORTOLAN_RETURN_IF_ERROR(std::visit([this](const auto& c) { return Put(c); }, change));
   }
   for (const StoredChunk& chunk : batch.chunks) PORTOLAN_RETURN_IF_ERROR(PutChunk(chunk));
-  for (const auto& [lane, counts] : batch.counts) PORTOLAN_RETURN_IF_ERROR(AddToLedger(lane, counts));
+  for (const auto& [lane, counts] : batch.counts)
+    PORTOLAN_RETURN_IF_ERROR(AddToLedger(lane, counts));
   for (const WriteBatch::SupersededRows& old : batch.superseded) {
-    PORTOLAN_RETURN_IF_ERROR(db_.Sql("DELETE FROM open_ports WHERE lane = ?1 AND position >= ?2 AND position < ?3 AND token < ?4")
-                                 .Bind(old.lane.value, old.range.begin, old.range.end, old.newer.value)
-                                 .Run());
+    PORTOLAN_RETURN_IF_ERROR(
+        db_.Sql("DELETE FROM open_ports WHERE lane = ?1 AND position >= ?2 AND position < ?3 AND "
+                "token < ?4")
+            .Bind(old.lane.value, old.range.begin, old.range.end, old.newer.value)
+            .Run());
   }
   if (batch.next_token) {
     PORTOLAN_RETURN_IF_ERROR(
-        db_.Sql("UPDATE meta SET value = max(value, ?1) WHERE key = 'next_token'").Bind(batch.next_token.value).Run());
+        db_.Sql("UPDATE meta SET value = max(value, ?1) WHERE key = 'next_token'")
+            .Bind(batch.next_token.value)
+            .Run());
   }
   for (const ScanId& id : batch.delete_scans) PORTOLAN_RETURN_IF_ERROR(Delete(id));
   return absl::OkStatus();
 }
 
 absl::Status SqliteWriter::PutScan(const ScanRecord& record) {
-  const std::string spec = EncodeSpec(*record.spec), space = EncodeSpace(*record.spec), overlay = EncodeOverlay(record.overlay);
+  const std::string spec = EncodeSpec(*record.spec), space = EncodeSpace(*record.spec),
+                    overlay = EncodeOverlay(record.overlay);
   PORTOLAN_RETURN_IF_ERROR(
-      db_.Sql("INSERT INTO scans (id, state, created, started, finished, retention, spec, overlay) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
-          .Bind(record.id, static_cast<int64_t>(record.state), ToUnixMicros(record.created), ToUnixMicros(record.started),
-                ToUnixMicros(record.finished),
-                static_cast<int64_t>(std::chrono::duration_cast<std::chrono::microseconds>(record.spec->retention).count()), Blob{spec},
-                Blob{overlay})
+      db_.Sql("INSERT INTO scans (id, state, created, started, finished, retention, spec, overlay) "
+              "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
+          .Bind(record.id, static_cast<int64_t>(record.state), ToUnixMicros(record.created),
+                ToUnixMicros(record.started), ToUnixMicros(record.finished),
+                static_cast<int64_t>(
+                    std::chrono::duration_cast<std::chrono::microseconds>(record.spec->retention)
+                        .count()),
+                Blob{spec}, Blob{overlay})
           .Run());
   PORTOLAN_RETURN_IF_ERROR(
-      db_.Sql("INSERT INTO spaces (scan, space) SELECT number, ?2 FROM scans WHERE id = ?1").Bind(record.id, Blob{space}).Run());
+      db_.Sql("INSERT INTO spaces (scan, space) SELECT number, ?2 FROM scans WHERE id = ?1")
+          .Bind(record.id, Blob{space})
+          .Run());
   for (const LaneRecord& lane : record.lanes) {
-    PORTOLAN_RETURN_IF_ERROR(db_.Sql("INSERT INTO lanes (id, scan, vantage) SELECT ?1, number, ?2 FROM scans WHERE id = ?3")
+    PORTOLAN_RETURN_IF_ERROR(db_.Sql("INSERT INTO lanes (id, scan, vantage) SELECT ?1, number, ?2 "
+                                     "FROM scans WHERE id = ?3")
                                  .Bind(lane.id.value, lane.vantage, record.id)
                                  .Run());
     PORTOLAN_RETURN_IF_ERROR(
-        db_.Sql("UPDATE meta SET value = max(value, ?1) WHERE key = 'next_lane'").Bind(lane.id.value + 1).Run());
+        db_.Sql("UPDATE meta SET value = max(value, ?1) WHERE key = 'next_lane'")
+            .Bind(lane.id.value + 1)
+            .Run());
   }
   return absl::OkStatus();
 }
@@ -82,42 +97,54 @@ absl::Status SqliteWriter::PutChunk(const StoredChunk& chunk) {
   ++counts_.chunks;
   counts_.outcome_bytes += packed.size();
   return db_
-      .Sql("INSERT INTO chunks (lane, begin_pos, end_pos, complete, origin, start, duration, outcomes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
-      .Bind(chunk.lane.value, chunk.range.begin, chunk.range.end, IsComplete(chunk) ? 1 : 0, origin, ToUnixMicros(chunk.start),
-            chunk.duration_ms, Blob{packed})
+      .Sql(
+          "INSERT INTO chunks (lane, begin_pos, end_pos, complete, origin, start, duration, "
+          "outcomes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
+      .Bind(chunk.lane.value, chunk.range.begin, chunk.range.end, IsComplete(chunk) ? 1 : 0, origin,
+            ToUnixMicros(chunk.start), chunk.duration_ms, Blob{packed})
       .Run();
 }
 
 absl::Status SqliteWriter::PutRows(const std::vector<StoredRow>& rows) {
   if (rows.empty()) return absl::OkStatus();
   Statement& put = db_.Sql(
-      "INSERT INTO open_ports (lane, position, address, port, reason, rtt_us, seen, origin, token) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "
-      "ON CONFLICT (lane, position) DO UPDATE SET reason = excluded.reason, rtt_us = excluded.rtt_us, seen = excluded.seen, "
+      "INSERT INTO open_ports (lane, position, address, port, reason, rtt_us, seen, origin, token) "
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "
+      "ON CONFLICT (lane, position) DO UPDATE SET reason = excluded.reason, rtt_us = "
+      "excluded.rtt_us, seen = excluded.seen, "
       "origin = excluded.origin, token = excluded.token WHERE excluded.token > token");
   for (const StoredRow& r : rows) {
     PORTOLAN_ASSIGN_OR_RETURN(const int64_t origin, Origin(r.agent, r.vantage, &r.row.source));
     const std::string address = AddressKey(r.address);
-    PORTOLAN_RETURN_IF_ERROR(put.Bind(r.lane.value, r.row.index, Blob{address}, static_cast<int64_t>(r.port),
-                                      static_cast<int64_t>(r.row.reason), r.row.rtt_us, ToUnixMicros(r.row.when), origin, r.token.value)
+    PORTOLAN_RETURN_IF_ERROR(put.Bind(r.lane.value, r.row.index, Blob{address},
+                                      static_cast<int64_t>(r.port),
+                                      static_cast<int64_t>(r.row.reason), r.row.rtt_us,
+                                      ToUnixMicros(r.row.when), origin, r.token.value)
                                  .Run());
   }
   counts_.rows += rows.size();
   return absl::OkStatus();
 }
 
-absl::StatusOr<int64_t> SqliteWriter::Origin(const std::string& agent, const std::string& vantage, const IpAddress* source) {
-  if (source != nullptr && last_origin_ != 0 && last_source_ == *source && last_agent_ == agent && last_vantage_ == vantage) {
+absl::StatusOr<int64_t> SqliteWriter::Origin(const std::string& agent, const std::string& vantage,
+                                             const IpAddress* source) {
+  if (source != nullptr && last_origin_ != 0 && last_source_ == *source && last_agent_ == agent &&
+      last_vantage_ == vantage) {
     return last_origin_;
   }
   const std::string address = source != nullptr ? AddressKey(*source) : std::string();
   const std::string key = fmt::format("{}\n{}\n{}", agent, vantage, address);
   auto it = origins_.find(key);
   if (it == origins_.end()) {
-    PORTOLAN_RETURN_IF_ERROR(db_.Sql("INSERT INTO origins (agent, vantage, source) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")
+    PORTOLAN_RETURN_IF_ERROR(db_.Sql("INSERT INTO origins (agent, vantage, source) VALUES (?1, ?2, "
+                                     "?3) ON CONFLICT DO NOTHING")
                                  .Bind(agent, vantage, Blob{address})
                                  .Run());
-    Statement& find = db_.Sql("SELECT id FROM origins WHERE agent = ?1 AND vantage = ?2 AND source = ?3").Bind(agent, vantage, Blob{address});
-    if (!find.Step()) return find.status().ok() ? Internal("origin \"{}\" was not stored", agent) : find.status();
+    Statement& find =
+        db_.Sql("SELECT id FROM origins WHERE agent = ?1 AND vantage = ?2 AND source = ?3")
+            .Bind(agent, vantage, Blob{address});
+    if (!find.Step())
+      return find.status().ok() ? Internal("origin \"{}\" was not stored", agent) : find.status();
     const int64_t id = find.Int(0);
     find.Reset();
     if (origins_.size() >= kMaxCachedOrigins) origins_.clear();
@@ -134,19 +161,26 @@ absl::StatusOr<int64_t> SqliteWriter::Origin(const std::string& agent, const std
 
 absl::Status SqliteWriter::AddToLedger(LaneId lane, const Ledger& c) {
   return db_
-      .Sql("UPDATE lanes SET open = open + ?2, closed = closed + ?3, filtered = filtered + ?4, unreachable = unreachable + ?5, "
-           "excluded = excluded + ?6, agent_scope = agent_scope + ?7, no_agent = no_agent + ?8, attempts = attempts + ?9, "
-           "cancelled = cancelled + ?10, extra = extra + ?11 WHERE id = ?1")
-      .Bind(lane.value, c.open, c.closed, c.filtered, c.unreachable, c.not_probed[0], c.not_probed[1], c.not_probed[2], c.not_probed[3],
-            c.not_probed[4], c.extra)
+      .Sql(
+          "UPDATE lanes SET open = open + ?2, closed = closed + ?3, filtered = filtered + ?4, "
+          "unreachable = unreachable + ?5, "
+          "excluded = excluded + ?6, agent_scope = agent_scope + ?7, no_agent = no_agent + ?8, "
+          "attempts = attempts + ?9, "
+          "cancelled = cancelled + ?10, extra = extra + ?11 WHERE id = ?1")
+      .Bind(lane.value, c.open, c.closed, c.filtered, c.unreachable, c.not_probed[0],
+            c.not_probed[1], c.not_probed[2], c.not_probed[3], c.not_probed[4], c.extra)
       .Run();
 }
 
 absl::Status SqliteWriter::Put(const PutLease& change) {
   const LeaseRecord& lease = change.lease;
   const std::string ranges = EncodeRanges(lease.ranges);
-  return db_.Sql("INSERT OR REPLACE INTO leases (token, lane, agent, ranges, attempt, live) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
-      .Bind(lease.token.value, lease.lane.value, lease.agent, Blob{ranges}, lease.attempt, lease.live ? 1 : 0)
+  return db_
+      .Sql(
+          "INSERT OR REPLACE INTO leases (token, lane, agent, ranges, attempt, live) VALUES (?1, "
+          "?2, ?3, ?4, ?5, ?6)")
+      .Bind(lease.token.value, lease.lane.value, lease.agent, Blob{ranges}, lease.attempt,
+            lease.live ? 1 : 0)
       .Run();
 }
 
@@ -157,12 +191,15 @@ absl::Status SqliteWriter::Put(const DropLease& change) {
 absl::Status SqliteWriter::Put(const PutGaps& change) {
   Ledger added;
   for (const Gap& gap : change.gaps) {
-    PORTOLAN_RETURN_IF_ERROR(db_.Sql("INSERT INTO gaps (lane, begin_pos, end_pos, cause) VALUES (?1, ?2, ?3, ?4)")
-                                 .Bind(change.lane.value, gap.range.begin, gap.range.end, static_cast<int64_t>(gap.cause))
-                                 .Run());
-    PORTOLAN_RETURN_IF_ERROR(db_.Sql("DELETE FROM open_ports WHERE lane = ?1 AND position >= ?2 AND position < ?3")
-                                 .Bind(change.lane.value, gap.range.begin, gap.range.end)
-                                 .Run());
+    PORTOLAN_RETURN_IF_ERROR(
+        db_.Sql("INSERT INTO gaps (lane, begin_pos, end_pos, cause) VALUES (?1, ?2, ?3, ?4)")
+            .Bind(change.lane.value, gap.range.begin, gap.range.end,
+                  static_cast<int64_t>(gap.cause))
+            .Run());
+    PORTOLAN_RETURN_IF_ERROR(
+        db_.Sql("DELETE FROM open_ports WHERE lane = ?1 AND position >= ?2 AND position < ?3")
+            .Bind(change.lane.value, gap.range.begin, gap.range.end)
+            .Run());
     added.Count({State::kNotProbed, gap.cause}, gap.range.size());
   }
   return AddToLedger(change.lane, added);
@@ -170,7 +207,9 @@ absl::Status SqliteWriter::Put(const PutGaps& change) {
 
 absl::Status SqliteWriter::Put(const PutAttempts& change) {
   const std::string tried = EncodeAttempts(change.attempts);
-  return db_.Sql("UPDATE lanes SET tried = ?2 WHERE id = ?1").Bind(change.lane.value, Blob{tried}).Run();
+  return db_.Sql("UPDATE lanes SET tried = ?2 WHERE id = ?1")
+      .Bind(change.lane.value, Blob{tried})
+      .Run();
 }
 
 absl::Status SqliteWriter::Put(const FinishLane& change) {
@@ -178,26 +217,33 @@ absl::Status SqliteWriter::Put(const FinishLane& change) {
 }
 
 absl::Status SqliteWriter::Put(const PutScanState& change) {
-  PORTOLAN_RETURN_IF_ERROR(
-      db_.Sql("UPDATE scans SET state = ?2, started = ?3, finished = ?4, expires = iif(?5, ?4 + retention, 0) WHERE id = ?1")
-          .Bind(change.scan, static_cast<int64_t>(change.state), ToUnixMicros(change.started), ToUnixMicros(change.finished),
-                IsFinished(change.state) ? 1 : 0)
-          .Run());
+  PORTOLAN_RETURN_IF_ERROR(db_.Sql("UPDATE scans SET state = ?2, started = ?3, finished = ?4, "
+                                   "expires = iif(?5, ?4 + retention, 0) WHERE id = ?1")
+                               .Bind(change.scan, static_cast<int64_t>(change.state),
+                                     ToUnixMicros(change.started), ToUnixMicros(change.finished),
+                                     IsFinished(change.state) ? 1 : 0)
+                               .Run());
   if (!IsFinished(change.state)) return absl::OkStatus();
-  return db_.Sql("DELETE FROM leases WHERE lane IN (SELECT l.id FROM lanes l JOIN scans s ON l.scan = s.number WHERE s.id = ?1)")
+  return db_
+      .Sql(
+          "DELETE FROM leases WHERE lane IN (SELECT l.id FROM lanes l JOIN scans s ON l.scan = "
+          "s.number WHERE s.id = ?1)")
       .Bind(change.scan)
       .Run();
 }
 
 absl::Status SqliteWriter::Put(const PutOverlay& change) {
   const std::string overlay = EncodeOverlay(change.overlay);
-  return db_.Sql("UPDATE scans SET overlay = ?2 WHERE id = ?1").Bind(change.scan, Blob{overlay}).Run();
+  return db_.Sql("UPDATE scans SET overlay = ?2 WHERE id = ?1")
+      .Bind(change.scan, Blob{overlay})
+      .Run();
 }
 
 absl::Status SqliteWriter::Apply(const CompactedGroup& group) {
   const uint64_t lane = group.lane.value;
   Statement& check = db_.Sql(
-      "SELECT (SELECT count(*) FROM lanes l JOIN scans s ON l.scan = s.number WHERE l.id = ?1 AND s.deleted = 0), "
+      "SELECT (SELECT count(*) FROM lanes l JOIN scans s ON l.scan = s.number WHERE l.id = ?1 AND "
+      "s.deleted = 0), "
       "(SELECT count(*) FROM chunks WHERE lane = ?1 AND begin_pos >= ?2 AND begin_pos < ?3)");
   check.Bind(lane, group.range.begin, group.range.end);
   if (!check.Step()) return check.status();
@@ -206,18 +252,24 @@ absl::Status SqliteWriter::Apply(const CompactedGroup& group) {
   if (!still_right) return absl::OkStatus();
   const std::string segments = CompressForStorage(EncodeSegments(group.segments));
   const std::string packed = CompressForStorage(group.outcomes);
-  PORTOLAN_RETURN_IF_ERROR(db_.Sql("DELETE FROM chunks WHERE lane = ?1 AND begin_pos >= ?2 AND begin_pos < ?3")
-                               .Bind(lane, group.range.begin, group.range.end)
-                               .Run());
+  PORTOLAN_RETURN_IF_ERROR(
+      db_.Sql("DELETE FROM chunks WHERE lane = ?1 AND begin_pos >= ?2 AND begin_pos < ?3")
+          .Bind(lane, group.range.begin, group.range.end)
+          .Run());
   counts_.outcome_bytes += packed.size() + segments.size();
   ++counts_.compacted;
-  return db_.Sql("INSERT INTO finished_groups (lane, begin_pos, end_pos, segments, outcomes) VALUES (?1, ?2, ?3, ?4, ?5)")
+  return db_
+      .Sql(
+          "INSERT INTO finished_groups (lane, begin_pos, end_pos, segments, outcomes) VALUES (?1, "
+          "?2, ?3, ?4, ?5)")
       .Bind(lane, group.range.begin, group.range.end, Blob{segments}, Blob{packed})
       .Run();
 }
 
 absl::Status SqliteWriter::Delete(const ScanId& id) {
-  return db_.Sql("UPDATE scans SET deleted = 1 WHERE id = ?1 AND state >= ?2").Bind(id, static_cast<int64_t>(ScanState::kComplete)).Run();
+  return db_.Sql("UPDATE scans SET deleted = 1 WHERE id = ?1 AND state >= ?2")
+      .Bind(id, static_cast<int64_t>(ScanState::kComplete))
+      .Run();
 }
 
 absl::StatusOr<bool> SqliteWriter::PurgeSlice() {
@@ -233,15 +285,26 @@ absl::StatusOr<bool> SqliteWriter::PurgeSlice() {
   while (of_scan.Step()) lanes.push_back(of_scan.Int(0));
   PORTOLAN_RETURN_IF_ERROR(of_scan.status());
   for (const int64_t lane : lanes) {
-    struct Part { const char* sql; int limit; };
+    struct Part {
+      const char* sql;
+      int limit;
+    };
     static constexpr Part kParts[] = {
-        {"DELETE FROM open_ports WHERE lane = ?1 AND position <= (SELECT max(position) FROM (SELECT position FROM open_ports WHERE lane = ?1 "
-         "ORDER BY position LIMIT ?2))", kPurgeRows},
-        {"DELETE FROM chunks WHERE number IN (SELECT number FROM chunks WHERE lane = ?1 LIMIT ?2)", kPurgeBlobs},
-        {"DELETE FROM finished_groups WHERE number IN (SELECT number FROM finished_groups WHERE lane = ?1 LIMIT ?2)", kPurgeBlobs},
-        {"DELETE FROM gaps WHERE lane = ?1 AND begin_pos <= (SELECT max(begin_pos) FROM (SELECT begin_pos FROM gaps WHERE lane = ?1 "
-         "ORDER BY begin_pos LIMIT ?2))", kPurgeRows},
-        {"DELETE FROM leases WHERE token IN (SELECT token FROM leases WHERE lane = ?1 LIMIT ?2)", kPurgeRows},
+        {"DELETE FROM open_ports WHERE lane = ?1 AND position <= (SELECT max(position) FROM "
+         "(SELECT position FROM open_ports WHERE lane = ?1 "
+         "ORDER BY position LIMIT ?2))",
+         kPurgeRows},
+        {"DELETE FROM chunks WHERE number IN (SELECT number FROM chunks WHERE lane = ?1 LIMIT ?2)",
+         kPurgeBlobs},
+        {"DELETE FROM finished_groups WHERE number IN (SELECT number FROM finished_groups WHERE "
+         "lane = ?1 LIMIT ?2)",
+         kPurgeBlobs},
+        {"DELETE FROM gaps WHERE lane = ?1 AND begin_pos <= (SELECT max(begin_pos) FROM (SELECT "
+         "begin_pos FROM gaps WHERE lane = ?1 "
+         "ORDER BY begin_pos LIMIT ?2))",
+         kPurgeRows},
+        {"DELETE FROM leases WHERE token IN (SELECT token FROM leases WHERE lane = ?1 LIMIT ?2)",
+         kPurgeRows},
     };
     for (const Part& part : kParts) {
       PORTOLAN_RETURN_IF_ERROR(db_.Sql(part.sql).Bind(lane, part.limit).Run());

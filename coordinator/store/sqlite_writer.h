@@ -9,8 +9,8 @@
 
 namespace portolan {
 
-// Puts batches into an open transaction. Owned by the thread of the writing connection; borrows the connection. On an error the caller takes
-// the transaction back and calls Forget.
+// Puts batches into an open transaction. Owned by the thread of the writing connection; borrows the
+// connection. On an error the caller takes the transaction back and calls Forget.
 class SqliteWriter {
  public:
   explicit SqliteWriter(Connection& db) : db_(db) {}
@@ -19,18 +19,25 @@ class SqliteWriter {
   absl::Status Apply(const CompactedGroup& group);
   // Marks finished scans deleted. Others are left as they are.
   absl::Status Delete(const ScanId& id);
-  // Removes a part of what deleted scans left behind; small enough not to hold up commits. False: nothing is left to remove.
+  // Removes a part of what deleted scans left behind; small enough not to hold up commits. False:
+  // nothing is left to remove.
   absl::StatusOr<bool> PurgeSlice();
 
   // After a transaction was taken back: forgets what was learnt in it.
-  void Forget() { origins_.clear(); last_origin_ = 0; }
+  void Forget() {
+    origins_.clear();
+    last_origin_ = 0;
+  }
 
   // Since the last call.
-  struct Counts { uint64_t rows = 0, chunks = 0, outcome_bytes = 0, compacted = 0; };
+  struct Counts {
+    uint64_t rows = 0, chunks = 0, outcome_bytes = 0, compacted = 0;
+  };
   Counts TakeCounts() { return std::exchange(counts_, {}); }
 
  private:
-  absl::StatusOr<int64_t> Origin(const std::string& agent, const std::string& vantage, const IpAddress* source);
+  absl::StatusOr<int64_t> Origin(const std::string& agent, const std::string& vantage,
+                                 const IpAddress* source);
   absl::Status PutScan(const ScanRecord& record);
   absl::Status PutChunk(const StoredChunk& chunk);
   absl::Status PutRows(const std::vector<StoredRow>& rows);

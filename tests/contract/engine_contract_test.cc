@@ -58,7 +58,9 @@ class FakeWorld final : public World {
   const Clock& clock() const override { return clock_; }
   std::unique_ptr<ProbeEngine> MakeEngine(uint32_t window) override {
     return std::make_unique<FakeEngine>(clock_, window, [](const IpAddress&, uint16_t port) {
-      return port == 1 ? FakeAnswer::Open(milliseconds(1)) : port == 2 ? FakeAnswer::Closed(milliseconds(1)) : FakeAnswer::Silence();
+      return port == 1   ? FakeAnswer::Open(milliseconds(1))
+             : port == 2 ? FakeAnswer::Closed(milliseconds(1))
+                         : FakeAnswer::Silence();
     });
   }
   uint16_t open() const override { return 1; }
@@ -115,7 +117,8 @@ TEST_P(EngineContract, TellsOpenRefusedAndSilentApart) {
 TEST_P(EngineContract, TakesNoMoreThanItsWindow) {
   auto engine = world_->MakeEngine(4);
   EXPECT_EQ(engine->window(), 4u);
-  for (uint64_t i = 0; i < 4; ++i) ASSERT_TRUE(engine->Start(kLoopback, world_->silent(), milliseconds(50), i, kNever));
+  for (uint64_t i = 0; i < 4; ++i)
+    ASSERT_TRUE(engine->Start(kLoopback, world_->silent(), milliseconds(50), i, kNever));
   EXPECT_FALSE(engine->Start(kLoopback, world_->open(), seconds(1), 99, kNever));
   EXPECT_EQ(Collect(*engine, 4).size(), 4u);
   EXPECT_TRUE(engine->Start(kLoopback, world_->open(), seconds(1), 100, kNever));
@@ -133,10 +136,12 @@ TEST_P(EngineContract, EveryAttemptEndsInExactlyOneOutcome) {
   while (done < kAttempts && Now() < until) {
     while (started < kAttempts) {
       // 1 in 100 is silent for a moment, 1 in 50 is open.
-      const uint16_t port = started % 100 == 7   ? world_->silent()
+      const uint16_t port = started % 100 == 7  ? world_->silent()
                             : started % 50 == 3 ? world_->open()
                                                 : world_->refused();
-      if (!engine->Start(kLoopback, port, milliseconds(started % 100 == 7 ? 20 : 5000), started, kNever)) break;
+      if (!engine->Start(kLoopback, port, milliseconds(started % 100 == 7 ? 20 : 5000), started,
+                         kNever))
+        break;
       ++started;
     }
     out.clear();
@@ -148,7 +153,8 @@ TEST_P(EngineContract, EveryAttemptEndsInExactlyOneOutcome) {
       const State expected = outcome.cookie % 100 == 7  ? State::kFiltered
                              : outcome.cookie % 50 == 3 ? State::kOpen
                                                         : State::kClosed;
-      ASSERT_EQ(outcome.state, expected) << outcome.cookie << " " << ReasonName(outcome.reason) << " " << outcome.local_errno;
+      ASSERT_EQ(outcome.state, expected)
+          << outcome.cookie << " " << ReasonName(outcome.reason) << " " << outcome.local_errno;
       ++done;
     }
   }
@@ -221,10 +227,11 @@ TEST_P(EngineContract, PollAppends) {
   EXPECT_EQ(out.back().cookie, 9u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Engines, EngineContract,
-                         testing::Values(Param{"epoll", [] { return std::unique_ptr<World>(new EpollWorld); }},
-                                         Param{"fake", [] { return std::unique_ptr<World>(new FakeWorld); }}),
-                         [](const auto& instance) { return instance.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Engines, EngineContract,
+    testing::Values(Param{"epoll", [] { return std::unique_ptr<World>(new EpollWorld); }},
+                    Param{"fake", [] { return std::unique_ptr<World>(new FakeWorld); }}),
+    [](const auto& instance) { return instance.param.name; });
 
 }  // namespace
 }  // namespace portolan

@@ -12,12 +12,15 @@
 
 namespace portolan {
 
-inline constexpr int kNoNamespace = 77;  // exit status: this machine lets us make no network namespace, or has no nft
+inline constexpr int kNoNamespace =
+    77;  // exit status: this machine lets us make no network namespace, or has no nft
 
-// Runs `body` in a child process with a network of its own, which has loopback and no way out. Nullopt: the child died; kNoNamespace: not possible here.
+// Runs `body` in a child process with a network of its own, which has loopback and no way out.
+// Nullopt: the child died; kNoNamespace: not possible here.
 inline std::optional<int> InNamespace(const std::function<int()>& body) {
   return InChild([&body] {
-    if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) return kNoNamespace;
+    if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
+      return kNoNamespace;
     const TestSocket s(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     ifreq request{};
     std::strcpy(request.ifr_name, "lo");
@@ -27,7 +30,9 @@ inline std::optional<int> InNamespace(const std::function<int()>& body) {
   });
 }
 
-inline bool Shell(const std::string& command) { return std::system((command + " >/dev/null 2>&1").c_str()) == 0; }
+inline bool Shell(const std::string& command) {
+  return std::system((command + " >/dev/null 2>&1").c_str()) == 0;
+}
 
 inline bool SetSysctl(const std::string& path, const std::string& value) {
   FILE* file = std::fopen(("/proc/sys/" + path).c_str(), "w");

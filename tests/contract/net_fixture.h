@@ -61,7 +61,8 @@ class SilentPort {
   explicit SilentPort(const IpAddress& address) : listener_(TestSocket::Listening(address, 0)) {
     const SocketAddress to = ToSocketAddress(address, listener_.port());
     for (int i = 0; i < 3; ++i) {
-      fillers_.emplace_back(socket(address.is_v6() ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+      fillers_.emplace_back(socket(address.is_v6() ? AF_INET6 : AF_INET,
+                                   SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
       (void)connect(fillers_.back().get(), to.get(), to.length);  // the later ones stay in SYN-SENT
     }
   }
@@ -72,7 +73,8 @@ class SilentPort {
   std::vector<TestSocket> fillers_;
 };
 
-// Runs `body` in a child process and gives its exit status (0 to 255), or nullopt when it died otherwise. Ends the child after a minute.
+// Runs `body` in a child process and gives its exit status (0 to 255), or nullopt when it died
+// otherwise. Ends the child after a minute.
 inline std::optional<int> InChild(const std::function<int()>& body) {
   fflush(nullptr);
   const pid_t pid = fork();

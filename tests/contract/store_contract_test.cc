@@ -9,7 +9,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-INSTANTIATE_TEST_SUITE_P(Contract, StoreTest, ::testing::ValuesIn(Implementations()), ImplementationName);
+INSTANTIATE_TEST_SUITE_P(Contract, StoreTest, ::testing::ValuesIn(Implementations()),
+                         ImplementationName);
 
 TEST_P(StoreTest, EachStartHasANewEpoch) {
   EXPECT_EQ(Reopen().epoch, 1u);
@@ -25,13 +26,17 @@ TEST_P(StoreTest, ScanComesBackAsItWas) {
   Reopen();
   auto spec = std::make_shared<ScanSpec>(*MakeSpec());
   Block v6{IpSet::Of({{*IpAddress::Parse("2001:db8::"), *IpAddress::Parse("2001:db8::ff")},
-                      {*IpAddress::Parse("ffff:ffff::"), *IpAddress::Parse("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")},
+                      {*IpAddress::Parse("ffff:ffff::"),
+                       *IpAddress::Parse("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")},
                       {IpAddress::V4(7), IpAddress::V4(0xFFFFFFFF)}}),
            PortSet()};
-  v6.addresses = v6.addresses.Minus(IpSet::Of({{*IpAddress::Parse("ffff:ffff::"), *IpAddress::Parse("ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff0")}}));
+  v6.addresses = v6.addresses.Minus(
+      IpSet::Of({{*IpAddress::Parse("ffff:ffff::"),
+                  *IpAddress::Parse("ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff0")}}));
   v6.ports = PortSet::Of({{0, 0}, {22, 22}, {65535, 65535}});
   spec->space = *ScanSpace::Create({v6}, 0xFEDCBA9876543210);
-  spec->names = {{"host.example", {IpAddress::V4(9), *IpAddress::Parse("2001:db8::1")}}, {"none.example", {}}};
+  spec->names = {{"host.example", {IpAddress::V4(9), *IpAddress::Parse("2001:db8::1")}},
+                 {"none.example", {}}};
   spec->target_texts = {"10.0.0.0/24", std::string("with \0 and \xFF", 12)};
   spec->priority = Priority::kHigh;
   spec->max_rate = 1234.5;
@@ -42,7 +47,8 @@ TEST_P(StoreTest, ScanComesBackAsItWas) {
   ScanRecord record = MakeScan("abcdefghij", {3, 9}, spec);
   record.state = ScanState::kPaused;
   record.overlay.version = 4;
-  record.overlay.rules = {{IpSet::Of({{IpAddress::V4(1), IpAddress::V4(2)}}), PortSet::Of({{80, 81}}), "0.0.0.1-0.0.0.2 80-81"}};
+  record.overlay.rules = {{IpSet::Of({{IpAddress::V4(1), IpAddress::V4(2)}}),
+                           PortSet::Of({{80, 81}}), "0.0.0.1-0.0.0.2 80-81"}};
   Create(record);
 
   for (int round = 0; round < 2; ++round) {
@@ -91,11 +97,13 @@ TEST_P(StoreTest, ScanComesBackAsItWas) {
 TEST_P(StoreTest, MillionRangesSurvive) {
   Reopen();
   std::vector<IpRange> ranges;
-  for (uint32_t i = 0; i < 1'000'000; ++i) ranges.push_back({IpAddress::V4(i * 4000), IpAddress::V4(i * 4000 + i % 3)});
+  for (uint32_t i = 0; i < 1'000'000; ++i)
+    ranges.push_back({IpAddress::V4(i * 4000), IpAddress::V4(i * 4000 + i % 3)});
   auto spec = std::make_shared<ScanSpec>(*MakeSpec());
   spec->space = *ScanSpace::Create({Block{IpSet::Of(ranges), PortSet::Of({{80, 80}})}}, 1);
   Create(MakeScan("million", {1}, spec));
-  EXPECT_EQ(Reopen().unfinished.at(0).spec->space->blocks()[0].addresses, spec->space->blocks()[0].addresses);
+  EXPECT_EQ(Reopen().unfinished.at(0).spec->space->blocks()[0].addresses,
+            spec->space->blocks()[0].addresses);
 }
 
 // Everything that a lane is made of, under random batches, against a model of single positions.
@@ -118,12 +126,16 @@ TEST_P(StoreTest, LanesComeBackAsTheyWereCounted) {
       WriteBatch batch;
       const uint64_t begin = pick(kPositions - 64), end = begin + 1 + pick(64);
       switch (pick(6)) {
-        case 0: case 1: case 2: {  // a chunk: what is done already, and some more, is owed in it
+        case 0:
+        case 1:
+        case 2: {  // a chunk: what is done already, and some more, is owed in it
           std::vector<Symbol> outcomes;
           Ledger counts;
           const bool whole = pick(2) == 0;
           for (uint64_t i = begin; i < end; ++i) {
-            const Symbol s = done.Contains(i) || (!whole && pick(4) == 0) ? kOwedSymbol : pick(10) == 0 ? kOpened : kClosed;
+            const Symbol s = done.Contains(i) || (!whole && pick(4) == 0) ? kOwedSymbol
+                             : pick(10) == 0                              ? kOpened
+                                                                          : kClosed;
             outcomes.push_back(s);
             if (s.state == State::kOwed) continue;
             counts.Count(s, 1);
@@ -147,7 +159,12 @@ TEST_P(StoreTest, LanesComeBackAsTheyWereCounted) {
           break;
         }
         case 4: {
-          LeaseRecord lease{Token{1 + pick(20)}, LaneId{lane}, "agent-" + std::to_string(pick(3)), {{begin, end}, {end + 5, end + 9}}, 2, pick(2) == 0};
+          LeaseRecord lease{Token{1 + pick(20)},
+                            LaneId{lane},
+                            "agent-" + std::to_string(pick(3)),
+                            {{begin, end}, {end + 5, end + 9}},
+                            2,
+                            pick(2) == 0};
           lease.token.value += 1000 * seed;
           leases[lease.token.value] = lease;
           batch.changes.push_back(PutLease{lease});
@@ -236,7 +253,8 @@ TEST_P(StoreTest, ListsNewestFirstInPages) {
 
 TEST_P(StoreTest, FindsScansByPrefix) {
   Reopen();
-  for (const char* id : {"abc2", "abd3", "b777", "abc7"}) Create(MakeScan(id, {store_->FindScans("", 100)->size() + 1}));
+  for (const char* id : {"abc2", "abd3", "b777", "abc7"})
+    Create(MakeScan(id, {store_->FindScans("", 100)->size() + 1}));
   EXPECT_THAT(*store_->FindScans("ab", 10), ElementsAre("abc2", "abc7", "abd3"));
   EXPECT_THAT(*store_->FindScans("ab", 2), ElementsAre("abc2", "abc7"));
   EXPECT_THAT(*store_->FindScans("abc2", 2), ElementsAre("abc2"));
@@ -277,7 +295,8 @@ TEST_P(StoreTest, DeletedScanIsGoneAtOnceAndRunningOnesAreKept) {
   batch.requests = {{"key", "digest", "old"}};
   const auto& space = *batch.new_scans[0].spec->space;
   for (uint64_t i = 0; i < 20'000; ++i) batch.rows.push_back(MakeRow(1, i, 1, space));
-  for (uint64_t i = 0; i < 1000; ++i) batch.chunks.push_back(MakeChunk(1, i * 10, std::vector<Symbol>(10, kClosed)));
+  for (uint64_t i = 0; i < 1000; ++i)
+    batch.chunks.push_back(MakeChunk(1, i * 10, std::vector<Symbol>(10, kClosed)));
   Commit(std::move(batch));
   Finish("old");
   WriteBatch remove;
@@ -343,7 +362,8 @@ TEST_P(StoreTest, FullStoreTellsKeepsAndGoesOn) {
   int written = 0;
   while (store_->Health().ok() && written < 1000) {
     WriteBatch batch;
-    for (uint64_t i = 0; i < 100; ++i) batch.rows.push_back(MakeRow(2, static_cast<uint64_t>(written) * 100 + i, 1, *spec->space));
+    for (uint64_t i = 0; i < 100; ++i)
+      batch.rows.push_back(MakeRow(2, static_cast<uint64_t>(written) * 100 + i, 1, *spec->space));
     store_->Write(std::move(batch), [&] { ++committed; });
     ++written;
     while (store_->Health().ok() && committed < written) std::this_thread::yield();

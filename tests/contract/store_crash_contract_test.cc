@@ -11,11 +11,13 @@ namespace portolan::store_test {
 namespace {
 
 class StoreCrashTest : public StoreTest {};
-INSTANTIATE_TEST_SUITE_P(Contract, StoreCrashTest, ::testing::ValuesIn(Implementations()), ImplementationName);
+INSTANTIATE_TEST_SUITE_P(Contract, StoreCrashTest, ::testing::ValuesIn(Implementations()),
+                         ImplementationName);
 
 constexpr uint64_t kRowsPerBatch = 5;
 
-// Batch n holds chunk [2n, 2n + 2), rows, their counts and the next token: after a crash all of a batch is there or nothing.
+// Batch n holds chunk [2n, 2n + 2), rows, their counts and the next token: after a crash all of a
+// batch is there or nothing.
 WriteBatch Batch(uint64_t n, const ScanSpace& space) {
   WriteBatch batch;
   batch.chunks = {MakeChunk(1, 2 * n, {kClosed, n % 3 == 0 ? kOpened : kSilent})};
@@ -23,7 +25,8 @@ WriteBatch Batch(uint64_t n, const ScanSpace& space) {
   counts.closed = 1;
   (n % 3 == 0 ? counts.open : counts.filtered) = 1;
   batch.counts = {{LaneId{1}, counts}};
-  for (uint64_t i = 0; i < kRowsPerBatch; ++i) batch.rows.push_back(MakeRow(1, kRowsPerBatch * n + i, 1, space));
+  for (uint64_t i = 0; i < kRowsPerBatch; ++i)
+    batch.rows.push_back(MakeRow(1, kRowsPerBatch * n + i, 1, space));
   batch.next_token = Token{n + 1};
   return batch;
 }
@@ -75,7 +78,8 @@ TEST_P(StoreCrashTest, KilledWriterLosesNothingAcknowledged) {
     close(acks[1]);
     uint64_t n = 0, last = before;
     bool any = false;
-    // Kills it in the middle of its work, after a number of acknowledgements that differs from round to round.
+    // Kills it in the middle of its work, after a number of acknowledgements that differs from
+    // round to round.
     const uint64_t enough = before + 37 + 211 * static_cast<uint64_t>(round);
     while (read(acks[0], &n, sizeof(n)) == sizeof(n)) {
       last = n;
@@ -114,8 +118,9 @@ TEST_P(StoreCrashTest, CopyTakenAtAnyMomentIsWholeAndHasWhatWasAcknowledged) {
     const uint64_t promised = acknowledged;
     std::filesystem::remove_all(copy);
     std::filesystem::create_directory(copy);
-    // The log first would be wrong (a checkpoint between the two would be missing in both); this order is what a crash leaves at the moment of
-    // the second copy, as long as no checkpoint ran in between, and the log is far from that here.
+    // The log first would be wrong (a checkpoint between the two would be missing in both); this
+    // order is what a crash leaves at the moment of the second copy, as long as no checkpoint ran
+    // in between, and the log is far from that here.
     std::filesystem::copy_file(place_ + "/portolan.db", copy + "/portolan.db");
     std::filesystem::copy_file(place_ + "/portolan.db-wal", copy + "/portolan.db-wal");
     auto store = GetParam().open(copy, 0);

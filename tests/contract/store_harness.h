@@ -12,13 +12,17 @@
 #include "common/scan/chunk_codec.h"
 #include "coordinator/store/store.h"
 
-// What the contract tests of stores share: how each implementation is opened, and small scans to put in.
+// What the contract tests of stores share: how each implementation is opened, and small scans to
+// put in.
 namespace portolan::store_test {
 
 struct Implementation {
   std::string name;
-  // `place`: a directory of the test's own, kept between calls. `max_bytes`: as SqliteOptions; 0: no limit.
-  std::function<absl::StatusOr<std::unique_ptr<Store>>(const std::string& place, uint64_t max_bytes)> open;
+  // `place`: a directory of the test's own, kept between calls. `max_bytes`: as SqliteOptions; 0:
+  // no limit.
+  std::function<absl::StatusOr<std::unique_ptr<Store>>(const std::string& place,
+                                                       uint64_t max_bytes)>
+      open;
   bool single_file = false;  // PLACE/portolan.db holds everything: may be copied at any moment
 };
 inline std::vector<Implementation> Implementations() {
@@ -27,18 +31,22 @@ inline std::vector<Implementation> Implementations() {
              SqliteOptions options;
              options.directory = place;
              options.max_bytes = max_bytes;
-             options.sync_full = false;  // a killed process loses nothing that the kernel has; only a power cut needs the fsync
+             options.sync_full = false;  // a killed process loses nothing that the kernel has; only
+                                         // a power cut needs the fsync
              return OpenSqliteStore(options);
            },
            true}};
 }
 
-inline std::shared_ptr<const ScanSpec> MakeSpec(uint32_t first_address = 0x0A000000, uint32_t addresses = 256, uint16_t ports = 100) {
+inline std::shared_ptr<const ScanSpec> MakeSpec(uint32_t first_address = 0x0A000000,
+                                                uint32_t addresses = 256, uint16_t ports = 100) {
   auto spec = std::make_shared<ScanSpec>();
   spec->name = "a scan";
   spec->target_texts = {"10.0.0.0/24"};
   spec->ports_text = "1-100";
-  Block block{IpSet::Of({{IpAddress::V4(first_address), IpAddress::V4(first_address + addresses - 1)}}), PortSet::Of({{1, ports}})};
+  Block block{
+      IpSet::Of({{IpAddress::V4(first_address), IpAddress::V4(first_address + addresses - 1)}}),
+      PortSet::Of({{1, ports}})};
   spec->space = *ScanSpace::Create({block}, 42);
   spec->names = {{"host.example", {IpAddress::V4(first_address)}}};
   spec->vantages = {"dmz"};
@@ -46,7 +54,8 @@ inline std::shared_ptr<const ScanSpec> MakeSpec(uint32_t first_address = 0x0A000
   return spec;
 }
 
-inline ScanRecord MakeScan(const ScanId& id, std::vector<uint64_t> lanes, std::shared_ptr<const ScanSpec> spec = MakeSpec()) {
+inline ScanRecord MakeScan(const ScanId& id, std::vector<uint64_t> lanes,
+                           std::shared_ptr<const ScanSpec> spec = MakeSpec()) {
   ScanRecord record;
   record.id = id;
   record.spec = std::move(spec);
@@ -122,7 +131,8 @@ class StoreTest : public ::testing::TestWithParam<Implementation> {
     store_->Compact(std::move(group), [&] { committed.set_value(); });
     Await(committed);
   }
-  // A commit that never comes would hang the test: a store's Health says why, and then there is nothing to go on with.
+  // A commit that never comes would hang the test: a store's Health says why, and then there is
+  // nothing to go on with.
   void Await(std::promise<void>& committed) {
     const auto future = committed.get_future();
     while (future.wait_for(std::chrono::seconds(10)) != std::future_status::ready) {
@@ -139,7 +149,9 @@ class StoreTest : public ::testing::TestWithParam<Implementation> {
   }
   void Finish(const ScanId& id, int64_t finished_us = 1'700'000'100'000'000) {
     WriteBatch batch;
-    batch.changes.push_back(PutScanState{id, ScanState::kComplete, FromUnixMicros(1'700'000'000'500'000), FromUnixMicros(finished_us)});
+    batch.changes.push_back(PutScanState{id, ScanState::kComplete,
+                                         FromUnixMicros(1'700'000'000'500'000),
+                                         FromUnixMicros(finished_us)});
     Commit(std::move(batch));
   }
 
@@ -147,6 +159,8 @@ class StoreTest : public ::testing::TestWithParam<Implementation> {
   std::unique_ptr<Store> store_;
 };
 
-inline std::string ImplementationName(const ::testing::TestParamInfo<Implementation>& info) { return info.param.name; }
+inline std::string ImplementationName(const ::testing::TestParamInfo<Implementation>& info) {
+  return info.param.name;
+}
 
 }  // namespace portolan::store_test

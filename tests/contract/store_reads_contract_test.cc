@@ -11,7 +11,8 @@ namespace {
 using ::testing::ElementsAre;
 
 class StoreReadsTest : public StoreTest {};
-INSTANTIATE_TEST_SUITE_P(Contract, StoreReadsTest, ::testing::ValuesIn(Implementations()), ImplementationName);
+INSTANTIATE_TEST_SUITE_P(Contract, StoreReadsTest, ::testing::ValuesIn(Implementations()),
+                         ImplementationName);
 
 TEST_P(StoreReadsTest, NewerTokenReplacesARowAndOlderDoesNot) {
   Reopen();
@@ -55,10 +56,11 @@ TEST_P(StoreReadsTest, PagesOfRowsAreWhatTheFilterWants) {
   const auto pick = [&](uint64_t n) { return random() % n; };
   // Two families, so that their order counts.
   auto spec = std::make_shared<ScanSpec>(*MakeSpec());
-  spec->space = *ScanSpace::Create({Block{IpSet::Of({{IpAddress::V4(0xFF000000), IpAddress::V4(0xFF00001F)},
-                                                     {*IpAddress::Parse("::"), *IpAddress::Parse("::1f")}}),
-                                          PortSet::Of({{0, 9}, {65530, 65535}})}},
-                                   3);
+  spec->space =
+      *ScanSpace::Create({Block{IpSet::Of({{IpAddress::V4(0xFF000000), IpAddress::V4(0xFF00001F)},
+                                           {*IpAddress::Parse("::"), *IpAddress::Parse("::1f")}}),
+                                PortSet::Of({{0, 9}, {65530, 65535}})}},
+                         3);
   Create(MakeScan("scan", {1, 2, 3}, spec));
   using Key = std::tuple<IpAddress, uint16_t, uint64_t>;
   std::map<Key, StoredRow> model;
@@ -86,15 +88,20 @@ TEST_P(StoreReadsTest, PagesOfRowsAreWhatTheFilterWants) {
     for (uint64_t n = pick(6); n > 0; --n) {
       const bool v6 = pick(2) == 0;
       const uint32_t first = static_cast<uint32_t>(pick(36)), more = static_cast<uint32_t>(pick(6));
-      const auto make = [&](uint32_t x) { return v6 ? IpAddress::V6(x) : IpAddress::V4(0xFF000000 + x); };
+      const auto make = [&](uint32_t x) {
+        return v6 ? IpAddress::V6(x) : IpAddress::V4(0xFF000000 + x);
+      };
       ranges.push_back({make(first), make(first + more)});
     }
     filter.addresses = IpSet::Of(ranges);
-    if (pick(2)) filter.ports = PortSet::Of({{static_cast<uint16_t>(pick(9)), 9}, {static_cast<uint16_t>(65530 + pick(6)), 65535}});
+    if (pick(2))
+      filter.ports = PortSet::Of(
+          {{static_cast<uint16_t>(pick(9)), 9}, {static_cast<uint16_t>(65530 + pick(6)), 65535}});
     if (pick(3) == 0) filter.vantages = {"v1", "v7"};
     std::vector<Key> want, got;
     for (const auto& [key, row] : model) {
-      const bool lane = std::find(filter.lanes.begin(), filter.lanes.end(), row.lane) != filter.lanes.end();
+      const bool lane =
+          std::find(filter.lanes.begin(), filter.lanes.end(), row.lane) != filter.lanes.end();
       const bool vantage = filter.vantages.empty() || row.vantage == "v1";
       if (lane && vantage && (ranges.empty() || filter.addresses.Contains(row.address)) &&
           (filter.ports.empty() || filter.ports.Contains(row.port))) {
@@ -128,11 +135,13 @@ TEST_P(StoreReadsTest, PageOverManyUnwantedRowsIsBoundedAndStillReachesTheEnd) {
   const auto spec = MakeSpec(0x0A000000, 2048, 64);
   Create(MakeScan("scan", {1}, spec));
   WriteBatch batch;
-  for (uint64_t i = 0; i < spec->space->size(); ++i) batch.rows.push_back(MakeRow(1, i, 1, *spec->space));
+  for (uint64_t i = 0; i < spec->space->size(); ++i)
+    batch.rows.push_back(MakeRow(1, i, 1, *spec->space));
   Commit(std::move(batch));
   RowFilter filter;
   filter.lanes = {LaneId{1}};
-  filter.addresses = IpSet::Of({{IpAddress::V4(0x0A0007FF), IpAddress::V4(0x0A0007FF)}, {IpAddress::V4(0x0A000000), IpAddress::V4(0x0A0007FD)}});
+  filter.addresses = IpSet::Of({{IpAddress::V4(0x0A0007FF), IpAddress::V4(0x0A0007FF)},
+                                {IpAddress::V4(0x0A000000), IpAddress::V4(0x0A0007FD)}});
   filter.ports = PortSet::Of({{64, 64}});
   size_t rows = 0, pages = 0;
   std::optional<Store::RowKey> after;
@@ -153,8 +162,9 @@ TEST_P(StoreReadsTest, GroupIsReadFromItsChunksAndThenFromItsFinalForm) {
   const IndexRange group{100, 110};
   EXPECT_EQ(store_->ReadGroup(LaneId{1}, group)->version, 0u);
   WriteBatch batch;
-  batch.chunks = {MakeChunk(1, 100, {kClosed, kOwedSymbol, kOpened, kSilent}), MakeChunk(1, 90, std::vector<Symbol>(10, kClosed)),
-                  MakeChunk(1, 110, {kClosed}), MakeChunk(2, 100, {kSilent})};
+  batch.chunks = {MakeChunk(1, 100, {kClosed, kOwedSymbol, kOpened, kSilent}),
+                  MakeChunk(1, 90, std::vector<Symbol>(10, kClosed)), MakeChunk(1, 110, {kClosed}),
+                  MakeChunk(2, 100, {kSilent})};
   Commit(std::move(batch));
   const auto first = *store_->ReadGroup(LaneId{1}, group);
   ASSERT_EQ(first.chunks.size(), 1u);
@@ -177,7 +187,8 @@ TEST_P(StoreReadsTest, GroupIsReadFromItsChunksAndThenFromItsFinalForm) {
   compacted.lane = LaneId{1};
   compacted.range = group;
   compacted.outcomes = EncodeOutcomes(std::vector<Symbol>(10, kClosed));
-  compacted.segments = {{{{100, 101}, {102, 110}}, "agent-1", "dmz", FromUnixMicros(5)}, {{{101, 102}}, "agent-2", "", FromUnixMicros(6)}};
+  compacted.segments = {{{{100, 101}, {102, 110}}, "agent-1", "dmz", FromUnixMicros(5)},
+                        {{{101, 102}}, "agent-2", "", FromUnixMicros(6)}};
   compacted.chunks = 2;  // made before the third came
   CommitCompaction(compacted);
   EXPECT_EQ(store_->ReadGroup(LaneId{1}, group)->version, second.version);
@@ -207,7 +218,10 @@ TEST_P(StoreReadsTest, GapsAreCutToTheRangeAskedFor) {
   Reopen();
   Create(MakeScan("scan", {1, 2}));
   WriteBatch batch;
-  batch.changes = {PutGaps{LaneId{1}, {{{10, 20}, Reason::kNoAgent}, {{20, 25}, Reason::kCancelled}, {{1'000, 1'000'000'000'000}, Reason::kAttempts}}},
+  batch.changes = {PutGaps{LaneId{1},
+                           {{{10, 20}, Reason::kNoAgent},
+                            {{20, 25}, Reason::kCancelled},
+                            {{1'000, 1'000'000'000'000}, Reason::kAttempts}}},
                    PutGaps{LaneId{2}, {{{0, 5}, Reason::kCancelled}}}};
   Commit(std::move(batch));
   const auto read = [&](uint64_t begin, uint64_t end) {
@@ -222,7 +236,8 @@ TEST_P(StoreReadsTest, GapsAreCutToTheRangeAskedFor) {
   EXPECT_THAT(read(15, 22), ElementsAre(P(15, 20), P(20, 22)));
   EXPECT_THAT(read(25, 1000), ElementsAre());
   EXPECT_THAT(read(500'000, 500'001), ElementsAre(P(500'000, 500'001)));
-  EXPECT_THAT(read(0, UINT64_MAX / 4), ElementsAre(P(10, 20), P(20, 25), P(1'000, 1'000'000'000'000)));
+  EXPECT_THAT(read(0, UINT64_MAX / 4),
+              ElementsAre(P(10, 20), P(20, 25), P(1'000, 1'000'000'000'000)));
   EXPECT_EQ(store_->ReadGaps(LaneId{1}, {0, 12})->at(0).cause, Reason::kNoAgent);
 }
 
@@ -239,7 +254,9 @@ TEST_P(StoreReadsTest, NextStoredLeapsOverWhatIsNotThere) {
   group.outcomes = EncodeOutcomes(std::vector<Symbol>(10, kClosed));
   group.chunks = 1;
   CommitCompaction(group);
-  const auto next = [&](uint64_t from, Store::Kinds kinds = {}) { return *store_->NextStored(LaneId{1}, from, kinds); };
+  const auto next = [&](uint64_t from, Store::Kinds kinds = {}) {
+    return *store_->NextStored(LaneId{1}, from, kinds);
+  };
   EXPECT_EQ(next(0), 20u);
   EXPECT_EQ(next(20), 20u);
   EXPECT_EQ(next(21), 50u);

@@ -10,7 +10,9 @@ namespace portolan {
 class FakeClock final : public Clock {
  public:
   Time Now() const override { return Time(Duration(ns_.load())); }
-  WallTime Wall() const override { return FromUnixMicros(1'700'000'000'000'000 + ns_.load() / 1000); }
+  WallTime Wall() const override {
+    return FromUnixMicros(1'700'000'000'000'000 + ns_.load() / 1000);
+  }
   void Advance(Duration d) { ns_ += d.count(); }
 
  private:

@@ -14,7 +14,8 @@
 
 namespace portolan {
 
-// One end of a Report stream that a test holds. What the agent writes is kept; the test answers and ends it. Thread-safe.
+// One end of a Report stream that a test holds. What the agent writes is kept; the test answers and
+// ends it. Thread-safe.
 class FakeReportStream {
  public:
   // Waits for the next message that the agent writes; nullopt when it has cancelled the stream.
@@ -77,7 +78,8 @@ class FakeCoordinatorClient final : public CoordinatorClient {
   size_t coordinators() const override { return coordinators_; }
   std::string address(size_t which) const override { return fmt::format("fake:{}", which); }
 
-  void Synchronize(size_t which, const v1::SynchronizeRequest& request, Duration deadline, Done done) override {
+  void Synchronize(size_t which, const v1::SynchronizeRequest& request, Duration deadline,
+                   Done done) override {
     MutexLock lock(mu_);
     call_ = Call{which, request, deadline};
     done_ = std::move(done);
@@ -124,7 +126,8 @@ class FakeCoordinatorClient final : public CoordinatorClient {
     }
     bool Read(v1::ReportResponse* response) override {
       MutexLock lock(s_->mu_);
-      while (s_->said_.empty() && !s_->cancelled_ && !s_->end_.has_value()) s_->changed_.Wait(s_->mu_);
+      while (s_->said_.empty() && !s_->cancelled_ && !s_->end_.has_value())
+        s_->changed_.Wait(s_->mu_);
       if (s_->said_.empty()) return false;
       *response = std::move(s_->said_.front());
       s_->said_.pop_front();

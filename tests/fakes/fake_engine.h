@@ -18,14 +18,21 @@ struct FakeAnswer {
   Symbol symbol{State::kFiltered, Reason::kNoResponse};
   Duration after{};     // of silence: ignored, it ends with the timeout
   int local_errno = 0;  // with kLocalFailure
-  static FakeAnswer Open(Duration after = {}) { return {{State::kOpen, Reason::kSynAck}, after, 0}; }
-  static FakeAnswer Closed(Duration after = {}) { return {{State::kClosed, Reason::kConnRefused}, after, 0}; }
+  static FakeAnswer Open(Duration after = {}) {
+    return {{State::kOpen, Reason::kSynAck}, after, 0};
+  }
+  static FakeAnswer Closed(Duration after = {}) {
+    return {{State::kClosed, Reason::kConnRefused}, after, 0};
+  }
   static FakeAnswer Silence() { return {}; }
-  static FakeAnswer Failure(int error) { return {{State::kOwed, Reason::kLocalFailure}, {}, error}; }
+  static FakeAnswer Failure(int error) {
+    return {{State::kOwed, Reason::kLocalFailure}, {}, error};
+  }
 };
 
-// An engine without sockets over a clock that stands still: Poll moves the clock to the next answer, or by `wait` when there is none before. With nothing in
-// flight and a wait of a minute or more it blocks until Wake instead, so that a probe thread can be tested with it.
+// An engine without sockets over a clock that stands still: Poll moves the clock to the next
+// answer, or by `wait` when there is none before. With nothing in flight and a wait of a minute or
+// more it blocks until Wake instead, so that a probe thread can be tested with it.
 class FakeEngine final : public ProbeEngine {
  public:
   using Network = std::function<FakeAnswer(const IpAddress&, uint16_t port)>;
@@ -42,7 +49,8 @@ class FakeEngine final : public ProbeEngine {
   uint32_t window() const override { return window_; }
   uint32_t in_flight() const override { return static_cast<uint32_t>(pending_.size()); }
 
-  bool Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie, Time not_after) override {
+  bool Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie,
+             Time not_after) override {
     if (in_flight() >= window_) return false;
     ++counters_.started;
     const Time now = clock_.Now();
@@ -107,7 +115,8 @@ class FakeEngine final : public ProbeEngine {
   FakeClock& clock_;
   const uint32_t window_;
   const Network network_;
-  std::multimap<Time, ProbeOutcome> pending_;  // by when they end; those of the same time in the order they were started
+  std::multimap<Time, ProbeOutcome>
+      pending_;  // by when they end; those of the same time in the order they were started
   std::vector<Started> started_;
   Counters counters_;
   std::mutex mu_;

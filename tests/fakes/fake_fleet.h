@@ -20,11 +20,13 @@
 
 namespace portolan {
 
-// A coordinator as small as an agent can be tested with, served over real gRPC: one scan; the leases that the test grants; each position counted once. What
-// it knows outlives its server, so that a restart can be played. Thread-safe.
+// A coordinator as small as an agent can be tested with, served over real gRPC: one scan; the
+// leases that the test grants; each position counted once. What it knows outlives its server, so
+// that a restart can be played. Thread-safe.
 class FakeFleet final : public v1::FleetService::Service {
  public:
-  FakeFleet(std::vector<Block> blocks, ProbeTiming timing) : blocks_(std::move(blocks)), timing_(timing) {}
+  FakeFleet(std::vector<Block> blocks, ProbeTiming timing)
+      : blocks_(std::move(blocks)), timing_(timing) {}
 
   // ---- what the test wants ----
   void Grant(uint64_t token, IntervalSet ranges) {
@@ -102,7 +104,8 @@ class FakeFleet final : public v1::FleetService::Service {
     std::erase_if(leases_, [&](const auto& l) {
       return l.second.told != 0 && l.second.told <= seen && !listed.contains(l.first);
     });
-    // Parked for at most a tenth of a second: short enough that a stopping server need not hurry it.
+    // Parked for at most a tenth of a second: short enough that a stopping server need not hurry
+    // it.
     for (int i = 0; i < 10 && seen == revision_ && refuse_.ok() && !context->IsCancelled(); ++i) {
       changed_.WaitFor(mu_, std::chrono::milliseconds(10));
     }
@@ -136,7 +139,9 @@ class FakeFleet final : public v1::FleetService::Service {
     return grpc::Status::OK;
   }
 
-  grpc::Status Report(grpc::ServerContext*, grpc::ServerReaderWriter<v1::ReportResponse, v1::ReportRequest>* stream) override {
+  grpc::Status Report(
+      grpc::ServerContext*,
+      grpc::ServerReaderWriter<v1::ReportResponse, v1::ReportRequest>* stream) override {
     int batches = 0;
     {
       MutexLock lock(mu_);
@@ -148,8 +153,10 @@ class FakeFleet final : public v1::FleetService::Service {
       response.set_credit(4);
       if (request.has_batch()) {
         MutexLock lock(mu_);
-        if (break_after_ > 0 && ++batches > break_after_) return {grpc::StatusCode::UNAVAILABLE, "stream broken by the test"};
-        if (!TakeBatch(request.batch())) return {grpc::StatusCode::INVALID_ARGUMENT, "malformed batch"};
+        if (break_after_ > 0 && ++batches > break_after_)
+          return {grpc::StatusCode::UNAVAILABLE, "stream broken by the test"};
+        if (!TakeBatch(request.batch()))
+          return {grpc::StatusCode::INVALID_ARGUMENT, "malformed batch"};
         response.set_acked_seq(request.batch().seq());
       }
       if (!stream->Write(response)) break;

@@ -22,14 +22,16 @@ void ExpectWhole(Fleet& fleet, const std::string& id, size_t planned) {
 TEST(Crash, KilledAgentsWorkIsTakenOver) {
   const std::string reason = NetLab::Unavailable();
   if (!reason.empty()) GTEST_SKIP() << reason;
-  // SYNs are counted by the kernel of the target network, so that nothing that the agents say is needed.
+  // SYNs are counted by the kernel of the target network, so that nothing that the agents say is
+  // needed.
   NetLab lab(1);
   ASSERT_TRUE(lab.ok());
   Fleet::Options options;
   options.netns = lab.vantage(1);
   Fleet fleet(options);
   ASSERT_TRUE(fleet.StartCoordinator());
-  for (const char* name : {"a1", "a2", "a3"}) fleet.StartAgent({name, "v1", lab.vantage(1), "", {"--max-rate", "1000"}});
+  for (const char* name : {"a1", "a2", "a3"})
+    fleet.StartAgent({name, "v1", lab.vantage(1), "", {"--max-rate", "1000"}});
   ASSERT_TRUE(fleet.WaitForAgents(3));
   constexpr int64_t kPlanned = 4096 * 40;  // about a minute of three agents
   const uint64_t before = lab.SynCount();
@@ -60,7 +62,8 @@ TEST(Crash, CoordinatorKilledTenTimes) {
   ASSERT_TRUE(listeners.ok());
   Fleet fleet;
   ASSERT_TRUE(fleet.StartCoordinator());
-  for (const char* name : {"a1", "a2"}) fleet.StartAgent({name, "lab", "", "", {"--max-rate", "1500"}});
+  for (const char* name : {"a1", "a2"})
+    fleet.StartAgent({name, "lab", "", "", {"--max-rate", "1500"}});
   ASSERT_TRUE(fleet.WaitForAgents(2));
   std::string ports;
   for (uint16_t p : listeners.ports()) ports += "," + std::to_string(p);
@@ -137,8 +140,9 @@ TEST(Crash, LaneWithoutAgentEndsPartial) {
   ASSERT_TRUE(fleet.StartCoordinator());
   fleet.StartAgent({"a1", "here", "", "", {}});
   ASSERT_TRUE(fleet.WaitForAgents(1));
-  const RunResult r = fleet.Cli({"scan", "127.5.0.0/28", "-p", "1-10", "--vantage", "here,nowhere", "--each-vantage",
-                                 "--lane-timeout", "3s", "--show", "all", "--json"});
+  const RunResult r =
+      fleet.Cli({"scan", "127.5.0.0/28", "-p", "1-10", "--vantage", "here,nowhere",
+                 "--each-vantage", "--lane-timeout", "3s", "--show", "all", "--json"});
   EXPECT_EQ(r.code, 3) << r.err;
   const Results results = ParseJsonLines(r.out);
   int closed = 0, missing = 0;

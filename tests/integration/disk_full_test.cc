@@ -1,4 +1,5 @@
-// A full disk stops the scan with a clear error and loses nothing; when there is room, it goes on by itself.
+// A full disk stops the scan with a clear error and loses nothing; when there is room, it goes on
+// by itself.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -36,15 +37,17 @@ TEST(DiskFull, ScanPausesWithAClearErrorAndGoesOn) {
   const std::string id = fleet.Detach({"127.6.0.0/20", "-p", "1-20"});  // 81,920 positions, 27 s
   ASSERT_TRUE(Eventually(seconds(20), [&] { return fleet.Done(id) > 5000; }));
 
-  ASSERT_FALSE(RunToEnd({"dd", "if=/dev/zero", "of=" + small.path("filler"), "bs=4096"}).code == 0);  // until it is full
+  ASSERT_FALSE(RunToEnd({"dd", "if=/dev/zero", "of=" + small.path("filler"), "bs=4096"}).code ==
+               0);  // until it is full
   std::string message;
-  EXPECT_TRUE(Eventually(seconds(60), [&] {
-    const auto show = fleet.Show(id);
-    if (!show.is_object()) return false;
-    message = show.value("status_message", "");
-    return message.find("full") != std::string::npos;
-  })) << fleet.Show(id).dump(1)
-      << fleet.coordinator().Err();
+  EXPECT_TRUE(Eventually(seconds(60),
+                         [&] {
+                           const auto show = fleet.Show(id);
+                           if (!show.is_object()) return false;
+                           message = show.value("status_message", "");
+                           return message.find("full") != std::string::npos;
+                         }))
+      << fleet.Show(id).dump(1) << fleet.coordinator().Err();
   EXPECT_THAT(message, testing::HasSubstr("free"));  // the remedy
   EXPECT_TRUE(fleet.coordinator().Running());
 
@@ -52,7 +55,8 @@ TEST(DiskFull, ScanPausesWithAClearErrorAndGoesOn) {
   EXPECT_EQ(fleet.WaitFinished(id, seconds(180)), "complete") << fleet.coordinator().Err();
   const Results results = fleet.AllResults(id);
   EXPECT_EQ(results.observations.size(), 81920u);
-  EXPECT_EQ(std::set<Seen>(results.observations.begin(), results.observations.end()).size(), 81920u);
+  EXPECT_EQ(std::set<Seen>(results.observations.begin(), results.observations.end()).size(),
+            81920u);
 }
 
 }  // namespace

@@ -8,7 +8,9 @@
 namespace portolan::integration {
 namespace {
 
-std::string Bin(const std::string& program) { return std::string(PORTOLAN_BIN_DIR) + "/" + program; }
+std::string Bin(const std::string& program) {
+  return std::string(PORTOLAN_BIN_DIR) + "/" + program;
+}
 
 // "key=value" of a log line.
 std::string Field(const std::string& line, const std::string& key) {
@@ -26,20 +28,24 @@ void Append(std::vector<std::string>& to, const std::vector<std::string>& more) 
 
 Certificates::Certificates() {
   Shell("cd " + dir_.path() +
-        " && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.pem -days 2"
+        " && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "
+        "ca.key -out ca.pem -days 2"
         " -subj /CN=test-ca 2>/dev/null");
 }
 
 bool Certificates::Issue(const std::string& name, const std::string& sans) {
   WriteFile(dir_.path(name + ".ext"), "subjectAltName=" + sans + "\n");
-  return Shell("cd " + dir_.path() + " && openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout " + name +
-               ".key -out " + name + ".csr -subj /CN=" + name + " 2>/dev/null && openssl x509 -req -in " + name +
-               ".csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile " + name + ".ext -out " + name +
-               ".pem 2>/dev/null");
+  return Shell("cd " + dir_.path() +
+               " && openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout " +
+               name + ".key -out " + name + ".csr -subj /CN=" + name +
+               " 2>/dev/null && openssl x509 -req -in " + name +
+               ".csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile " + name +
+               ".ext -out " + name + ".pem 2>/dev/null");
 }
 
 std::vector<std::string> Certificates::Flags(const std::string& name) const {
-  return {"--tls-cert", dir_.path(name + ".pem"), "--tls-key", dir_.path(name + ".key"), "--tls-ca", dir_.path("ca.pem")};
+  return {"--tls-cert", dir_.path(name + ".pem"), "--tls-key", dir_.path(name + ".key"),
+          "--tls-ca",   dir_.path("ca.pem")};
 }
 
 std::string Results::ToString() const {
@@ -60,8 +66,8 @@ Results ParseJsonLines(const std::string& text) {
     if (json.value("type", "") == "summary") {
       results.summary = json;
     } else if (json.contains("port")) {
-      results.observations.insert(
-          Seen(json.value("vantage", ""), json.value("ip", ""), json.value("port", 0), json.value("state", "")));
+      results.observations.insert(Seen(json.value("vantage", ""), json.value("ip", ""),
+                                       json.value("port", 0), json.value("state", "")));
     }
   }
   return results;
@@ -78,12 +84,18 @@ Fleet::~Fleet() {
 }
 
 bool Fleet::StartCoordinator() {
-  std::vector<std::string> argv = {Bin("portolan-coordinator"), "--listen", grpc_.empty() ? options_.listen : grpc_,
-                                   "--http", http_.empty() ? "127.0.0.1:0" : http_, "--data", data_};
+  std::vector<std::string> argv = {Bin("portolan-coordinator"),
+                                   "--listen",
+                                   grpc_.empty() ? options_.listen : grpc_,
+                                   "--http",
+                                   http_.empty() ? "127.0.0.1:0" : http_,
+                                   "--data",
+                                   data_};
   Append(argv, options_.coordinator_flags);
   Process::Options po;
   po.netns = options_.netns;
-  coordinator_ = std::make_unique<Process>(argv, dir_.path("coordinator" + std::to_string(starts_++)), po);
+  coordinator_ =
+      std::make_unique<Process>(argv, dir_.path("coordinator" + std::to_string(starts_++)), po);
   const std::string line = coordinator_->WaitForErr("listening", seconds(20));
   if (line.empty()) {
     std::fprintf(stderr, "coordinator did not start:\n%s", coordinator_->Err().c_str());
@@ -100,13 +112,21 @@ void Fleet::KillCoordinator() {
 }
 
 Process& Fleet::StartAgent(const AgentSpec& spec) {
-  std::vector<std::string> argv = {Bin("portolan-agent"), "--coordinator", spec.coordinator.empty() ? grpc_ : spec.coordinator,
-                                   "--vantage", spec.vantage, "--name", spec.name, "--threads", "1"};
+  std::vector<std::string> argv = {Bin("portolan-agent"),
+                                   "--coordinator",
+                                   spec.coordinator.empty() ? grpc_ : spec.coordinator,
+                                   "--vantage",
+                                   spec.vantage,
+                                   "--name",
+                                   spec.name,
+                                   "--threads",
+                                   "1"};
   Append(argv, spec.flags);
   Process::Options po;
   po.netns = spec.netns;
   auto& slot = agents_[spec.name];
-  slot = std::make_unique<Process>(argv, dir_.path("agent-" + spec.name + "-" + std::to_string(starts_++)), po);
+  slot = std::make_unique<Process>(
+      argv, dir_.path("agent-" + spec.name + "-" + std::to_string(starts_++)), po);
   return *slot;
 }
 
@@ -157,7 +177,8 @@ std::string Fleet::Detach(std::vector<std::string> args) {
 }
 
 nlohmann::json Fleet::Show(const std::string& scan) {
-  return nlohmann::json::parse(Cli({"scans", "show", scan, "--json"}, seconds(20)).out, nullptr, false);
+  return nlohmann::json::parse(Cli({"scans", "show", scan, "--json"}, seconds(20)).out, nullptr,
+                               false);
 }
 
 std::string Fleet::WaitFinished(const std::string& scan, milliseconds timeout) {
@@ -175,8 +196,8 @@ int64_t Fleet::Done(const std::string& scan) {
   const auto json = Show(scan);
   if (json.is_discarded() || !json.is_object()) return -1;
   const auto& ledger = json.contains("ledger") ? json["ledger"] : json;
-  return ledger.value("open", int64_t{0}) + ledger.value("closed", int64_t{0}) + ledger.value("filtered", int64_t{0}) +
-         ledger.value("unreachable", int64_t{0});
+  return ledger.value("open", int64_t{0}) + ledger.value("closed", int64_t{0}) +
+         ledger.value("filtered", int64_t{0}) + ledger.value("unreachable", int64_t{0});
 }
 
 Results Fleet::AllResults(const std::string& scan) {

@@ -34,11 +34,12 @@ struct Results {
 };
 Results ParseJsonLines(const std::string& text);
 
-// A coordinator, agents and the command line as real processes. Binaries come from PORTOLAN_BIN_DIR at compile time.
+// A coordinator, agents and the command line as real processes. Binaries come from PORTOLAN_BIN_DIR
+// at compile time.
 class Fleet {
  public:
   struct Options {
-    std::string netns;                          // of the coordinator and the command line
+    std::string netns;  // of the coordinator and the command line
     std::string listen = "127.0.0.1:0";
     std::vector<std::string> coordinator_flags;  // appended
     std::vector<std::string> cli_flags;
@@ -47,7 +48,8 @@ class Fleet {
   Fleet() : Fleet(Options()) {}
   ~Fleet();
 
-  // Starts (again) on the same port and data directory. False, with the log on stderr, when it is not ready within 20 s.
+  // Starts (again) on the same port and data directory. False, with the log on stderr, when it is
+  // not ready within 20 s.
   bool StartCoordinator();
   Process& coordinator() { return *coordinator_; }
   void KillCoordinator();  // kill -9
@@ -60,7 +62,7 @@ class Fleet {
 
   struct AgentSpec {
     std::string name, vantage, netns;
-    std::string coordinator;           // empty: the fleet's
+    std::string coordinator;  // empty: the fleet's
     std::vector<std::string> flags;
   };
   Process& StartAgent(const AgentSpec& spec);
@@ -74,12 +76,14 @@ class Fleet {
   std::string Detach(std::vector<std::string> args);
   // The scan's record; null when it cannot be had.
   nlohmann::json Show(const std::string& scan);
-  // Waits for a finished state and returns it ("complete", "partial", "cancelled"); "" after `timeout`.
+  // Waits for a finished state and returns it ("complete", "partial", "cancelled"); "" after
+  // `timeout`.
   std::string WaitFinished(const std::string& scan, milliseconds timeout);
   // How many positions of the scan have an outcome; -1 when it cannot be had.
   int64_t Done(const std::string& scan);
   Results AllResults(const std::string& scan);
-  // A sample of the coordinator's metrics, summed over series whose labels contain `labels`; -1 when absent.
+  // A sample of the coordinator's metrics, summed over series whose labels contain `labels`; -1
+  // when absent.
   double Metric(const std::string& name, const std::string& labels = "");
 
  private:

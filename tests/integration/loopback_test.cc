@@ -9,7 +9,9 @@
 namespace portolan::integration {
 namespace {
 
-std::string Bin(const std::string& program) { return std::string(PORTOLAN_BIN_DIR) + "/" + program; }
+std::string Bin(const std::string& program) {
+  return std::string(PORTOLAN_BIN_DIR) + "/" + program;
+}
 
 std::string Range(const std::vector<uint16_t>& ports) {
   std::string text;
@@ -25,15 +27,17 @@ TEST(Loopback, DistributedScanFindsExactlyTheListeners) {
   for (const char* name : {"a1", "a2", "a3"}) fleet.StartAgent({name, "lab", "", "", {}});
   ASSERT_TRUE(fleet.WaitForAgents(3));
 
-  const RunResult r = fleet.Cli({"scan", "127.0.7.0/29", "::1", "-p", Range(listeners.ports()), "--show", "all", "--json"});
+  const RunResult r = fleet.Cli(
+      {"scan", "127.0.7.0/29", "::1", "-p", Range(listeners.ports()), "--show", "all", "--json"});
   EXPECT_EQ(r.code, 0) << r.err;
   const Results results = ParseJsonLines(r.out);
   std::multiset<Seen> truth;
   const char* owners[] = {"127.0.7.1", "127.0.7.2", "127.0.7.3", "::1"};
-  for (const char* ip : {"127.0.7.0", "127.0.7.1", "127.0.7.2", "127.0.7.3", "127.0.7.4", "127.0.7.5", "127.0.7.6",
-                         "127.0.7.7", "::1"}) {
+  for (const char* ip : {"127.0.7.0", "127.0.7.1", "127.0.7.2", "127.0.7.3", "127.0.7.4",
+                         "127.0.7.5", "127.0.7.6", "127.0.7.7", "::1"}) {
     for (int i = 0; i < 4; ++i) {
-      truth.insert(Seen("lab", ip, listeners.ports()[i], std::string(ip) == owners[i] ? "open" : "closed"));
+      truth.insert(
+          Seen("lab", ip, listeners.ports()[i], std::string(ip) == owners[i] ? "open" : "closed"));
     }
   }
   EXPECT_EQ(results.observations, truth) << results.ToString() << r.err;
@@ -49,10 +53,13 @@ TEST(Loopback, LocalModeNeedsNoCoordinator) {
   Process::Options po;
   po.env["HOME"] = home.path();
   po.env["XDG_STATE_HOME"] = home.path("state");
-  const RunResult r = RunToEnd({Bin("portolan"), "scan", "127.0.8.1", "-p-", "--json"}, seconds(120), po);
+  const RunResult r =
+      RunToEnd({Bin("portolan"), "scan", "127.0.8.1", "-p-", "--json"}, seconds(120), po);
   EXPECT_EQ(r.code, 0) << r.err;
   const Results results = ParseJsonLines(r.out);
-  EXPECT_EQ(results.observations.count(Seen("local", "127.0.8.1", listeners.ports()[0], "open")), 1u) << r.out << r.err;
+  EXPECT_EQ(results.observations.count(Seen("local", "127.0.8.1", listeners.ports()[0], "open")),
+            1u)
+      << r.out << r.err;
   EXPECT_EQ(results.summary.value("planned", 0), 65535);
 
   const RunResult again = RunToEnd({Bin("portolan"), "results", "last", "--json"}, seconds(60), po);
@@ -88,7 +95,8 @@ TEST(Loopback, PauseResumeExcludeCancel) {
   int excluded_late = 0, not_probed = 0;
   for (const auto& [vantage, ip, port, state] : results.observations) {
     not_probed += state == "not-probed";
-    excluded_late += state == "not-probed" && ip.rfind("127.1.2.", 0) != 0 && ip.rfind("127.1.3.", 0) != 0;
+    excluded_late +=
+        state == "not-probed" && ip.rfind("127.1.2.", 0) != 0 && ip.rfind("127.1.3.", 0) != 0;
   }
   EXPECT_GT(not_probed, 5000);  // half of the rest, at least
   EXPECT_EQ(excluded_late, 0);
@@ -97,7 +105,8 @@ TEST(Loopback, PauseResumeExcludeCancel) {
   ASSERT_TRUE(Eventually(seconds(20), [&] { return fleet.Done(second) > 0; }));
   EXPECT_EQ(fleet.Cli({"scans", "cancel", second}).code, 0);
   EXPECT_EQ(fleet.WaitFinished(second, seconds(30)), "cancelled");
-  // What was begun when a scan was paused or cancelled counted: nothing was refused, to be probed again.
+  // What was begun when a scan was paused or cancelled counted: nothing was refused, to be probed
+  // again.
   EXPECT_EQ(fleet.Metric("portolan_chunks_total", "fenced"), 0);
   EXPECT_EQ(fleet.Metric("portolan_leases_total", "expired"), 0);
   EXPECT_EQ(fleet.Cli({"scans", "rm", second}).code, 0);
@@ -132,7 +141,9 @@ TEST(Loopback, SigtermOfEachEndsCleanly) {
 }
 
 TEST(Loopback, RefusesBadUsage) {
-  const auto code = [](std::vector<std::string> args) { return RunToEnd(std::move(args), seconds(20)).code; };
+  const auto code = [](std::vector<std::string> args) {
+    return RunToEnd(std::move(args), seconds(20)).code;
+  };
   EXPECT_EQ(code({Bin("portolan"), "scan", "127.0.0.1", "-p", "90-80"}), 2);
   EXPECT_EQ(code({Bin("portolan"), "scan", "127.0.0.1/40", "-p", "80"}), 2);
   EXPECT_EQ(code({Bin("portolan"), "scan", "-oX", "out.xml", "127.0.0.1"}), 2);
@@ -140,15 +151,19 @@ TEST(Loopback, RefusesBadUsage) {
   EXPECT_EQ(code({Bin("portolan-agent"), "--coordinator", "127.0.0.1:1", "--vantage", "a b"}), 2);
   EXPECT_EQ(code({Bin("portolan-agent"), "--vantage", "x"}), 2);
   // Beyond loopback without TLS: refused before anything listens.
-  const RunResult open = RunToEnd({Bin("portolan-coordinator"), "--listen", "0.0.0.0:0", "--data", "/nonexistent/x"}, seconds(20));
+  const RunResult open =
+      RunToEnd({Bin("portolan-coordinator"), "--listen", "0.0.0.0:0", "--data", "/nonexistent/x"},
+               seconds(20));
   EXPECT_EQ(open.code, 2);
   EXPECT_THAT(open.err, testing::HasSubstr("--tls-cert"));
   EXPECT_THAT(open.err, testing::HasSubstr("--insecure"));
-  // A public address is refused by the default scope; no probe is sent, because the scan is not created.
+  // A public address is refused by the default scope; no probe is sent, because the scan is not
+  // created.
   TempDir home;
   Process::Options po;
   po.env["XDG_STATE_HOME"] = home.path();
-  const RunResult scope = RunToEnd({Bin("portolan"), "scan", "192.88.99.1", "-p", "80"}, seconds(20), po);
+  const RunResult scope =
+      RunToEnd({Bin("portolan"), "scan", "192.88.99.1", "-p", "80"}, seconds(20), po);
   EXPECT_EQ(scope.code, 2) << scope.err;
   EXPECT_THAT(scope.err, testing::HasSubstr("192.88.99.1"));
 }

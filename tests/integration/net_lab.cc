@@ -10,7 +10,6 @@
 
 #include <cstdio>
 #include <cstring>
-
 #include <nlohmann/json.hpp>
 
 namespace portolan::integration {
@@ -39,7 +38,8 @@ int ListenOn(const Listeners::Endpoint& e, uint16_t* port) {
     size = sizeof *a;
   }
   if (bind(fd, reinterpret_cast<sockaddr*>(&storage), size) != 0 || listen(fd, 4096) != 0) {
-    std::fprintf(stderr, "cannot listen on %s port %d: %s\n", e.address.c_str(), e.port, std::strerror(errno));
+    std::fprintf(stderr, "cannot listen on %s port %d: %s\n", e.address.c_str(), e.port,
+                 std::strerror(errno));
     close(fd);
     return -1;
   }
@@ -108,27 +108,32 @@ NetLab::NetLab(int vantages) : prefix_("ptl" + std::to_string(getpid())), target
     script += "ip netns add " + vantage(i) + "\n";
   }
   const std::string in_target = "ip -n " + target_ + " ";
-  script += in_target + "link set lo up\n" + in_target + "route add local 198.19.0.0/16 dev lo\n" + in_target +
-            "-6 route add local 2001:db8:ff::/48 dev lo\n";
+  script += in_target + "link set lo up\n" + in_target + "route add local 198.19.0.0/16 dev lo\n" +
+            in_target + "-6 route add local 2001:db8:ff::/48 dev lo\n";
   for (int i = 1; i <= vantages; ++i) {
     const std::string n = std::to_string(i), v = vantage(i), in_v = "ip -n " + v + " ";
-    script += "ip link add wire netns " + v + " type veth peer name w" + n + " netns " + target_ + "\n";
-    script += in_v + "link set lo up\n" + in_v + "link set wire up\n" + in_target + "link set w" + n + " up\n";
-    script += in_v + "addr add 198.18." + n + ".2/24 dev wire\n" + in_target + "addr add 198.18." + n + ".1/24 dev w" + n + "\n";
-    script += in_v + "addr add 2001:db8:" + n + "::2/64 dev wire nodad\n" + in_target + "addr add 2001:db8:" + n +
-              "::1/64 dev w" + n + " nodad\n";
-    script += in_v + "route add 198.19.0.0/16 via 198.18." + n + ".1\n" + in_v + "-6 route add 2001:db8:ff::/48 via 2001:db8:" +
-              n + "::1\n";
+    script +=
+        "ip link add wire netns " + v + " type veth peer name w" + n + " netns " + target_ + "\n";
+    script += in_v + "link set lo up\n" + in_v + "link set wire up\n" + in_target + "link set w" +
+              n + " up\n";
+    script += in_v + "addr add 198.18." + n + ".2/24 dev wire\n" + in_target + "addr add 198.18." +
+              n + ".1/24 dev w" + n + "\n";
+    script += in_v + "addr add 2001:db8:" + n + "::2/64 dev wire nodad\n" + in_target +
+              "addr add 2001:db8:" + n + "::1/64 dev w" + n + " nodad\n";
+    script += in_v + "route add 198.19.0.0/16 via 198.18." + n + ".1\n" + in_v +
+              "-6 route add 2001:db8:ff::/48 via 2001:db8:" + n + "::1\n";
   }
   // A closed port must answer each probe; the kernel's default limits resets and ICMP errors.
-  script += "ip netns exec " + target_ + " sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0" +
+  script += "ip netns exec " + target_ +
+            " sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0" +
             " net.ipv4.icmp_msgs_per_sec=1000000 net.ipv4.icmp_msgs_burst=100000 || true\n";
-  ok_ = Shell(script) && Nft("table inet count {\n"
-                             "  counter syn { }\n"
-                             "  chain in { type filter hook prerouting priority -300;\n"
-                             "    tcp flags & (syn | ack) == syn ip daddr 198.19.0.0/16 counter name syn\n"
-                             "    tcp flags & (syn | ack) == syn ip6 daddr 2001:db8:ff::/48 counter name syn\n"
-                             "  }\n}\n");
+  ok_ = Shell(script) &&
+        Nft("table inet count {\n"
+            "  counter syn { }\n"
+            "  chain in { type filter hook prerouting priority -300;\n"
+            "    tcp flags & (syn | ack) == syn ip daddr 198.19.0.0/16 counter name syn\n"
+            "    tcp flags & (syn | ack) == syn ip6 daddr 2001:db8:ff::/48 counter name syn\n"
+            "  }\n}\n");
 }
 
 NetLab::~NetLab() {
@@ -142,7 +147,8 @@ bool NetLab::Nft(const std::string& script) {
 }
 
 uint64_t NetLab::SynCount() {
-  const RunResult r = RunToEnd({"ip", "netns", "exec", target_, "nft", "-j", "list", "counter", "inet", "count", "syn"});
+  const RunResult r = RunToEnd(
+      {"ip", "netns", "exec", target_, "nft", "-j", "list", "counter", "inet", "count", "syn"});
   const auto json = nlohmann::json::parse(r.out, nullptr, false);
   if (json.is_discarded()) return 0;
   for (const auto& item : json["nftables"]) {

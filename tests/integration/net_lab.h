@@ -11,7 +11,8 @@
 
 namespace portolan::integration {
 
-// Accepts and closes connections on many (address, port) pairs, inside a namespace ("" = this one), on a thread of its own.
+// Accepts and closes connections on many (address, port) pairs, inside a namespace ("" = this one),
+// on a thread of its own.
 class Listeners {
  public:
   struct Endpoint {
@@ -34,9 +35,11 @@ class Listeners {
   std::thread thread_;
 };
 
-// Network namespaces with no route out: one target network and some vantage points, each on a wire of its own to it.
-//   target: 198.19.0.0/16 and 2001:db8:ff::/48 are all its own addresses; it also holds 198.18.I.1 and 2001:db8:I::1
-//   vantage I (from 1): 198.18.I.2 and 2001:db8:I::2, with a route to the target's networks
+// Network namespaces with no route out: one target network and some vantage points, each on a wire
+// of its own to it.
+//   target: 198.19.0.0/16 and 2001:db8:ff::/48 are all its own addresses; it also holds 198.18.I.1
+//   and 2001:db8:I::1 vantage I (from 1): 198.18.I.2 and 2001:db8:I::2, with a route to the
+//   target's networks
 // Needs root; see Available().
 class NetLab {
  public:

@@ -69,7 +69,8 @@ Process::Process(std::vector<std::string> argv, const std::string& log_prefix, O
   std::vector<std::string> env_texts;
   for (char** e = environ; *e != nullptr; ++e) {
     const std::string text = *e;
-    if (text.rfind("PORTOLAN_", 0) == 0) continue;  // what the person who runs the tests has set must not matter
+    if (text.rfind("PORTOLAN_", 0) == 0)
+      continue;  // what the person who runs the tests has set must not matter
     if (options.env.count(text.substr(0, text.find('='))) != 0) continue;
     env_texts.push_back(text);
   }
@@ -152,7 +153,8 @@ RunResult RunToEnd(std::vector<std::string> argv, milliseconds timeout, Process:
 bool Shell(const std::string& command) {
   const RunResult result = RunToEnd({"sh", "-c", command});
   if (result.code != 0) {
-    std::fprintf(stderr, "failed (%d): %s\n%s%s\n", result.code, command.c_str(), result.out.c_str(), result.err.c_str());
+    std::fprintf(stderr, "failed (%d): %s\n%s%s\n", result.code, command.c_str(),
+                 result.out.c_str(), result.err.c_str());
   }
   return result.code == 0;
 }

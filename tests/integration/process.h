@@ -20,7 +20,9 @@ class TempDir {
   ~TempDir();
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;
-  std::string path(const std::string& name = "") const { return name.empty() ? path_ : path_ + "/" + name; }
+  std::string path(const std::string& name = "") const {
+    return name.empty() ? path_ : path_ + "/" + name;
+  }
 
  private:
   std::string path_;
@@ -49,7 +51,8 @@ class Process {
   bool Running() { return !Wait(milliseconds(0)).has_value(); }
   std::string Out() const;
   std::string Err() const;
-  // The first stderr line that contains `text`; "" after `timeout` or when the process has ended without it.
+  // The first stderr line that contains `text`; "" after `timeout` or when the process has ended
+  // without it.
   std::string WaitForErr(const std::string& text, milliseconds timeout);
 
  private:
@@ -63,7 +66,8 @@ struct RunResult {
   int code = -1;
   std::string out, err;
 };
-RunResult RunToEnd(std::vector<std::string> argv, milliseconds timeout = seconds(60), Process::Options options = {});
+RunResult RunToEnd(std::vector<std::string> argv, milliseconds timeout = seconds(60),
+                   Process::Options options = {});
 
 // Runs a shell command that must succeed; false (and the output on stderr) when it does not.
 bool Shell(const std::string& command);

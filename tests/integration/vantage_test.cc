@@ -1,4 +1,5 @@
-// Three vantage points in network namespaces; the target's firewall answers each differently. All links are mutual TLS.
+// Three vantage points in network namespaces; the target's firewall answers each differently. All
+// links are mutual TLS.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,8 +9,9 @@
 namespace portolan::integration {
 namespace {
 
-// From vantage 1 everything answers. From vantage 2 port 22 is dropped and 80 rejected with admin-prohibited; from vantage 3
-// 443 is rejected with a RST and 8080 with port-unreachable, and 198.19.0.7 / 2001:db8:ff::7 is host-unreachable.
+// From vantage 1 everything answers. From vantage 2 port 22 is dropped and 80 rejected with
+// admin-prohibited; from vantage 3 443 is rejected with a RST and 8080 with port-unreachable, and
+// 198.19.0.7 / 2001:db8:ff::7 is host-unreachable.
 constexpr char kFirewall[] = R"(
 table inet fw {
   chain in {
@@ -51,7 +53,8 @@ class Vantages : public testing::Test {
     listeners_ = std::make_unique<Listeners>(lab_->target(), endpoints);
     ASSERT_TRUE(listeners_->ok());
     ASSERT_TRUE(certs_.Issue("coordinator",
-                             "URI:spiffe://test/portolan/coordinator,IP:198.18.1.1,IP:198.18.2.1,IP:198.18.3.1,IP:127.0.0.1"));
+                             "URI:spiffe://test/portolan/"
+                             "coordinator,IP:198.18.1.1,IP:198.18.2.1,IP:198.18.3.1,IP:127.0.0.1"));
     ASSERT_TRUE(certs_.Issue("agent", "URI:spiffe://test/portolan/agent"));
     ASSERT_TRUE(certs_.Issue("operator", "URI:spiffe://test/portolan/operator"));
     Fleet::Options options;
@@ -68,7 +71,8 @@ class Vantages : public testing::Test {
   void StartAgents() {
     for (int i = 1; i <= 3; ++i) {
       const std::string n = std::to_string(i);
-      fleet_->StartAgent({"agent-" + n, "v" + n, lab_->vantage(i), "198.18." + n + ".1:7411", certs_.Flags("agent")});
+      fleet_->StartAgent({"agent-" + n, "v" + n, lab_->vantage(i), "198.18." + n + ".1:7411",
+                          certs_.Flags("agent")});
     }
     ASSERT_TRUE(fleet_->WaitForAgents(3));
   }
@@ -81,26 +85,29 @@ class Vantages : public testing::Test {
 
 TEST_F(Vantages, EachVantageSeesItsOwnTruth) {
   StartAgents();
-  const RunResult r = fleet_->Cli({"scan", "198.19.0.0/28", "2001:db8:ff::/124", "-p", "22,23,80,443,8080", "--each-vantage",
-                                   "--show", "all", "--json", "--timeout", "500ms"});
+  const RunResult r =
+      fleet_->Cli({"scan", "198.19.0.0/28", "2001:db8:ff::/124", "-p", "22,23,80,443,8080",
+                   "--each-vantage", "--show", "all", "--json", "--timeout", "500ms"});
   EXPECT_EQ(r.code, 0) << r.err;
   std::multiset<Seen> truth;
   for (int v = 1; v <= 3; ++v) {
     for (int h = 0; h < 16; ++h) {
       for (int port : kPorts) {
         const char hex[] = {"0123456789abcdef"[h], 0};
-        truth.insert(Seen("v" + std::to_string(v), "198.19.0." + std::to_string(h), port, Truth(v, h == 7, port)));
-        truth.insert(Seen("v" + std::to_string(v), h == 0 ? "2001:db8:ff::" : std::string("2001:db8:ff::") + hex, port,
+        truth.insert(Seen("v" + std::to_string(v), "198.19.0." + std::to_string(h), port,
+                          Truth(v, h == 7, port)));
+        truth.insert(Seen("v" + std::to_string(v),
+                          h == 0 ? "2001:db8:ff::" : std::string("2001:db8:ff::") + hex, port,
                           Truth(v, h == 7, port)));
       }
     }
   }
   const Results results = ParseJsonLines(r.out);
   std::vector<Seen> missing, extra;
-  std::set_difference(truth.begin(), truth.end(), results.observations.begin(), results.observations.end(),
-                      std::back_inserter(missing));
-  std::set_difference(results.observations.begin(), results.observations.end(), truth.begin(), truth.end(),
-                      std::back_inserter(extra));
+  std::set_difference(truth.begin(), truth.end(), results.observations.begin(),
+                      results.observations.end(), std::back_inserter(missing));
+  std::set_difference(results.observations.begin(), results.observations.end(), truth.begin(),
+                      truth.end(), std::back_inserter(extra));
   EXPECT_THAT(missing, testing::IsEmpty());
   EXPECT_THAT(extra, testing::IsEmpty());
 
@@ -122,7 +129,8 @@ TEST_F(Vantages, SplitScanProbesEachPositionOnce) {
   StartAgents();
   const uint64_t before = lab_->SynCount();
   // Port 25 is closed from everywhere: each probe is one SYN.
-  const RunResult r = fleet_->Cli({"scan", "198.19.4.0/22", "-p", "24,25,26,27", "--show", "closed", "--json"});
+  const RunResult r =
+      fleet_->Cli({"scan", "198.19.4.0/22", "-p", "24,25,26,27", "--show", "closed", "--json"});
   EXPECT_EQ(r.code, 0) << r.err;
   const Results results = ParseJsonLines(r.out);
   EXPECT_EQ(results.observations.size(), 4096u);
@@ -134,19 +142,22 @@ TEST_F(Vantages, SplitScanProbesEachPositionOnce) {
 
 TEST_F(Vantages, CertificateDecidesWhoMayCallWhat) {
   // An agent's certificate is no operator's.
-  RunResult r = RunToEnd({std::string(PORTOLAN_BIN_DIR) + "/portolan", "scans", "list", "--coordinator", "127.0.0.1:7411",
-                     "--tls-cert", certs_.Flags("agent")[1], "--tls-key", certs_.Flags("agent")[3], "--tls-ca",
-                     certs_.Flags("agent")[5]},
-                    seconds(30), {lab_->target(), {}, ""});
+  RunResult r =
+      RunToEnd({std::string(PORTOLAN_BIN_DIR) + "/portolan", "scans", "list", "--coordinator",
+                "127.0.0.1:7411", "--tls-cert", certs_.Flags("agent")[1], "--tls-key",
+                certs_.Flags("agent")[3], "--tls-ca", certs_.Flags("agent")[5]},
+               seconds(30), {lab_->target(), {}, ""});
   EXPECT_NE(r.code, 0);
   EXPECT_THAT(r.err, testing::HasSubstr("operator"));
   // Nor may an operator's certificate serve as an agent's.
-  Process& agent = fleet_->StartAgent({"impostor", "v1", lab_->vantage(1), "198.18.1.1:7411", certs_.Flags("operator")});
+  Process& agent = fleet_->StartAgent(
+      {"impostor", "v1", lab_->vantage(1), "198.18.1.1:7411", certs_.Flags("operator")});
   EXPECT_NE(agent.Wait(seconds(30)).value_or(0), 0);
   EXPECT_THAT(agent.Err(), testing::HasSubstr("agent"));
   // Without a certificate there is no connection.
-  r = RunToEnd({std::string(PORTOLAN_BIN_DIR) + "/portolan", "scans", "list", "--coordinator", "127.0.0.1:7411"}, seconds(40),
-          {lab_->target(), {}, ""});
+  r = RunToEnd({std::string(PORTOLAN_BIN_DIR) + "/portolan", "scans", "list", "--coordinator",
+                "127.0.0.1:7411"},
+               seconds(40), {lab_->target(), {}, ""});
   EXPECT_NE(r.code, 0);
 }
 
@@ -160,7 +171,8 @@ TEST_F(Vantages, AgentsOwnScopeHolds) {
   EXPECT_EQ(r.code, 3) << r.err;  // partial: half was outside the only agent's scope
   const Results results = ParseJsonLines(r.out);
   int refused = 0;
-  for (const auto& [vantage, ip, port, state] : results.observations) refused += state == "not-probed";
+  for (const auto& [vantage, ip, port, state] : results.observations)
+    refused += state == "not-probed";
   EXPECT_EQ(refused, 128) << r.out;
   EXPECT_EQ(lab_->SynCount() - before, 128u);
 }

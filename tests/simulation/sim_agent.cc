@@ -9,7 +9,7 @@
 namespace portolan {
 namespace {
 
-constexpr size_t kChunk = 64;              // positions
+constexpr size_t kChunk = 64;  // positions
 constexpr Duration kChunkAge = std::chrono::seconds(2);
 constexpr Duration kResend = std::chrono::seconds(1);
 
@@ -17,7 +17,8 @@ constexpr Duration kResend = std::chrono::seconds(1);
 
 uint64_t SimAgent::next_call_ = 1;
 
-SimAgent::SimAgent(SimWorld& world, Traits traits, uint64_t seed) : world_(world), traits_(std::move(traits)), chance_(seed) {}
+SimAgent::SimAgent(SimWorld& world, Traits traits, uint64_t seed)
+    : world_(world), traits_(std::move(traits)), chance_(seed) {}
 
 void SimAgent::Start() {
   up_ = true;
@@ -55,7 +56,8 @@ void SimAgent::Forget(Token token) {
 double SimAgent::RateInForce(const ScanId& scan, Time now) const {
   if (!up_ || frozen(now)) return 0;
   for (const auto& [token, h] : leases_) {
-    if (h.scan == scan && !h.unprobed.empty() && now < h.deadline) return shares_.count(scan) ? shares_.at(scan) : 0;
+    if (h.scan == scan && !h.unprobed.empty() && now < h.deadline)
+      return shares_.count(scan) ? shares_.at(scan) : 0;
   }
   return 0;
 }
@@ -77,7 +79,9 @@ void SimAgent::Step(Time now) {
       h.ranges.Remove(h.unprobed);
       h.unprobed.Clear();
     }
-    if (h.open && (h.unprobed.empty() || h.revoked || now - h.opened >= kChunkAge || now >= h.deadline)) Close(h);
+    if (h.open &&
+        (h.unprobed.empty() || h.revoked || now - h.opened >= kChunkAge || now >= h.deadline))
+      Close(h);
     const bool over = h.unprobed.empty() && !h.open && h.unacked == 0;
     it = over ? leases_.erase(it) : std::next(it);
   }
@@ -87,7 +91,8 @@ void SimAgent::Step(Time now) {
     sent_[id] = now;
     world_.SendChunk(*this, incarnation_, chunk);
   }
-  if (call_ != 0 && now - called_ > world_.lease_term() / 3 + std::chrono::seconds(2)) call_ = 0;  // gives up on that call
+  if (call_ != 0 && now - called_ > world_.lease_term() / 3 + std::chrono::seconds(2))
+    call_ = 0;  // gives up on that call
   if (call_ == 0 && now >= call_again_) Call(now);
 }
 
@@ -99,7 +104,8 @@ void SimAgent::Probe(Time now, double seconds) {
   }
   for (auto& [token, h] : leases_) {
     double& credit = credit_[h.scan];
-    while (free_credit_ >= 1 && credit >= 1 && !h.unprobed.empty() && !h.revoked && now < h.deadline && spool_.size() < 200) {
+    while (free_credit_ >= 1 && credit >= 1 && !h.unprobed.empty() && !h.revoked &&
+           now < h.deadline && spool_.size() < 200) {
       free_credit_ -= 1;
       credit -= 1;
       begun_ += 1;
@@ -111,7 +117,9 @@ void SimAgent::Probe(Time now, double seconds) {
 void SimAgent::ProbeOne(Token token, Held& h, Time now) {
   const uint64_t index = *h.unprobed.First();
   h.unprobed.Remove({index, index + 1});
-  if (h.open && (h.open->range.end != index || h.open->range.size() >= kChunk || world_.GroupEnd(h.scan, h.open->range.begin) <= index)) Close(h);
+  if (h.open && (h.open->range.end != index || h.open->range.size() >= kChunk ||
+                 world_.GroupEnd(h.scan, h.open->range.begin) <= index))
+    Close(h);
   if (!h.open) {
     h.open = SimChunk{next_chunk_++, token, traits_.name, {index, index}, {}};
     h.opened = now;
@@ -123,7 +131,8 @@ void SimAgent::ProbeOne(Token token, Held& h, Time now) {
     s = {State::kOwed, Reason::kRefusedByScope};
   } else {
     world_.NoteProbe(h.lane, index);
-    s = chance_.Of(traits_.owed) ? Symbol{State::kOwed, Reason::kLocalFailure} : world_.Truth(index);
+    s = chance_.Of(traits_.owed) ? Symbol{State::kOwed, Reason::kLocalFailure}
+                                 : world_.Truth(index);
   }
   h.open->range.end = index + 1;
   h.open->outcomes.push_back(s);
@@ -166,7 +175,8 @@ void SimAgent::OnAnswer(const SimAnswer& answer, Time now) {
   call_ = 0;
   call_again_ = now;
   if (answer.aborted) {
-    // A call of a process that died was overtaken by ours. This process stops, and its supervisor starts another.
+    // A call of a process that died was overtaken by ours. This process stops, and its supervisor
+    // starts another.
     ++world_.aborted;
     Crash();
     return;
@@ -174,7 +184,8 @@ void SimAgent::OnAnswer(const SimAnswer& answer, Time now) {
   epoch_ = answer.epoch;
   revision_ = answer.decision.revision;
   const Time deadline = called_ + world_.lease_term();
-  for (const auto& [scan, version] : answer.overlays) known_[scan] = std::max(known_[scan], version);
+  for (const auto& [scan, version] : answer.overlays)
+    known_[scan] = std::max(known_[scan], version);
   for (auto& [scan, share] : shares_) share = 0;
   for (const auto& [scan, share] : answer.decision.shares) shares_[scan] = share;
 
@@ -195,17 +206,22 @@ void SimAgent::OnAnswer(const SimAnswer& answer, Time now) {
   for (const auto& [token, l] : wanted) {
     if (token <= newest_ || leases_.count(token) > 0) continue;
     if (known_.count(l->scan) == 0) world_.Fail("a lease came without its scan's context");
-    leases_[token] = {l->scan, l->lane, l->ranges, l->ranges, false, deadline, std::nullopt, Time(), 0};
+    leases_[token] = {l->scan,  l->lane,      l->ranges, l->ranges, false,
+                      deadline, std::nullopt, Time(),    0};
   }
   if (!wanted.empty()) newest_ = std::max(newest_, wanted.rbegin()->first);
 }
 
 std::string SimAgent::Describe(Time now) const {
-  std::string out = fmt::format("agent {} at {}: up {} frozen {} draining {} speed {} refuses {} spool {} revision {}", traits_.name,
-                                traits_.vantage, up_, frozen(now), draining_, traits_.speed, traits_.refuses, spool_.size(), revision_);
+  std::string out = fmt::format(
+      "agent {} at {}: up {} frozen {} draining {} speed {} refuses {} spool {} revision {}",
+      traits_.name, traits_.vantage, up_, frozen(now), draining_, traits_.speed, traits_.refuses,
+      spool_.size(), revision_);
   for (const auto& [token, h] : leases_) {
-    out += fmt::format("\n  lease {} {}: {} positions, {} unprobed, {} unacked, revoked {}, deadline in {:.1f} s", token.value, h.scan, h.ranges.size(),
-                       h.unprobed.size(), h.unacked, h.revoked, ToSeconds(h.deadline - now));
+    out += fmt::format(
+        "\n  lease {} {}: {} positions, {} unprobed, {} unacked, revoked {}, deadline in {:.1f} s",
+        token.value, h.scan, h.ranges.size(), h.unprobed.size(), h.unacked, h.revoked,
+        ToSeconds(h.deadline - now));
   }
   for (const auto& [scan, share] : shares_) out += fmt::format("\n  share of {}: {}", scan, share);
   return out;

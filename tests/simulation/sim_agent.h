@@ -34,21 +34,22 @@ struct SimChunk {
   std::vector<Symbol> outcomes;
 };
 
-// An agent as the protocol wants it: probes what it holds while its own deadline lasts, closes chunks, keeps them until they are acknowledged,
-// says what it holds, and obeys. It can crash (and forget everything), freeze and wake.
+// An agent as the protocol wants it: probes what it holds while its own deadline lasts, closes
+// chunks, keeps them until they are acknowledged, says what it holds, and obeys. It can crash (and
+// forget everything), freeze and wake.
 class SimAgent {
  public:
   struct Traits {
     std::string name, vantage;
-    double speed = 100;          // probes/s
-    double max_rate = 0;         // told to the coordinator; speed stays below
-    double owed = 0;             // chance that a probe ends without a verdict
-    uint64_t refuses = 0;        // its scope forbids positions with index % refuses == 1; 0: none
-    uint64_t room = 4096;        // positions
+    double speed = 100;    // probes/s
+    double max_rate = 0;   // told to the coordinator; speed stays below
+    double owed = 0;       // chance that a probe ends without a verdict
+    uint64_t refuses = 0;  // its scope forbids positions with index % refuses == 1; 0: none
+    uint64_t room = 4096;  // positions
   };
   SimAgent(SimWorld& world, Traits traits, uint64_t seed);
 
-  void Step(Time now);                   // probes, closes, sends; called every 100 ms or so
+  void Step(Time now);  // probes, closes, sends; called every 100 ms or so
   void OnAnswer(const SimAnswer& answer, Time now);
   void OnAck(uint64_t incarnation, uint64_t chunk, Token token, bool fenced);
 

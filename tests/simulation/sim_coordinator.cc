@@ -56,24 +56,28 @@ void SimCoordinator::Ask(const SimRequest& request, bool answer_anyway) {
   auto decision = scheduler_->Synchronize(request.report, world_.now(), world_.wall());
   SimAnswer answer{request.call, epoch_, {}, {}, false};
   if (!decision.ok()) {
-    if (decision.status().code() != absl::StatusCode::kAborted) world_.Fail(std::string(Message(decision.status())));
+    if (decision.status().code() != absl::StatusCode::kAborted)
+      world_.Fail(std::string(Message(decision.status())));
     answer.aborted = true;
     world_.SendAnswer(name, request.report.incarnation, std::move(answer));
     return;
   }
   if (!decision->news && !answer_anyway) {
-    parked_.insert_or_assign(name, Parked{request, parked_.count(name) ? parked_[name].until : world_.now() + options_.lease_term / 3});
+    parked_.insert_or_assign(
+        name, Parked{request, parked_.count(name) ? parked_[name].until
+                                                  : world_.now() + options_.lease_term / 3});
     return;
   }
   parked_.erase(name);
-  for (const ScanContextRef& c : decision->contexts) answer.overlays[c.scan] = scheduler_->GetScan(c.scan)->overlay.version;
+  for (const ScanContextRef& c : decision->contexts)
+    answer.overlays[c.scan] = scheduler_->GetScan(c.scan)->overlay.version;
   answer.decision = *std::move(decision);
-  after_.push_back([this, name, incarnation = request.report.incarnation, answer = std::move(answer)] {
-    world_.SendAnswer(name, incarnation, answer);
-  });
+  after_.push_back([this, name, incarnation = request.report.incarnation,
+                    answer = std::move(answer)] { world_.SendAnswer(name, incarnation, answer); });
 }
 
-void SimCoordinator::OnChunk(const std::string& agent, uint64_t incarnation, const SimChunk& chunk) {
+void SimCoordinator::OnChunk(const std::string& agent, uint64_t incarnation,
+                             const SimChunk& chunk) {
   if (!up()) return;
   ChunkClaim claim;
   claim.token = chunk.token;
@@ -91,7 +95,8 @@ void SimCoordinator::OnChunk(const std::string& agent, uint64_t incarnation, con
   claim.count_part = [&](const IntervalSet& part) {
     Ledger counts;
     part.ForEach([&](IndexRange r) {
-      for (uint64_t i = r.begin; i < r.end; ++i) counts.Count(chunk.outcomes[i - chunk.range.begin], 1);
+      for (uint64_t i = r.begin; i < r.end; ++i)
+        counts.Count(chunk.outcomes[i - chunk.range.begin], 1);
     });
     return counts;
   };
@@ -100,11 +105,13 @@ void SimCoordinator::OnChunk(const std::string& agent, uint64_t incarnation, con
   if (!v.fresh.empty()) {
     SimStore::Counted counted{v.lane, {}, v.counts};
     v.fresh.ForEach([&](IndexRange r) {
-      for (uint64_t i = r.begin; i < r.end; ++i) counted.outcomes.emplace_back(i, chunk.outcomes[i - chunk.range.begin]);
+      for (uint64_t i = r.begin; i < r.end; ++i)
+        counted.outcomes.emplace_back(i, chunk.outcomes[i - chunk.range.begin]);
     });
     batch_.counted.push_back(std::move(counted));
   }
-  after_.push_back([this, agent, incarnation, id = chunk.id, token = chunk.token, fenced = v.verdict == Verdict::kFenced] {
+  after_.push_back([this, agent, incarnation, id = chunk.id, token = chunk.token,
+                    fenced = v.verdict == Verdict::kFenced] {
     world_.SendAck(agent, incarnation, id, token, fenced);
   });
   Finish();
@@ -112,9 +119,11 @@ void SimCoordinator::OnChunk(const std::string& agent, uint64_t incarnation, con
 
 void SimCoordinator::CheckFencing(const ChunkClaim& claim, const ChunkVerdict& v) {
   if (v.fresh.empty()) return;
-  if (v.verdict == Verdict::kFenced || v.verdict == Verdict::kDuplicate) world_.Fail("a refused chunk has a fresh part");
+  if (v.verdict == Verdict::kFenced || v.verdict == Verdict::kDuplicate)
+    world_.Fail("a refused chunk has a fresh part");
   auto it = newest_.find(claim.token);
-  if (it == newest_.end() || !it->second.Contains(v.fresh)) world_.Fail(fmt::format("token {}: counted, but fenced", claim.token.value));
+  if (it == newest_.end() || !it->second.Contains(v.fresh))
+    world_.Fail(fmt::format("token {}: counted, but fenced", claim.token.value));
 }
 
 void SimCoordinator::Note(const std::vector<Change>& changes) {
@@ -147,10 +156,11 @@ void SimCoordinator::Finish() {
   if (!status.ok()) world_.Fail(std::string(Message(status)));
   scheduler_->TakeChangedScans();
   batch_.next_token = scheduler_->next_token();
-  // Commits are in order, some time later; what must follow a commit follows it. A crash in between loses both.
+  // Commits are in order, some time later; what must follow a commit follows it. A crash in between
+  // loses both.
   committed_at_ = std::max(committed_at_, world_.now() + world_.CommitLatency());
-  world_.At(committed_at_, [this, epoch = epoch_, scheduler = scheduler_.get(), batch = std::exchange(batch_, {}),
-                            after = std::exchange(after_, {})] {
+  world_.At(committed_at_, [this, epoch = epoch_, scheduler = scheduler_.get(),
+                            batch = std::exchange(batch_, {}), after = std::exchange(after_, {})] {
     if (epoch != epoch_ || scheduler != scheduler_.get()) return;
     store_.Commit(batch);
     for (const auto& f : after) f();

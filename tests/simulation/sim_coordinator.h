@@ -12,8 +12,8 @@
 
 namespace portolan {
 
-// A coordinator around the scheduler, as the service is: parks calls, commits before it answers or acknowledges, answers woken agents. A crash
-// loses all but the store.
+// A coordinator around the scheduler, as the service is: parks calls, commits before it answers or
+// acknowledges, answers woken agents. A crash loses all but the store.
 class SimCoordinator {
  public:
   SimCoordinator(SimWorld& world, SimStore& store, SchedulerOptions options);
@@ -24,7 +24,8 @@ class SimCoordinator {
   Scheduler& scheduler() { return *scheduler_; }
 
   void Submit(ScanRecord record);
-  void Operate(const std::function<absl::Status(Scheduler&)>& operation);  // its status may be anything
+  void Operate(
+      const std::function<absl::Status(Scheduler&)>& operation);  // its status may be anything
   void OnRequest(const SimRequest& request);
   void OnChunk(const std::string& agent, uint64_t incarnation, const SimChunk& chunk);
   void Poll();  // ticks when due; answers calls that have been parked long enough
@@ -36,7 +37,8 @@ class SimCoordinator {
     Time until;
   };
   void Ask(const SimRequest& request, bool answer_anyway);
-  void Finish();  // after each call of the scheduler: its changes are queued for commit, and the woken are asked
+  void Finish();  // after each call of the scheduler: its changes are queued for commit, and the
+                  // woken are asked
   void CheckFencing(const ChunkClaim& claim, const ChunkVerdict& v);
   void Note(const std::vector<Change>& changes);
 

@@ -10,7 +10,8 @@
 
 namespace portolan {
 
-// What a coordinator has committed, and the judge of it: each position gets one outcome, once. Survives the coordinator's crashes.
+// What a coordinator has committed, and the judge of it: each position gets one outcome, once.
+// Survives the coordinator's crashes.
 class SimStore {
  public:
   struct Counted {
@@ -34,14 +35,17 @@ class SimStore {
   const std::vector<Symbol>& outcomes(LaneId lane) const { return outcomes_.at(lane); }
   // What went wrong first; empty: nothing.
   const std::string& error() const { return error_; }
-  // For a finished scan: every position has an outcome, the ledger is their count, and nothing is left over.
+  // For a finished scan: every position has an outcome, the ledger is their count, and nothing is
+  // left over.
   void CheckFinished(const ScanRecord& scan);
 
  private:
   void Apply(const Change& change);
   void Set(LaneId lane, uint64_t index, Symbol symbol);
   LaneRecord& lane(LaneId id);
-  void Fail(std::string what) { if (error_.empty()) error_ = std::move(what); }
+  void Fail(std::string what) {
+    if (error_.empty()) error_ = std::move(what);
+  }
 
   std::map<ScanId, ScanRecord> scans_;  // leases: kept in leases_
   std::map<LaneId, ScanId> scan_of_;

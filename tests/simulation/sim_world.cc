@@ -12,8 +12,10 @@ constexpr double kStepSeconds = 0.1;
 
 }  // namespace
 
-SimWorld::SimWorld(SimPlan plan, uint64_t seed) : plan_(std::move(plan)), chance_(seed), coordinator_(*this, store_, plan_.options) {
-  for (const auto& traits : plan_.agents) agents_.push_back(std::make_unique<SimAgent>(*this, traits, chance_.Next()));
+SimWorld::SimWorld(SimPlan plan, uint64_t seed)
+    : plan_(std::move(plan)), chance_(seed), coordinator_(*this, store_, plan_.options) {
+  for (const auto& traits : plan_.agents)
+    agents_.push_back(std::make_unique<SimAgent>(*this, traits, chance_.Next()));
   agents_back_.assign(agents_.size(), Time());
 }
 
@@ -50,7 +52,8 @@ void SimWorld::SendRequest(const SimAgent&, SimRequest request) {
 }
 
 // A frozen agent's kernel keeps what arrives until it wakes.
-void SimWorld::SendAnswer(const std::string& agent, const std::string& incarnation, SimAnswer answer) {
+void SimWorld::SendAnswer(const std::string& agent, const std::string& incarnation,
+                          SimAnswer answer) {
   Send([this, agent, incarnation, answer = std::move(answer)] {
     SimAgent* a = Find(agent);
     if (!a->frozen(now_)) return a->OnAnswer(answer, now_);
@@ -59,10 +62,13 @@ void SimWorld::SendAnswer(const std::string& agent, const std::string& incarnati
 }
 
 void SimWorld::SendChunk(const SimAgent& from, uint64_t incarnation, const SimChunk& chunk) {
-  Send([this, name = from.traits().name, incarnation, chunk] { coordinator_.OnChunk(name, incarnation, chunk); });
+  Send([this, name = from.traits().name, incarnation, chunk] {
+    coordinator_.OnChunk(name, incarnation, chunk);
+  });
 }
 
-void SimWorld::SendAck(const std::string& agent, uint64_t incarnation, uint64_t chunk, Token token, bool fenced) {
+void SimWorld::SendAck(const std::string& agent, uint64_t incarnation, uint64_t chunk, Token token,
+                       bool fenced) {
   Send([this, agent, incarnation, chunk, token, fenced] {
     SimAgent* a = Find(agent);
     if (!a->frozen(now_)) a->OnAck(incarnation, chunk, token, fenced);
@@ -76,9 +82,13 @@ Symbol SimWorld::Truth(uint64_t index) const {
   return {State::kFiltered, Reason::kNoResponse};
 }
 
-bool SimWorld::IsExcluded(uint64_t index, uint64_t overlay_version) const { return index % 101 < overlay_version; }
+bool SimWorld::IsExcluded(uint64_t index, uint64_t overlay_version) const {
+  return index % 101 < overlay_version;
+}
 
-uint64_t SimWorld::GroupEnd(const ScanId& scan, uint64_t index) const { return specs_.at(scan)->space->GroupOf(index).range.end; }
+uint64_t SimWorld::GroupEnd(const ScanId& scan, uint64_t index) const {
+  return specs_.at(scan)->space->GroupOf(index).range.end;
+}
 
 void SimWorld::NoteProbe(LaneId, uint64_t) { ++probes_; }
 
@@ -88,7 +98,8 @@ void SimWorld::CheckRates() {
     if (spec->max_rate <= 0) continue;
     double sum = 0;
     for (const auto& a : agents_) sum += a->RateInForce(id, now_);
-    if (sum > spec->max_rate * (1 + 1e-6)) Fail(fmt::format("scan {}: agents use {} of {} probes/s", id, sum, spec->max_rate));
+    if (sum > spec->max_rate * (1 + 1e-6))
+      Fail(fmt::format("scan {}: agents use {} of {} probes/s", id, sum, spec->max_rate));
   }
 }
 
@@ -119,7 +130,8 @@ void SimWorld::Trouble(double seconds) {
     if (what < 2) return s.Pause(id, now_, wall());
     if (what < 5) return s.Resume(id, now_, wall());
     if (what == 5) return s.Exclude(id, {ScopeRule{{}, {}, "more"}}, now_);
-    if (what == 6) return s.Drain(agents_[chance_.Below(agents_.size())]->traits().name, chance_.Of(0.6), now_);
+    if (what == 6)
+      return s.Drain(agents_[chance_.Below(agents_.size())]->traits().name, chance_.Of(0.6), now_);
     return s.Cancel(id, now_, wall());
   });
 }
@@ -140,18 +152,24 @@ std::string SimWorld::Describe() {
   const Scheduler& s = coordinator_.scheduler();
   for (const ScanId& id : s.ListScans()) {
     const auto v = *s.GetScan(id);
-    out += fmt::format("\nscan {} state {} max_rate {} max_attempts {}", id, static_cast<int>(v.state), v.spec->max_rate, v.spec->max_attempts);
+    out += fmt::format("\nscan {} state {} max_rate {} max_attempts {}", id,
+                       static_cast<int>(v.state), v.spec->max_rate, v.spec->max_attempts);
     for (const auto& l : v.lanes) {
-      out += fmt::format("\n  lane {} \"{}\": planned {} done {} leased {} owed {} pending {}", l.id.value, l.vantage, l.planned, l.ledger.Done(),
-                         l.leased, l.owed, l.pending);
+      out += fmt::format("\n  lane {} \"{}\": planned {} done {} leased {} owed {} pending {}",
+                         l.id.value, l.vantage, l.planned, l.ledger.Done(), l.leased, l.owed,
+                         l.pending);
     }
   }
   for (const auto& l : s.ListLeases("", "")) {
-    out += fmt::format("\nlease {} {} of {}: {} positions, {} outstanding, {} unprobed, expires in {:.1f} s", l.token.value, l.scan, l.agent, l.positions,
-                       l.outstanding, l.unprobed, ToSeconds(l.expires - now_));
+    out += fmt::format(
+        "\nlease {} {} of {}: {} positions, {} outstanding, {} unprobed, expires in {:.1f} s",
+        l.token.value, l.scan, l.agent, l.positions, l.outstanding, l.unprobed,
+        ToSeconds(l.expires - now_));
   }
   for (const auto& a : agents_) out += "\n" + a->Describe(now_);
-  for (const auto& a : s.ListAgents()) out += fmt::format("\nrecord {} live {} draining {} measured {}", a.name, a.live, a.draining, a.measured_rate);
+  for (const auto& a : s.ListAgents())
+    out += fmt::format("\nrecord {} live {} draining {} measured {}", a.name, a.live, a.draining,
+                       a.measured_rate);
   return out;
 }
 
@@ -176,10 +194,12 @@ void SimWorld::StepAll() {
       }
     }
     for (const auto& a : coordinator_.scheduler().ListAgents()) {
-      if (a.draining) coordinator_.Operate([&](Scheduler& s) { return s.Drain(a.name, true, now_); });
+      if (a.draining)
+        coordinator_.Operate([&](Scheduler& s) { return s.Drain(a.name, true, now_); });
     }
   }
-  while (coordinator_.up() && submitted_ < plan_.scans.size() && since_start >= plan_.scans[submitted_].at) {
+  while (coordinator_.up() && submitted_ < plan_.scans.size() &&
+         since_start >= plan_.scans[submitted_].at) {
     const auto& planned = plan_.scans[submitted_];
     ScanRecord record;
     record.id = fmt::format("scan{}", submitted_);
@@ -230,7 +250,8 @@ std::string SimWorld::Run() {
     // Some time after the end nobody may still hold anything.
     if (all_ended_at_ != kNever && now_ - all_ended_at_ > std::chrono::seconds(30)) {
       for (const auto& a : agents_) {
-        if (a->leases() > 0) Fail("agent " + a->traits().name + " still holds a lease of a finished scan");
+        if (a->leases() > 0)
+          Fail("agent " + a->traits().name + " still holds a lease of a finished scan");
       }
       break;
     }

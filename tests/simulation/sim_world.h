@@ -39,7 +39,8 @@ struct SimPlan {
   double give_up = 900;  // seconds after the troubles, at most, for all scans to end
 };
 
-// One simulation: a coordinator, agents, and the network between them, in one thread, on a clock of their own.
+// One simulation: a coordinator, agents, and the network between them, in one thread, on a clock of
+// their own.
 class SimWorld {
  public:
   SimWorld(SimPlan plan, uint64_t seed);
@@ -47,7 +48,9 @@ class SimWorld {
   std::string Run();
 
   Time now() const { return now_; }
-  WallTime wall() const { return FromUnixMicros(1'700'000'000'000'000 + now_.time_since_epoch().count() / 1000); }
+  WallTime wall() const {
+    return FromUnixMicros(1'700'000'000'000'000 + now_.time_since_epoch().count() / 1000);
+  }
   Duration lease_term() const { return plan_.options.lease_term; }
   const SimStore& store() const { return store_; }
   const Scheduler::Counters& counters() { return coordinator_.scheduler().counters(); }
@@ -63,7 +66,8 @@ class SimWorld {
   void SendRequest(const SimAgent& from, SimRequest request);
   void SendAnswer(const std::string& agent, const std::string& incarnation, SimAnswer answer);
   void SendChunk(const SimAgent& from, uint64_t incarnation, const SimChunk& chunk);
-  void SendAck(const std::string& agent, uint64_t incarnation, uint64_t chunk, Token token, bool fenced);
+  void SendAck(const std::string& agent, uint64_t incarnation, uint64_t chunk, Token token,
+               bool fenced);
   Duration CommitLatency() { return chance_.Seconds(0, 0.02); }
   void Fail(std::string what);
   Symbol Truth(uint64_t index) const;
@@ -76,7 +80,9 @@ class SimWorld {
     Time at;
     uint64_t order;
     std::function<void()> run;
-    bool operator<(const Event& other) const { return at != other.at ? at > other.at : order > other.order; }
+    bool operator<(const Event& other) const {
+      return at != other.at ? at > other.at : order > other.order;
+    }
   };
   void Send(std::function<void()> deliver);
   void StepAll();

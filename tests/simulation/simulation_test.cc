@@ -1,5 +1,6 @@
-// Scheduler + agents + a lossy, reordering, crashing network in one thread, for thousands of seeds. After every step the invariants hold; in the
-// end every position was counted exactly once. PORTOLAN_SIM_SEEDS=n runs seeds 1..n, PORTOLAN_SIM_SEED=s that one alone.
+// Scheduler + agents + a lossy, reordering, crashing network in one thread, for thousands of seeds.
+// After every step the invariants hold; in the end every position was counted exactly once.
+// PORTOLAN_SIM_SEEDS=n runs seeds 1..n, PORTOLAN_SIM_SEED=s that one alone.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -19,14 +20,17 @@ constexpr uint64_t kDefaultSeeds = 3000;
 
 std::shared_ptr<const ScanSpace> Space(uint64_t addresses, uint32_t ports, uint64_t seed) {
   Block block;
-  block.addresses = IpSet::Of({{IpAddress::V4(0x0a000000u), IpAddress::V4(static_cast<uint32_t>(0x0a000000u + addresses - 1))}});
+  block.addresses =
+      IpSet::Of({{IpAddress::V4(0x0a000000u),
+                  IpAddress::V4(static_cast<uint32_t>(0x0a000000u + addresses - 1))}});
   block.ports = PortSet::Of({{1, static_cast<uint16_t>(ports)}});
   return *ScanSpace::Create({block}, seed);
 }
 
 ScanSpec RandomSpec(Chance& c) {
   ScanSpec spec;
-  static const auto kSmall = Space(10, 30, 1), kMiddle = Space(40, 50, 2), kGroups = Space(5000, 1, 3);
+  static const auto kSmall = Space(10, 30, 1), kMiddle = Space(40, 50, 2),
+                    kGroups = Space(5000, 1, 3);
   const uint64_t size = c.Below(10);
   spec.space = size < 4 ? kSmall : size < 9 ? kMiddle : kGroups;
   spec.priority = static_cast<Priority>(1 + c.Below(3));
@@ -95,12 +99,14 @@ SimPlan RandomPlan(uint64_t seed) {
 TEST(Simulation, EveryPositionIsCountedOnceWhateverBreaks) {
   uint64_t first = 1, last = kDefaultSeeds;
   if (const char* n = std::getenv("PORTOLAN_SIM_SEEDS")) last = std::strtoull(n, nullptr, 10);
-  if (const char* s = std::getenv("PORTOLAN_SIM_SEED")) first = last = std::strtoull(s, nullptr, 10);
+  if (const char* s = std::getenv("PORTOLAN_SIM_SEED"))
+    first = last = std::strtoull(s, nullptr, 10);
   uint64_t failed = 0;
   for (uint64_t seed = first; seed <= last && failed < 5; ++seed) {
     SimWorld world(RandomPlan(seed), seed);
     const std::string error = world.Run();
-    if (std::getenv("PORTOLAN_SIM_VERBOSE")) fprintf(stderr, "seed %lu: %lu events, %lu probes\n", seed, world.events(), world.probes());
+    if (std::getenv("PORTOLAN_SIM_VERBOSE"))
+      fprintf(stderr, "seed %lu: %lu events, %lu probes\n", seed, world.events(), world.probes());
     if (error.empty()) continue;
     ++failed;
     ADD_FAILURE() << "PORTOLAN_SIM_SEED=" << seed << ": " << error;

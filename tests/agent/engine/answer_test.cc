@@ -8,7 +8,8 @@ namespace portolan {
 namespace {
 
 TEST(Answer, SocketAddressesComeBackAsTheyWentIn) {
-  for (const char* text : {"0.0.0.0", "127.0.0.1", "255.255.255.255", "::1", "2001:db8::ff:1", "fe80::1"}) {
+  for (const char* text :
+       {"0.0.0.0", "127.0.0.1", "255.255.255.255", "::1", "2001:db8::ff:1", "fe80::1"}) {
     const IpAddress address = IpAddress::Parse(text).value();
     const SocketName expected{address, 54321};
     EXPECT_EQ(FromSocketAddress(ToSocketAddress(address, 54321).storage), expected) << text;
@@ -19,9 +20,11 @@ TEST(Answer, SocketAddressesComeBackAsTheyWentIn) {
 }
 
 TEST(Answer, NoErrnoOfOursIsEverAState) {
-  for (int error : {EMFILE, ENFILE, EADDRNOTAVAIL, ENOBUFS, ENOMEM, EPERM, ENETDOWN, EINVAL, EAFNOSUPPORT, ECONNABORTED, EBADF}) {
+  for (int error : {EMFILE, ENFILE, EADDRNOTAVAIL, ENOBUFS, ENOMEM, EPERM, ENETDOWN, EINVAL,
+                    EAFNOSUPPORT, ECONNABORTED, EBADF}) {
     for (bool at_once : {false, true}) {
-      EXPECT_EQ(MeaningOfErrno(error, at_once), (Symbol{State::kOwed, Reason::kLocalFailure})) << error;
+      EXPECT_EQ(MeaningOfErrno(error, at_once), (Symbol{State::kOwed, Reason::kLocalFailure}))
+          << error;
     }
   }
   EXPECT_EQ(MeaningOfErrno(EACCES, true).state, State::kOwed);
@@ -32,8 +35,10 @@ TEST(Answer, AnswersFromTheNetworkAreStates) {
   EXPECT_EQ(MeaningOfErrno(ECONNREFUSED, false), (Symbol{State::kClosed, Reason::kConnRefused}));
   EXPECT_EQ(MeaningOfErrno(ECONNRESET, false), (Symbol{State::kOpen, Reason::kResetAfterAccept}));
   EXPECT_EQ(MeaningOfErrno(ETIMEDOUT, false), (Symbol{State::kFiltered, Reason::kNoResponse}));
-  EXPECT_EQ(MeaningOfErrno(ENETUNREACH, true), (Symbol{State::kUnreachable, Reason::kNetUnreachable}));
-  EXPECT_EQ(MeaningOfErrno(EHOSTUNREACH, false), (Symbol{State::kUnreachable, Reason::kHostUnreachable}));
+  EXPECT_EQ(MeaningOfErrno(ENETUNREACH, true),
+            (Symbol{State::kUnreachable, Reason::kNetUnreachable}));
+  EXPECT_EQ(MeaningOfErrno(EHOSTUNREACH, false),
+            (Symbol{State::kUnreachable, Reason::kHostUnreachable}));
 }
 
 TEST(Answer, IcmpCodesTellPolicyFromReachability) {
@@ -56,7 +61,8 @@ TEST(Answer, EveryMeaningIsNeverClosedForIcmp) {
   for (int type = 0; type < 256; ++type) {
     for (int code = 0; code < 256; ++code) {
       for (bool v6 : {false, true}) {
-        const State state = MeaningOf(IcmpError{v6, static_cast<uint8_t>(type), static_cast<uint8_t>(code)}).state;
+        const State state =
+            MeaningOf(IcmpError{v6, static_cast<uint8_t>(type), static_cast<uint8_t>(code)}).state;
         ASSERT_TRUE(state == State::kFiltered || state == State::kUnreachable);
       }
     }

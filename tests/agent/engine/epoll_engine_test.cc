@@ -30,8 +30,10 @@ TEST(EpollEngine, FamiliesShareTheWindow) {
   const int before = OpenDescriptorCount();
   auto engine = MakeEngine(3);
   for (int round = 0; round < 20; ++round) {
-    for (const auto& [address, port] : {std::pair(kLoopback, open4.port()), std::pair(kLoopback6, open6.port())}) {
-      for (uint64_t i = 0; i < 3; ++i) ASSERT_TRUE(engine->Start(address, port, seconds(5), i, kNever));
+    for (const auto& [address, port] :
+         {std::pair(kLoopback, open4.port()), std::pair(kLoopback6, open6.port())}) {
+      for (uint64_t i = 0; i < 3; ++i)
+        ASSERT_TRUE(engine->Start(address, port, seconds(5), i, kNever));
       ASSERT_FALSE(engine->Start(address, port, seconds(5), 9, kNever));
       for (const ProbeOutcome& outcome : Collect(*engine, 3)) ASSERT_EQ(SymbolOf(outcome), kOpen);
       ASSERT_LE(OpenDescriptorCount(), before + 3 + 2);  // its own epoll and eventfd
@@ -39,7 +41,8 @@ TEST(EpollEngine, FamiliesShareTheWindow) {
   }
 }
 
-// One socket goes through every change from one answer to another: nothing of an earlier answer may show in a later one.
+// One socket goes through every change from one answer to another: nothing of an earlier answer may
+// show in a later one.
 TEST(EpollEngine, SocketUsedAgainRemembersNothing) {
   const TestSocket open = TestSocket::Listening(kLoopback, 4096);
   const TestSocket refused = TestSocket::Bound(kLoopback);
@@ -55,7 +58,8 @@ TEST(EpollEngine, SocketUsedAgainRemembersNothing) {
         ASSERT_EQ(SymbolOf(ProbeOnce(*engine, kLoopback, refused.port())), kRefused) << i;
         break;
       default:
-        ASSERT_EQ(SymbolOf(ProbeOnce(*engine, kLoopback, silent.port(), milliseconds(2))), kSilent) << i;
+        ASSERT_EQ(SymbolOf(ProbeOnce(*engine, kLoopback, silent.port(), milliseconds(2))), kSilent)
+            << i;
     }
   }
 }
@@ -67,11 +71,14 @@ TEST(EpollEngine, TenThousandProbesToOneRefusingPort) {
   uint64_t started = 0;
   const Time until = SystemClock().Now() + seconds(60);
   while (out.size() < 10'000 && SystemClock().Now() < until) {
-    while (started < 10'000 && engine->Start(kLoopback, refused.port(), seconds(5), started, kNever)) ++started;
+    while (started < 10'000 &&
+           engine->Start(kLoopback, refused.port(), seconds(5), started, kNever))
+      ++started;
     engine->Poll(seconds(1), out);
   }
   ASSERT_EQ(out.size(), 10'000u);
-  for (const ProbeOutcome& outcome : out) ASSERT_EQ(SymbolOf(outcome), kRefused) << outcome.local_errno;
+  for (const ProbeOutcome& outcome : out)
+    ASSERT_EQ(SymbolOf(outcome), kRefused) << outcome.local_errno;
 }
 
 TEST(EpollEngine, LeavesNoDescriptorBehind) {
@@ -85,7 +92,8 @@ TEST(EpollEngine, LeavesNoDescriptorBehind) {
     const Time until = SystemClock().Now() + seconds(60);
     while (out.size() < 20'000 && SystemClock().Now() < until) {
       while (started < 20'000 &&
-             engine->Start(kLoopback, started % 20 == 0 ? open.port() : refused.port(), seconds(5), started, kNever)) {
+             engine->Start(kLoopback, started % 20 == 0 ? open.port() : refused.port(), seconds(5),
+                           started, kNever)) {
         ++started;
       }
       engine->Poll(seconds(1), out);
@@ -93,7 +101,8 @@ TEST(EpollEngine, LeavesNoDescriptorBehind) {
     ASSERT_EQ(out.size(), 20'000u);
     EXPECT_LE(OpenDescriptorCount(), before + 100 + 2);
     // Some in flight at the end.
-    for (uint64_t i = 0; i < 50; ++i) ASSERT_TRUE(engine->Start(kLoopback, refused.port(), seconds(5), i, kNever));
+    for (uint64_t i = 0; i < 50; ++i)
+      ASSERT_TRUE(engine->Start(kLoopback, refused.port(), seconds(5), i, kNever));
   }
   EXPECT_EQ(OpenDescriptorCount(), before);
 }
@@ -141,7 +150,8 @@ TEST(EpollEngine, LeavesFromTheSourcesInTurn) {
     ASSERT_EQ(SymbolOf(outcome), kOpen);
     ++sources[outcome.source];
   }
-  EXPECT_EQ(sources, (std::map<IpAddress, int>{{IpAddress::V4(0x7f000002), 10}, {IpAddress::V4(0x7f000003), 10}}));
+  EXPECT_EQ(sources, (std::map<IpAddress, int>{{IpAddress::V4(0x7f000002), 10},
+                                               {IpAddress::V4(0x7f000003), 10}}));
 }
 
 TEST(EpollEngine, SourcesOfOneFamilyDoNotConcernTheOther) {
@@ -174,10 +184,14 @@ TEST(EpollEngine, RunningOutOfDescriptorsIsNeverAState) {
               }
               for (const ProbeOutcome& outcome : Collect(*engine, 64)) {
                 ++states[outcome.state];
-                if (outcome.state == State::kOwed && (SymbolOf(outcome) != kFailed || outcome.local_errno != EMFILE)) return 3;
+                if (outcome.state == State::kOwed &&
+                    (SymbolOf(outcome) != kFailed || outcome.local_errno != EMFILE))
+                  return 3;
               }
-              if (states[State::kClosed] == 0 || states[State::kOwed] < 50 || states.size() != 2) return 4;
-              if (engine->counters().local[0] != static_cast<uint64_t>(states[State::kOwed])) return 5;
+              if (states[State::kClosed] == 0 || states[State::kOwed] < 50 || states.size() != 2)
+                return 4;
+              if (engine->counters().local[0] != static_cast<uint64_t>(states[State::kOwed]))
+                return 5;
               // With the descriptors that it has it goes on.
               return SymbolOf(ProbeOnce(*engine, kLoopback, refused.port())) == kRefused ? 0 : 6;
             }),
@@ -198,7 +212,10 @@ TEST(EpollEngine, WindowFollowsTheFileLimitAndSaysSo) {
   EXPECT_EQ(InChild([] {
               rlimit limit{60, 60};
               if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;
-              return MakeEpollEngine({}, SystemClock()).status().code() == absl::StatusCode::kFailedPrecondition ? 0 : 2;
+              return MakeEpollEngine({}, SystemClock()).status().code() ==
+                             absl::StatusCode::kFailedPrecondition
+                         ? 0
+                         : 2;
             }),
             0);
 }

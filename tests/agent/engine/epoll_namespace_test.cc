@@ -1,4 +1,5 @@
-// What the real engine makes of firewalls, ICMP errors and narrow port ranges: in namespaces without a way out.
+// What the real engine makes of firewalls, ICMP errors and narrow port ranges: in namespaces
+// without a way out.
 #include <cerrno>
 #include <string>
 
@@ -8,11 +9,12 @@
 namespace portolan {
 namespace {
 
-#define EXPECT_IN_NAMESPACE(...)                                                                       \
-  do {                                                                                                \
-    const std::optional<int> status = InNamespace(__VA_ARGS__);                                         \
-    if (status == kNoNamespace) GTEST_SKIP() << "needs a network namespace (and nft): run it as root"; \
-    EXPECT_EQ(status, 0);                                                                             \
+#define EXPECT_IN_NAMESPACE(...)                                             \
+  do {                                                                       \
+    const std::optional<int> status = InNamespace(__VA_ARGS__);              \
+    if (status == kNoNamespace)                                              \
+      GTEST_SKIP() << "needs a network namespace (and nft): run it as root"; \
+    EXPECT_EQ(status, 0);                                                    \
   } while (false)
 
 TEST(EpollEngine, SelfConnectIsClosed) {
@@ -22,7 +24,8 @@ TEST(EpollEngine, SelfConnectIsClosed) {
     auto engine = MakeEngine(8);
     uint64_t self = 0;
     for (int i = 0; i < 2000 && self < 20; ++i) {
-      const ProbeOutcome outcome = ProbeOnce(*engine, kLoopback, static_cast<uint16_t>(40'000 + i % 4));
+      const ProbeOutcome outcome =
+          ProbeOnce(*engine, kLoopback, static_cast<uint16_t>(40'000 + i % 4));
       if (SymbolOf(outcome) == Symbol{State::kClosed, Reason::kSelfConnect}) {
         ++self;
       } else if (SymbolOf(outcome) != kRefused && SymbolOf(outcome) != kFailed) {
@@ -69,16 +72,19 @@ struct RejectCase {
 
 int CheckRejects(const IpAddress& target, const std::vector<RejectCase>& cases) {
   std::string rules = "table inet t { chain input { type filter hook input priority 0; ";
-  for (size_t i = 0; i < cases.size(); ++i) rules += "tcp dport " + std::to_string(1000 + i) + " " + cases[i].rule + "; ";
+  for (size_t i = 0; i < cases.size(); ++i)
+    rules += "tcp dport " + std::to_string(1000 + i) + " " + cases[i].rule + "; ";
   rules += "}\n}";
   if (!Shell("nft '" + rules + "'")) return kNoNamespace;
   auto engine = MakeEngine(2);
   for (int round = 0; round < 5; ++round) {
     for (size_t i = 0; i < cases.size(); ++i) {
-      const ProbeOutcome outcome = ProbeOnce(*engine, target, static_cast<uint16_t>(1000 + i), milliseconds(200));
+      const ProbeOutcome outcome =
+          ProbeOnce(*engine, target, static_cast<uint16_t>(1000 + i), milliseconds(200));
       if (SymbolOf(outcome) != cases[i].expected) {
-        std::fprintf(stderr, "%s: state %d reason %d errno %d\n", cases[i].rule, static_cast<int>(outcome.state),
-                     static_cast<int>(outcome.reason), outcome.local_errno);
+        std::fprintf(stderr, "%s: state %d reason %d errno %d\n", cases[i].rule,
+                     static_cast<int>(outcome.state), static_cast<int>(outcome.reason),
+                     outcome.local_errno);
         return 1;
       }
       // The next use of the sockets knows nothing of it.
@@ -92,19 +98,27 @@ TEST(EpollEngine, FirewallsRejectsAreToldFromRefusals) {
   // Without limits on ICMP, which would turn the tenth answer a second into silence.
   EXPECT_IN_NAMESPACE([] {
     if (!SetSysctl("net/ipv4/icmp_ratelimit", "0")) return kNoNamespace;
-    SetSysctl("net/ipv4/icmp_msgs_per_sec", "100000");  // of the whole machine in older kernels, which have enough
+    SetSysctl("net/ipv4/icmp_msgs_per_sec",
+              "100000");  // of the whole machine in older kernels, which have enough
     SetSysctl("net/ipv4/icmp_msgs_burst", "100000");
-    return CheckRejects(kLoopback, {
-                                       {"drop", kSilent},
-                                       {"reject with tcp reset", kRefused},
-                                       {"reject with icmp type admin-prohibited", {State::kFiltered, Reason::kAdminProhibited}},
-                                       {"reject with icmp type host-prohibited", {State::kFiltered, Reason::kAdminProhibited}},
-                                       {"reject with icmp type net-prohibited", {State::kFiltered, Reason::kAdminProhibited}},
-                                       {"reject with icmp type port-unreachable", {State::kFiltered, Reason::kPortUnreachable}},
-                                       {"reject with icmp type prot-unreachable", {State::kFiltered, Reason::kProtoUnreachable}},
-                                       {"reject with icmp type host-unreachable", {State::kUnreachable, Reason::kHostUnreachable}},
-                                       {"reject with icmp type net-unreachable", {State::kUnreachable, Reason::kNetUnreachable}},
-                                   });
+    return CheckRejects(
+        kLoopback,
+        {
+            {"drop", kSilent},
+            {"reject with tcp reset", kRefused},
+            {"reject with icmp type admin-prohibited",
+             {State::kFiltered, Reason::kAdminProhibited}},
+            {"reject with icmp type host-prohibited", {State::kFiltered, Reason::kAdminProhibited}},
+            {"reject with icmp type net-prohibited", {State::kFiltered, Reason::kAdminProhibited}},
+            {"reject with icmp type port-unreachable",
+             {State::kFiltered, Reason::kPortUnreachable}},
+            {"reject with icmp type prot-unreachable",
+             {State::kFiltered, Reason::kProtoUnreachable}},
+            {"reject with icmp type host-unreachable",
+             {State::kUnreachable, Reason::kHostUnreachable}},
+            {"reject with icmp type net-unreachable",
+             {State::kUnreachable, Reason::kNetUnreachable}},
+        });
   });
 }
 
@@ -112,27 +126,34 @@ TEST(EpollEngine, FirewallsRejectsAreToldFromRefusalsOverIpv6) {
   EXPECT_IN_NAMESPACE([] {
     if (!TestSocket::Bound(kLoopback6).ok()) return kNoNamespace;
     SetSysctl("net/ipv6/icmp/ratelimit", "0");
-    return CheckRejects(kLoopback6, {
-                                        {"drop", kSilent},
-                                        {"reject with tcp reset", kRefused},
-                                        {"reject with icmpv6 type admin-prohibited", {State::kFiltered, Reason::kAdminProhibited}},
-                                        {"reject with icmpv6 type policy-fail", {State::kFiltered, Reason::kAdminProhibited}},
-                                        {"reject with icmpv6 type reject-route", {State::kFiltered, Reason::kAdminProhibited}},
-                                        {"reject with icmpv6 type port-unreachable", {State::kFiltered, Reason::kPortUnreachable}},
-                                        {"reject with icmpv6 type addr-unreachable", {State::kUnreachable, Reason::kHostUnreachable}},
-                                        {"reject with icmpv6 type no-route", {State::kUnreachable, Reason::kNetUnreachable}},
-                                    });
+    return CheckRejects(
+        kLoopback6,
+        {
+            {"drop", kSilent},
+            {"reject with tcp reset", kRefused},
+            {"reject with icmpv6 type admin-prohibited",
+             {State::kFiltered, Reason::kAdminProhibited}},
+            {"reject with icmpv6 type policy-fail", {State::kFiltered, Reason::kAdminProhibited}},
+            {"reject with icmpv6 type reject-route", {State::kFiltered, Reason::kAdminProhibited}},
+            {"reject with icmpv6 type port-unreachable",
+             {State::kFiltered, Reason::kPortUnreachable}},
+            {"reject with icmpv6 type addr-unreachable",
+             {State::kUnreachable, Reason::kHostUnreachable}},
+            {"reject with icmpv6 type no-route", {State::kUnreachable, Reason::kNetUnreachable}},
+        });
   });
 }
 
 uint16_t Checksum(const std::vector<uint8_t>& bytes) {
   uint32_t sum = 0;
-  for (size_t i = 0; i + 1 < bytes.size(); i += 2) sum += static_cast<uint32_t>(bytes[i]) << 8 | bytes[i + 1];
+  for (size_t i = 0; i + 1 < bytes.size(); i += 2)
+    sum += static_cast<uint32_t>(bytes[i]) << 8 | bytes[i + 1];
   while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
   return static_cast<uint16_t>(~sum);
 }
 
-// An ICMP error that comes back later, as from a router on the way, finds the socket idle: the other way into the engine than a reject without a round trip.
+// An ICMP error that comes back later, as from a router on the way, finds the socket idle: the
+// other way into the engine than a reject without a round trip.
 TEST(EpollEngine, IcmpErrorThatArrivesLaterEndsTheAttempt) {
   EXPECT_IN_NAMESPACE([] {
     const TestSocket sniffer(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP));
@@ -141,8 +162,10 @@ TEST(EpollEngine, IcmpErrorThatArrivesLaterEndsTheAttempt) {
     SilentPort silent(kLoopback);
     auto engine = MakeEngine(2);
     const std::vector<std::pair<std::pair<uint8_t, uint8_t>, Symbol>> cases = {
-        {{3, 13}, {State::kFiltered, Reason::kAdminProhibited}},  {{3, 3}, {State::kFiltered, Reason::kPortUnreachable}},
-        {{3, 1}, {State::kUnreachable, Reason::kHostUnreachable}}, {{3, 0}, {State::kUnreachable, Reason::kNetUnreachable}},
+        {{3, 13}, {State::kFiltered, Reason::kAdminProhibited}},
+        {{3, 3}, {State::kFiltered, Reason::kPortUnreachable}},
+        {{3, 1}, {State::kUnreachable, Reason::kHostUnreachable}},
+        {{3, 0}, {State::kUnreachable, Reason::kNetUnreachable}},
         {{11, 0}, {State::kUnreachable, Reason::kTtlExceeded}},
     };
     for (const auto& [icmp, expected] : cases) {
@@ -158,11 +181,13 @@ TEST(EpollEngine, IcmpErrorThatArrivesLaterEndsTheAttempt) {
       message[2] = static_cast<uint8_t>(sum >> 8);
       message[3] = static_cast<uint8_t>(sum);
       const SocketAddress to = ToSocketAddress(kLoopback, 0);
-      if (sendto(sender.get(), message.data(), message.size(), 0, to.get(), to.length) < 0) return 3;
+      if (sendto(sender.get(), message.data(), message.size(), 0, to.get(), to.length) < 0)
+        return 3;
       const ProbeOutcome outcome = Collect(*engine, 1).front();
       if (SymbolOf(outcome) != expected) {
         std::fprintf(stderr, "icmp %d/%d: state %d reason %d errno %d\n", icmp.first, icmp.second,
-                     static_cast<int>(outcome.state), static_cast<int>(outcome.reason), outcome.local_errno);
+                     static_cast<int>(outcome.state), static_cast<int>(outcome.reason),
+                     outcome.local_errno);
         return 4;
       }
     }

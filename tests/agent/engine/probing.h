@@ -17,7 +17,8 @@ using std::chrono::seconds;
 inline const IpAddress kLoopback = IpAddress::V4(0x7f000001);
 inline const IpAddress kLoopback6 = IpAddress::V6(1);
 
-inline std::unique_ptr<ProbeEngine> MakeEngine(uint32_t window, std::vector<IpAddress> sources = {}) {
+inline std::unique_ptr<ProbeEngine> MakeEngine(uint32_t window,
+                                               std::vector<IpAddress> sources = {}) {
   auto engine = MakeEpollEngine({window, std::move(sources)}, SystemClock());
   EXPECT_TRUE(engine.ok()) << engine.status();
   return engine.ok() ? *std::move(engine) : nullptr;
@@ -32,7 +33,8 @@ inline std::vector<ProbeOutcome> Collect(ProbeEngine& engine, size_t count) {
   return out;
 }
 
-inline ProbeOutcome ProbeOnce(ProbeEngine& engine, const IpAddress& address, uint16_t port, Duration timeout = seconds(5)) {
+inline ProbeOutcome ProbeOnce(ProbeEngine& engine, const IpAddress& address, uint16_t port,
+                              Duration timeout = seconds(5)) {
   EXPECT_TRUE(engine.Start(address, port, timeout, 1, kNever));
   return Collect(engine, 1).front();
 }

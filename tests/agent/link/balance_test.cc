@@ -21,7 +21,8 @@ TEST(Balance, WorkIsPouredOverTheLeastLoadedThreads) {
   EXPECT_THAT(SplitWork(100, Loads({0, 0}), 10), testing::ElementsAre(50, 50));
   EXPECT_THAT(SplitWork(100, Loads({80, 20}), 10), testing::ElementsAre(20, 80));
   EXPECT_THAT(SplitWork(100, Loads({500, 20, 40}), 10), testing::ElementsAre(0, 60, 40));
-  EXPECT_THAT(SplitWork(15, Loads({0, 0}), 10), testing::ElementsAre(15, 0)) << "too little to divide";
+  EXPECT_THAT(SplitWork(15, Loads({0, 0}), 10), testing::ElementsAre(15, 0))
+      << "too little to divide";
   EXPECT_THAT(SplitWork(5, Loads({7, 3}), 10), testing::ElementsAre(0, 5));
 }
 
@@ -53,7 +54,8 @@ TEST(Balance, SplitIsCompleteAndEven) {
 }
 
 TEST(Balance, ShareIsDividedByLeases) {
-  const auto parts = DivideShares({{"a", 90}, {"b", -1}, {"c", 0}}, {{0, {{"a", 2}, {"c", 1}}}, {0, {{"a", 1}}}});
+  const auto parts =
+      DivideShares({{"a", 90}, {"b", -1}, {"c", 0}}, {{0, {{"a", 2}, {"c", 1}}}, {0, {{"a", 1}}}});
   EXPECT_DOUBLE_EQ(parts[0].at("a"), 60);
   EXPECT_DOUBLE_EQ(parts[1].at("a"), 30);
   EXPECT_LT(parts[0].at("b"), 0);

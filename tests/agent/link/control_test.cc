@@ -39,7 +39,8 @@ struct FakeThread {
     ASSERT_TRUE(contexts.contains(o.lease.scan));
     ASSERT_TRUE(shares.contains(o.lease.scan)) << "granted before its rate was set";
     ASSERT_FALSE(leases.contains(o.lease.token));
-    leases[o.lease.token] = {o.lease.scan, o.lease.ranges, o.lease.ranges.size(), false, o.lease.deadline};
+    leases[o.lease.token] = {o.lease.scan, o.lease.ranges, o.lease.ranges.size(), false,
+                             o.lease.deadline};
     if (draining) GiveBack(leases[o.lease.token]);
   }
   void operator()(const order::Shrink& o) {
@@ -91,7 +92,8 @@ class AgentControlTest : public testing::Test {
       snapshots[i].counters.measured_rate = rate_;
       snapshots[i].idle = idle_;
     }
-    control_->Observe(snapshots, {has_room_, spooled_.empty(), [this](Token t) { return spooled_.contains(t); }});
+    control_->Observe(
+        snapshots, {has_room_, spooled_.empty(), [this](Token t) { return spooled_.contains(t); }});
     Obey();
   }
 
@@ -102,12 +104,14 @@ class AgentControlTest : public testing::Test {
 
   static DesiredContext Context(const std::string& scan) {
     const IpAddress net = IpAddress::V4(0xC6120000);
-    static const auto space = *ScanSpace::Create({{IpSet::Of({{net, IpAddress::V4(0xC612FFFF)}}), PortSet::Of({{1, 1000}})}}, 7);
+    static const auto space = *ScanSpace::Create(
+        {{IpSet::Of({{net, IpAddress::V4(0xC612FFFF)}}), PortSet::Of({{1, 1000}})}}, 7);
     return {scan, space, {}, std::make_shared<const DenyOverlay>()};
   }
 
   // Calls, and is answered with these leases (token, positions) of scan "a" at once.
-  AgentControl::Ask Exchange(const std::vector<std::pair<uint64_t, uint64_t>>& leases, double share = -1) {
+  AgentControl::Ask Exchange(const std::vector<std::pair<uint64_t, uint64_t>>& leases,
+                             double share = -1) {
     Observe();
     EXPECT_EQ(control_->Next(now_), AgentControl::Step::kCall);
     const AgentControl::Ask ask = control_->BeginCall(now_);
@@ -124,7 +128,8 @@ class AgentControlTest : public testing::Test {
     d.revision = ++revision_;
     d.lease_term = seconds(10);
     for (const auto& [token, size] : leases) {
-      d.leases.push_back({Token{token}, LaneId{1}, "a", {{token * 100'000, token * 100'000 + size}}, 1});
+      d.leases.push_back(
+          {Token{token}, LaneId{1}, "a", {{token * 100'000, token * 100'000 + size}}, 1});
     }
     if (share != kNoShare) d.shares = {{"a", share}};
     if (!leases.empty() && !control_->state().contexts.contains("a")) d.contexts = {Context("a")};
@@ -295,8 +300,9 @@ TEST_F(AgentControlTest, OwnLimitIsDividedBeforeWorkComes) {
   EXPECT_DOUBLE_EQ(threads_[1].max_rate, 500);
 }
 
-// Whatever comes and goes: after every single order, the threads that hold a lease of the scan may together send no more than the scan's
-// share (or than the larger of the old and the new one, until all orders of an answer are carried out).
+// Whatever comes and goes: after every single order, the threads that hold a lease of the scan may
+// together send no more than the scan's share (or than the larger of the old and the new one, until
+// all orders of an answer are carried out).
 TEST_F(AgentControlTest, ThreadsTogetherNeverExceedTheShare) {
   for (uint64_t seed = 1; seed <= 200; ++seed) {
     SCOPED_TRACE(seed);
@@ -316,7 +322,8 @@ TEST_F(AgentControlTest, ThreadsTogetherNeverExceedTheShare) {
         }
       }
       Observe();
-      std::erase_if(given, [&](const auto& g) { return !control_->state().leases.contains(Token{g.first}); });
+      std::erase_if(
+          given, [&](const auto& g) { return !control_->state().leases.contains(Token{g.first}); });
       if (control_->Next(now_) != AgentControl::Step::kCall) continue;
       control_->BeginCall(now_);
       while (random() % 3 != 0 && given.size() < 10) given[next++] = 1 + random() % 9000;

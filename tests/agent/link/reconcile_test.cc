@@ -24,11 +24,14 @@ std::shared_ptr<const DenyOverlay> Overlay(uint64_t version) {
 
 std::shared_ptr<const ScanSpace> Space() {
   const IpAddress net = IpAddress::V4(0xC6120000);  // 198.18.0.0
-  auto space = ScanSpace::Create({{IpSet::Of({{net, IpAddress::V4(0xC61200FF)}}), PortSet::Of({{1, 100}})}}, 7);
+  auto space = ScanSpace::Create(
+      {{IpSet::Of({{net, IpAddress::V4(0xC61200FF)}}), PortSet::Of({{1, 100}})}}, 7);
   return *space;
 }
 
-DesiredContext Context(const std::string& scan, uint64_t overlay = 0) { return {scan, Space(), {}, Overlay(overlay)}; }
+DesiredContext Context(const std::string& scan, uint64_t overlay = 0) {
+  return {scan, Space(), {}, Overlay(overlay)};
+}
 
 DesiredLease Lease(uint64_t token, IntervalSet ranges, const std::string& scan = "a") {
   return {Token{token}, LaneId{1}, scan, std::move(ranges), 1};
@@ -57,7 +60,8 @@ Actions Exchange(LinkState& state, const DesiredState& desired, Time sent) {
 
 TEST(Reconcile, FirstAnswerGrantsAndDeadlineCountsFromWhenItWasAsked) {
   LinkState state;
-  const Actions a = Exchange(state, State(3, {Lease(5, {{0, 10}}), Lease(6, {{20, 30}}, "b")}), At(100));
+  const Actions a =
+      Exchange(state, State(3, {Lease(5, {{0, 10}}), Lease(6, {{20, 30}}, "b")}), At(100));
   ASSERT_THAT(Granted(a), ElementsAre(5, 6));
   EXPECT_EQ(a.grant[0].deadline, At(110));
   EXPECT_EQ(a.grant[0].ranges, (IntervalSet{{0, 10}}));
@@ -86,7 +90,8 @@ TEST(Reconcile, MissingLeaseIsRevokedOnceAndGoesOnBeingListed) {
   EXPECT_TRUE(state.Says().leases.contains(Token{5}));  // until what was begun of it is counted
   a = Exchange(state, State(4, {Lease(6, {{10, 20}})}), At(102));
   EXPECT_THAT(a.revoke, IsEmpty());
-  // A restarted coordinator may not know yet that it was revoked: its work was given up all the same.
+  // A restarted coordinator may not know yet that it was revoked: its work was given up all the
+  // same.
   a = Exchange(state, State(1, {Lease(5, {{0, 5}}), Lease(6, {{10, 20}})}, 2), At(103));
   EXPECT_THAT(a.shrink, IsEmpty());
   EXPECT_THAT(a.renew, ElementsAre(Pair(Token{6}, At(113))));
@@ -107,7 +112,8 @@ TEST(Reconcile, LostAnswerIsRepairedByTheNext) {
   LinkState state;
   Exchange(state, State(3, {Lease(5, {{0, 10}})}), At(100));
   // Revision 4 granted token 6 and never arrived; 5 also granted 7.
-  const Actions a = Exchange(state, State(5, {Lease(5, {{0, 10}}), Lease(6, {{10, 20}}), Lease(7, {{20, 30}})}), At(104));
+  const Actions a = Exchange(
+      state, State(5, {Lease(5, {{0, 10}}), Lease(6, {{10, 20}}), Lease(7, {{20, 30}})}), At(104));
   EXPECT_THAT(Granted(a), ElementsAre(6, 7));
 }
 
@@ -116,7 +122,8 @@ TEST(Reconcile, AnswerThatStillNamesAFinishedLeaseDoesNotBringItBack) {
   Exchange(state, State(3, {Lease(5, {{0, 10}}), Lease(6, {{10, 20}})}), At(100));
   const AgentStatement asked = state.Says();
   state.leases.erase(Token{5});  // its last chunk was acknowledged while the call was parked
-  Actions a = Reconcile(state, asked, State(3, {Lease(5, {{0, 10}}), Lease(6, {{10, 20}})}), At(101));
+  Actions a =
+      Reconcile(state, asked, State(3, {Lease(5, {{0, 10}}), Lease(6, {{10, 20}})}), At(101));
   EXPECT_THAT(a.grant, IsEmpty());
   // Nor does an answer to the next request, which does not list it.
   a = Exchange(state, State(3, {Lease(5, {{0, 10}}), Lease(6, {{10, 20}})}), At(102));
@@ -144,7 +151,8 @@ TEST(Reconcile, RestartedCoordinatorKeepsWhatItKnowsAndRevokesTheRest) {
   LinkState state;
   Exchange(state, State(30, {Lease(5, {{0, 10}}), Lease(6, {{10, 20}})}), At(100));
   // Restarted: it lost the grant of 6 in no way (leases are persisted), but gave it away meanwhile.
-  const Actions a = Exchange(state, State(1, {Lease(5, {{0, 10}}), Lease(9, {{30, 40}})}, 2), At(105));
+  const Actions a =
+      Exchange(state, State(1, {Lease(5, {{0, 10}}), Lease(9, {{30, 40}})}, 2), At(105));
   EXPECT_THAT(a.revoke, ElementsAre(Token{6}));
   EXPECT_THAT(Granted(a), ElementsAre(9));
   EXPECT_THAT(a.renew, ElementsAre(Pair(Token{5}, At(115))));
@@ -186,7 +194,8 @@ TEST(Reconcile, NewDataDirectoryOfTheSameEpochIsToldByItsRevision) {
   LinkState state;
   Exchange(state, State(30, {Lease(500, {{0, 10}})}, 1), At(100));
   state.leases.clear();
-  EXPECT_THAT(Granted(Exchange(state, State(1, {Lease(1, {{0, 10}})}, 1), At(101))), ElementsAre(1));
+  EXPECT_THAT(Granted(Exchange(state, State(1, {Lease(1, {{0, 10}})}, 1), At(101))),
+              ElementsAre(1));
 }
 
 TEST(Reconcile, SameTokenForOtherWorkIsRevokedAndNotTakenInTheSameStep) {
@@ -200,7 +209,8 @@ TEST(Reconcile, SameTokenForOtherWorkIsRevokedAndNotTakenInTheSameStep) {
 
 TEST(Reconcile, GrantOfAnUndescribedScanIsGivenBackWithAReason) {
   LinkState state;
-  const Actions a = Exchange(state, State(3, {Lease(5, {{0, 10}}, "zzz"), Lease(6, {{0, 10}})}), At(100));
+  const Actions a =
+      Exchange(state, State(3, {Lease(5, {{0, 10}}, "zzz"), Lease(6, {{0, 10}})}), At(100));
   EXPECT_THAT(Granted(a), ElementsAre(6));
   EXPECT_EQ(a.problems.size(), 1u);
   EXPECT_FALSE(state.leases.contains(Token{5}));
@@ -264,8 +274,9 @@ TEST(Reconcile, ContextsAreKeptForAWhileAfterTheirLastLease) {
   EXPECT_THAT(state.DropUnusedContexts(At(171), seconds(30)), ElementsAre("a"));
 }
 
-// An honest coordinator over a network that loses requests and answers, against the agent's steps: whatever is lost, the agent never holds a
-// position that the coordinator has given to another, beyond its deadline; and when nothing is lost both sides agree after two calls.
+// An honest coordinator over a network that loses requests and answers, against the agent's steps:
+// whatever is lost, the agent never holds a position that the coordinator has given to another,
+// beyond its deadline; and when nothing is lost both sides agree after two calls.
 TEST(Reconcile, ConvergesOverALossyNetworkAndNeverOutlivesARevocation) {
   for (uint64_t seed = 1; seed <= 300; ++seed) {
     SCOPED_TRACE(seed);
@@ -291,7 +302,8 @@ TEST(Reconcile, ConvergesOverALossyNetworkAndNeverOutlivesARevocation) {
       const Time sent = now;
       if (lossy && chance(20)) return;  // the request is lost
       now += std::chrono::milliseconds(random() % 500);
-      // The coordinator: expire, take back what it told of and is not listed, change its mind, answer.
+      // The coordinator: expire, take back what it told of and is not listed, change its mind,
+      // answer.
       for (auto it = given.begin(); it != given.end();) {
         const bool listed = asked.leases.contains(it->first);
         const bool knows = it->second.told != 0 && it->second.told <= seen;
@@ -330,15 +342,18 @@ TEST(Reconcile, ConvergesOverALossyNetworkAndNeverOutlivesARevocation) {
       now += std::chrono::milliseconds(random() % 500);
       if (lossy && chance(20)) return;  // the answer is lost
       Reconcile(agent, asked, d, sent);
-      if (lossy && !agent.leases.empty() && chance(20)) agent.leases.erase(agent.leases.begin());  // finished
+      if (lossy && !agent.leases.empty() && chance(20))
+        agent.leases.erase(agent.leases.begin());  // finished
       // What was begun of the revoked ones is counted.
-      std::erase_if(agent.leases, [&](const auto& l) { return l.second.revoked && (!lossy || chance(50)); });
+      std::erase_if(agent.leases,
+                    [&](const auto& l) { return l.second.revoked && (!lossy || chance(50)); });
     };
     for (int i = 0; i < 100; ++i) {
       step(true);
       for (const auto& [token, lease] : agent.leases) {
         if (lease.deadline < now) continue;
-        // Still in force: the coordinator must not have let it expire (revoking is its own choice, and told).
+        // Still in force: the coordinator must not have let it expire (revoking is its own choice,
+        // and told).
         const auto it = given.find(token);
         if (it == given.end()) continue;
         ASSERT_LE(lease.deadline, it->second.expires);

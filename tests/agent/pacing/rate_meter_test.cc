@@ -10,7 +10,8 @@ using std::chrono::milliseconds;
 TEST(ProbeRateMeter, KnowsNothingBeforeASecondOfWork) {
   ProbeRateMeter meter;
   Time now(std::chrono::seconds(1));
-  for (int i = 0; i < 10; ++i) meter.Observe(now += milliseconds(90), static_cast<uint64_t>(i) * 90, true);
+  for (int i = 0; i < 10; ++i)
+    meter.Observe(now += milliseconds(90), static_cast<uint64_t>(i) * 90, true);
   EXPECT_EQ(meter.rate(), 0);
 }
 

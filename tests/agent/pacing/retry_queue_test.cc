@@ -21,7 +21,8 @@ TEST(RetryQueue, GivesByDueTimeAndThenInOrderOfArrival) {
       queue.Push(retry);
       model.push_back(retry);
     } else {
-      const auto earliest = std::min_element(model.begin(), model.end(), [](const Retry& a, const Retry& b) { return a.due < b.due; });
+      const auto earliest = std::min_element(
+          model.begin(), model.end(), [](const Retry& a, const Retry& b) { return a.due < b.due; });
       ASSERT_EQ(queue.NextDue(), earliest->due);
       ASSERT_EQ(queue.Pop().offset, earliest->offset);
       model.erase(earliest);

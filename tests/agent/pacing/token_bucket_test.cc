@@ -42,7 +42,8 @@ TEST(TokenBucket, NextIsWhenItHas) {
   }
 }
 
-// A thread that wakes up to 9 ms late keeps the rate within 1 %, and no window of any length ever exceeds it by more than the allowance.
+// A thread that wakes up to 9 ms late keeps the rate within 1 %, and no window of any length ever
+// exceeds it by more than the allowance.
 TEST(TokenBucket, KeepsTheRateAndNeverExceedsItOverAnyWindow) {
   for (double rate : {2.0, 50.0, 100.0, 333.0, 5000.0}) {
     SCOPED_TRACE(rate);
@@ -63,7 +64,8 @@ TEST(TokenBucket, KeepsTheRateAndNeverExceedsItOverAnyWindow) {
     for (size_t i = 0; i < taken.size(); ++i) {
       for (size_t j = i; j < std::min(taken.size(), i + 200); ++j) {
         const double window = ToSeconds(taken[j] - taken[i]);
-        ASSERT_LE(static_cast<double>(j - i + 1), 1.001 + rate * (window + ToSeconds(TokenBucket::kCatchUp)));
+        ASSERT_LE(static_cast<double>(j - i + 1),
+                  1.001 + rate * (window + ToSeconds(TokenBucket::kCatchUp)));
       }
     }
   }

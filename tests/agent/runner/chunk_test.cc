@@ -13,7 +13,9 @@ using std::chrono::seconds;
 constexpr Time kStart = Time(seconds(50));
 constexpr Symbol kClosed = {State::kClosed, Reason::kConnRefused};
 
-Chunk MakeChunk(ProbeTiming timing = {}) { return Chunk(Token{1}, 100, kStart, WallTime{}, ChunkLimits::For(timing)); }
+Chunk MakeChunk(ProbeTiming timing = {}) {
+  return Chunk(Token{1}, 100, kStart, WallTime{}, ChunkLimits::For(timing));
+}
 
 TEST(ChunkLimits, DefaultTimingLeavesTimeForEveryTry) {
   const ChunkLimits limits = ChunkLimits::For({});
@@ -29,7 +31,8 @@ TEST(ChunkLimits, LongTimingLengthensTheChunk) {
         const ProbeTiming timing{milliseconds(timeout_ms), retries, milliseconds(delay_ms)};
         const Duration longest = timing.timeout * (2 * retries + 1) + timing.retry_delay * retries;
         const ChunkLimits limits = ChunkLimits::For(timing);
-        EXPECT_EQ(limits.close_after, longest > seconds(9) ? longest + seconds(1) : Duration(seconds(10)));
+        EXPECT_EQ(limits.close_after,
+                  longest > seconds(9) ? longest + seconds(1) : Duration(seconds(10)));
         EXPECT_GE(limits.seal_after, seconds(1));
         EXPECT_EQ(limits.seal_after + longest, limits.close_after);
       }

@@ -34,7 +34,8 @@ class RecordingSink final : public ReportSink {
       const Symbol symbol = decoded->At(i);
       const uint64_t index = chunk.range.begin + i;
       EXPECT_NE(symbol.reason, Reason::kNone);
-      EXPECT_TRUE(symbols.emplace(index, symbol).second) << "position " << index << " reported twice";
+      EXPECT_TRUE(symbols.emplace(index, symbol).second)
+          << "position " << index << " reported twice";
       EXPECT_TRUE(symbol.state != State::kOpen || opens[chunk.token].contains(index));
     }
     chunks.push_back(std::move(chunk));
@@ -74,7 +75,8 @@ class RecordingSink final : public ReportSink {
 };
 
 // `addresses` from 10.N.0.0 on, `ports` from 1 on.
-inline std::shared_ptr<const ScanSpace> MakeSpace(uint8_t n, uint32_t addresses, uint16_t ports, uint64_t seed = 1) {
+inline std::shared_ptr<const ScanSpace> MakeSpace(uint8_t n, uint32_t addresses, uint16_t ports,
+                                                  uint64_t seed = 1) {
   const uint32_t first = 0x0a000000u | uint32_t{n} << 16;
   Block block;
   block.addresses = IpSet::Of({{IpAddress::V4(first), IpAddress::V4(first + addresses - 1)}});
@@ -85,11 +87,13 @@ inline std::shared_ptr<const ScanSpace> MakeSpace(uint8_t n, uint32_t addresses,
 // A runner over a fake engine and a fake clock, and the loop of the probe thread.
 class RunnerHarness {
  public:
-  explicit RunnerHarness(FakeEngine::Network network, uint32_t window = 256, Scope scope = Scope::Default(),
-                         RunnerOptions options = {})
-      : engine(clock, window, std::move(network)), runner(engine, sink, std::move(scope), options) {}
+  explicit RunnerHarness(FakeEngine::Network network, uint32_t window = 256,
+                         Scope scope = Scope::Default(), RunnerOptions options = {})
+      : engine(clock, window, std::move(network)),
+        runner(engine, sink, std::move(scope), options) {}
 
-  void AddScan(const std::string& name, std::shared_ptr<const ScanSpace> space, ProbeTiming timing = {}) {
+  void AddScan(const std::string& name, std::shared_ptr<const ScanSpace> space,
+               ProbeTiming timing = {}) {
     ScanContext context;
     context.scan = name;
     context.space = std::move(space);
@@ -97,7 +101,8 @@ class RunnerHarness {
     context.overlay = std::make_shared<DenyOverlay>();
     runner.SetContext(context);
   }
-  void Grant(uint64_t token, const std::string& scan, IntervalSet ranges, Duration term = std::chrono::hours(100)) {
+  void Grant(uint64_t token, const std::string& scan, IntervalSet ranges,
+             Duration term = std::chrono::hours(100)) {
     AgentLease lease;
     lease.token = Token{token};
     lease.lane = LaneId{1};
@@ -111,7 +116,8 @@ class RunnerHarness {
   void Turn(Time until) {
     const Time now = clock.Now();
     // Below a minute, at which the fake engine would block.
-    const Time next = std::min({runner.Step(now, clock.Wall()), until, now + std::chrono::seconds(50)});
+    const Time next =
+        std::min({runner.Step(now, clock.Wall()), until, now + std::chrono::seconds(50)});
     outcomes_.clear();
     const Time after = engine.Poll(std::max(next - now, Duration::zero()), outcomes_);
     for (const ProbeOutcome& outcome : outcomes_) runner.OnOutcome(outcome, after, clock.Wall());

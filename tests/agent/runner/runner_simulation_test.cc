@@ -1,5 +1,7 @@
-// Runners under seeded chance: several scans, leases granted, shrunk, renewed, revoked and given back at any moment, shares that change, exclusions that are
-// added, a spool that fills, a network that answers, refuses, loses and fails. What must hold is checked at every attempt, report and end.
+// Runners under seeded chance: several scans, leases granted, shrunk, renewed, revoked and given
+// back at any moment, shares that change, exclusions that are added, a spool that fills, a network
+// that answers, refuses, loses and fails. What must hold is checked at every attempt, report and
+// end.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -31,7 +33,8 @@ class Simulation {
     for (int i = 0; i < 3; ++i) {
       Scan scan;
       scan.name = std::string(1, static_cast<char>('a' + i));
-      scan.space = MakeSpace(static_cast<uint8_t>(i), 1 + random_() % 60, static_cast<uint16_t>(8 + random_() % 100), seed);
+      scan.space = MakeSpace(static_cast<uint8_t>(i), 1 + random_() % 60,
+                             static_cast<uint16_t>(8 + random_() % 100), seed);
       scan.timing.timeout = milliseconds(50 + random_() % 1500);
       scan.timing.retries = random_() % 4;
       scan.timing.retry_delay = milliseconds(random_() % 1500);
@@ -87,10 +90,12 @@ class Simulation {
     bool forgotten = false;
   };
 
-  // By what the endpoint is and by chance: answers, refusals, silence that may be loss, failures on our side.
+  // By what the endpoint is and by chance: answers, refusals, silence that may be loss, failures on
+  // our side.
   FakeAnswer Answer(const IpAddress& address, uint16_t port) {
     const uint64_t kind = Mix(static_cast<uint64_t>(address.value()) * 65'536 + port + seed_) % 10;
-    if (failing_ && random_() % 8 == 0) return FakeAnswer::Failure(random_() % 2 == 0 ? EMFILE : EADDRNOTAVAIL);
+    if (failing_ && random_() % 8 == 0)
+      return FakeAnswer::Failure(random_() % 2 == 0 ? EMFILE : EADDRNOTAVAIL);
     if (random_() % 10 == 0) return FakeAnswer::Silence();
     const Duration after(1 + random_() % 80'000'000);
     if (kind < 2) return FakeAnswer::Open(after);
@@ -114,8 +119,10 @@ class Simulation {
       case 3: {
         const Token token{next_token_++};
         const size_t index = static_cast<size_t>(&scan - scans_.data());
-        Lease lease{index, scan.ungranted.TakeFront(1 + random_() % 2000), h_.clock.Now() + milliseconds(random_() % 8000)};
-        if (random_() % 3 == 0 && lease.granted.size() > 10) lease.granted.Remove({*lease.granted.First() + 3, *lease.granted.First() + 7});
+        Lease lease{index, scan.ungranted.TakeFront(1 + random_() % 2000),
+                    h_.clock.Now() + milliseconds(random_() % 8000)};
+        if (random_() % 3 == 0 && lease.granted.size() > 10)
+          lease.granted.Remove({*lease.granted.First() + 3, *lease.granted.First() + 7});
         AgentLease granted;
         granted.token = token;
         granted.scan = scan.name;
@@ -152,7 +159,10 @@ class Simulation {
         break;
       }
       case 7:
-        h_.runner.SetShare(scan.name, random_() % 4 == 0 ? 0 : random_() % 3 == 0 ? -1 : static_cast<double>(1 + random_() % 2000));
+        h_.runner.SetShare(scan.name, random_() % 4 == 0 ? 0
+                                      : random_() % 3 == 0
+                                          ? -1
+                                          : static_cast<double>(1 + random_() % 2000));
         break;
       case 8:
         h_.runner.SetMaxRate(random_() % 2 == 0 ? 0 : static_cast<double>(10 + random_() % 3000));
@@ -160,8 +170,12 @@ class Simulation {
       case 9: {
         auto overlay = std::make_shared<DenyOverlay>(*scan.overlay);
         ++overlay->version;
-        overlay->rules.push_back(ParseScopeRule(IpAddress::V4(0x0a000000u | static_cast<uint32_t>(&scan - scans_.data()) << 16 |
-                                                              random_() % 60).ToString()).value());
+        overlay->rules.push_back(
+            ParseScopeRule(IpAddress::V4(0x0a000000u |
+                                         static_cast<uint32_t>(&scan - scans_.data()) << 16 |
+                                         random_() % 60)
+                               .ToString())
+                .value());
         overlay->Prepare();
         scan.overlay = overlay;
         h_.runner.UpdateOverlay(scan.name, overlay);
@@ -175,7 +189,8 @@ class Simulation {
     }
   }
 
-  // Of the attempts that left since the last check: each belongs to a lease in force, is allowed, and is not one too many.
+  // Of the attempts that left since the last check: each belongs to a lease in force, is allowed,
+  // and is not one too many.
   void CheckAttempts() {
     const auto& started = h_.engine.started();
     for (; checked_ < started.size(); ++checked_) {
@@ -186,7 +201,8 @@ class Simulation {
       ASSERT_FALSE(scan.overlay->Denies(attempt.address, attempt.port));
       const bool covered = std::any_of(leases_.begin(), leases_.end(), [&](const auto& entry) {
         const Lease& lease = entry.second;
-        return !lease.forgotten && &scans_[lease.scan] == &scan && attempt.at < lease.deadline && lease.granted.Contains(index);
+        return !lease.forgotten && &scans_[lease.scan] == &scan && attempt.at < lease.deadline &&
+               lease.granted.Contains(index);
       });
       ASSERT_TRUE(covered) << scan.name << " " << index;
       ++scan.attempts[index];
@@ -258,14 +274,16 @@ TEST(RunnerSimulation, HoldsItsPromisesUnderManySeeds) {
   }
 }
 
-// Without failures, changes of mind and limits below what is needed, nothing is owed, whatever the timing.
+// Without failures, changes of mind and limits below what is needed, nothing is owed, whatever the
+// timing.
 TEST(RunnerSimulation, CalmScansOweNothing) {
   for (uint64_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     std::mt19937_64 random(seed);
     RunnerHarness h(
         [&](const IpAddress&, uint16_t) {
-          return random() % 3 == 0 ? FakeAnswer::Silence() : FakeAnswer::Closed(Duration(random() % 50'000'000));
+          return random() % 3 == 0 ? FakeAnswer::Silence()
+                                   : FakeAnswer::Closed(Duration(random() % 50'000'000));
         },
         static_cast<uint32_t>(20 + random() % 3000));
     ProbeTiming timing;
@@ -278,7 +296,8 @@ TEST(RunnerSimulation, CalmScansOweNothing) {
     const uint64_t positions = std::min<uint64_t>(10'000, static_cast<uint64_t>(rate * 60));
     h.Grant(1, "s", IntervalSet{{0, positions}});
     h.RunToEnd();
-    EXPECT_EQ(h.sink.CountState(State::kOwed), 0u) << timing.timeout.count() << " " << timing.retries << " " << timing.retry_delay.count();
+    EXPECT_EQ(h.sink.CountState(State::kOwed), 0u)
+        << timing.timeout.count() << " " << timing.retries << " " << timing.retry_delay.count();
     EXPECT_EQ(h.sink.Positions(Token{1}).size(), positions);
     if (testing::Test::HasFailure()) return;
   }

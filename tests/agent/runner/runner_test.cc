@@ -84,7 +84,8 @@ TEST(Runner, DarkNetworkOwesNothingWhateverLimitsIt) {
     double rate;
     uint64_t positions;
   };
-  for (const Case& c : {Case{50, -1, 2000}, Case{4096, 500, 3000}, Case{4096, 1, 40}, Case{7, 20, 100}, Case{4096, -1, 100'000}}) {
+  for (const Case& c : {Case{50, -1, 2000}, Case{4096, 500, 3000}, Case{4096, 1, 40},
+                        Case{7, 20, 100}, Case{4096, -1, 100'000}}) {
     SCOPED_TRACE(testing::Message() << c.window << " " << c.rate);
     RunnerHarness h(AllSilent, c.window);
     h.AddScan("s", MakeSpace(1, 1000, 100));
@@ -185,14 +186,16 @@ TEST(Runner, ExcludedPositionsAreNotProbedAlsoNotAgain) {
 }
 
 TEST(Runner, WhatItsOwnScopeRefusesIsOwedWithoutAProbe) {
-  const Scope scope = Scope::Create({}, {ParseScopeRule("10.1.0.0/31").value(), ParseScopeRule("10.1.0.3 1-10").value()});
+  const Scope scope = Scope::Create(
+      {}, {ParseScopeRule("10.1.0.0/31").value(), ParseScopeRule("10.1.0.3 1-10").value()});
   RunnerHarness h(AllClosed, 256, scope);
   h.AddScan("s", MakeSpace(1, 4, 100));
   h.Grant(1, "s", IntervalSet{{0, 400}});
   h.RunToEnd();
   EXPECT_EQ(h.sink.Count({State::kOwed, Reason::kRefusedByScope}), 210u);
   EXPECT_EQ(h.engine.started().size(), 190u);
-  for (const auto& started : h.engine.started()) ASSERT_TRUE(scope.Allows(started.address, started.port));
+  for (const auto& started : h.engine.started())
+    ASSERT_TRUE(scope.Allows(started.address, started.port));
 }
 
 TEST(Runner, NothingStartsAtOrAfterTheDeadline) {
@@ -219,7 +222,8 @@ TEST(Runner, NothingStartsAtOrAfterTheDeadline) {
 TEST(Runner, OpenChunkOfAnExpiredLeaseEndsWithItsLastAnswer) {
   RunnerHarness h(AllSilent);
   h.AddScan("s", MakeSpace(1, 1, 100));
-  h.Grant(1, "s", IntervalSet{{0, 100}}, seconds(2));  // first tries end after 1.5 s, retries would start at 2.5 s
+  h.Grant(1, "s", IntervalSet{{0, 100}},
+          seconds(2));  // first tries end after 1.5 s, retries would start at 2.5 s
   const Time begin = h.clock.Now();
   h.RunFor(milliseconds(2010));
   EXPECT_TRUE(h.runner.idle());
@@ -254,7 +258,8 @@ TEST(Runner, RevokedLeaseStartsNothingMoreAndReportsWhatItKnows) {
   const size_t started = h.engine.started().size();
   h.runner.Revoke(Token{1});
   EXPECT_FALSE(h.runner.has_work());
-  EXPECT_EQ(h.ProgressOf(1).ranges.size(), h.runner.counters().begun);  // it answers for what was begun
+  EXPECT_EQ(h.ProgressOf(1).ranges.size(),
+            h.runner.counters().begun);  // it answers for what was begun
   EXPECT_EQ(h.ProgressOf(1).unprobed, 0u);
   EXPECT_FALSE(h.ProgressOf(1).reported);
   h.RunFor(milliseconds(1500));
@@ -323,8 +328,11 @@ TEST(Runner, DrainingGivesBackWhatWasNotBegunAndFinishesTheRest) {
 }
 
 TEST(Runner, SharesHoldOverEveryWindowAndAreUsedUp) {
-  RunnerHarness h([](const IpAddress&, uint16_t port) { return port % 2 == 0 ? FakeAnswer::Closed(milliseconds(1)) : FakeAnswer::Silence(); },
-                  4096);
+  RunnerHarness h(
+      [](const IpAddress&, uint16_t port) {
+        return port % 2 == 0 ? FakeAnswer::Closed(milliseconds(1)) : FakeAnswer::Silence();
+      },
+      4096);
   // Timeouts under a second: the kernel retransmits nothing, so attempts are SYNs.
   const ProbeTiming timing{milliseconds(800), 1, milliseconds(500)};
   h.AddScan("a", MakeSpace(1, 100, 1000), timing);
@@ -336,13 +344,15 @@ TEST(Runner, SharesHoldOverEveryWindowAndAreUsedUp) {
   h.Grant(2, "b", IntervalSet{{0, 100'000}});
   h.RunFor(seconds(20));
   std::map<uint64_t, std::vector<Time>> by_scan;
-  for (const auto& s : h.engine.started()) by_scan[static_cast<uint64_t>(s.address.value()) >> 16 & 0xff].push_back(s.at);
+  for (const auto& s : h.engine.started())
+    by_scan[static_cast<uint64_t>(s.address.value()) >> 16 & 0xff].push_back(s.at);
   for (const auto& [scan, rate] : {std::pair<uint64_t, double>{1, 300}, {2, 700}}) {
     const std::vector<Time>& times = by_scan[scan];
     EXPECT_NEAR(static_cast<double>(times.size()), rate * 20, rate * 20 * 0.01);
     for (size_t i = 0; i < times.size(); i += 7) {
       for (size_t j = i; j < times.size(); j += 13) {
-        ASSERT_LE(static_cast<double>(j - i + 1), 1.01 + rate * (ToSeconds(times[j] - times[i]) + 0.010));
+        ASSERT_LE(static_cast<double>(j - i + 1),
+                  1.01 + rate * (ToSeconds(times[j] - times[i]) + 0.010));
       }
     }
   }
@@ -368,7 +378,8 @@ TEST(Runner, ScansTakeTurnsWhenTheAgentsLimitBinds) {
   h.runner.SetMaxRate(1000);
   h.RunFor(seconds(9));
   std::map<uint64_t, int> by_scan;
-  for (const auto& s : h.engine.started()) ++by_scan[static_cast<uint64_t>(s.address.value()) >> 16 & 0xff];
+  for (const auto& s : h.engine.started())
+    ++by_scan[static_cast<uint64_t>(s.address.value()) >> 16 & 0xff];
   for (const auto& [scan, count] : by_scan) EXPECT_NEAR(count, 3000, 50);
 }
 

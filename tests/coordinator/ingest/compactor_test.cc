@@ -14,7 +14,10 @@ constexpr Symbol kOpen{State::kOpen, Reason::kSynAck};
 constexpr Symbol kOwed{State::kOwed, Reason::kNone};
 
 std::shared_ptr<const ScanSpace> Space() {
-  return *ScanSpace::Create({Block{IpSet::Of({{IpAddress::V4(0x0A000000), IpAddress::V4(0x0A0013FF)}}), PortSet::Of({{20, 22}, {80, 80}})}}, 9);
+  return *ScanSpace::Create(
+      {Block{IpSet::Of({{IpAddress::V4(0x0A000000), IpAddress::V4(0x0A0013FF)}}),
+             PortSet::Of({{20, 22}, {80, 80}})}},
+      9);
 }
 
 StoredChunk Chunk(uint64_t begin, const std::vector<Symbol>& outcomes, const std::string& agent) {
@@ -53,21 +56,25 @@ TEST(CompactGroup, PutsEachOutcomeInItsNaturalPlace) {
     ASSERT_TRUE(decoded.ok());
     ASSERT_EQ(decoded->size(), group.range.size());
     for (uint64_t i = group.range.begin; i < group.range.end; ++i) {
-      const Symbol want = i >= gap_begin ? Symbol{State::kNotProbed, Reason::kCancelled} : truth[i - group.range.begin];
+      const Symbol want = i >= gap_begin ? Symbol{State::kNotProbed, Reason::kCancelled}
+                                         : truth[i - group.range.begin];
       ASSERT_EQ(decoded->At(view.NaturalOf(i)), want);
     }
     ASSERT_EQ(compacted->segments.size(), 2u);
     for (size_t i = 0; i < first.size(); ++i) {
       const bool by_second = second[i].state != State::kOwed;
-      ASSERT_EQ(IntervalSet::Of(compacted->segments[1].positions).Contains(group.range.begin + i), by_second);
+      ASSERT_EQ(IntervalSet::Of(compacted->segments[1].positions).Contains(group.range.begin + i),
+                by_second);
     }
     EXPECT_EQ(compacted->segments[0].agent, "a");
     EXPECT_EQ(compacted->segments[1].agent, "b");
     // Without the gap, or with one position less, it is not finished.
-    EXPECT_TRUE(absl::IsFailedPrecondition(CompactGroup(LaneId{4}, space, group.range, outcomes, {}).status()));
+    EXPECT_TRUE(absl::IsFailedPrecondition(
+        CompactGroup(LaneId{4}, space, group.range, outcomes, {}).status()));
     Store::GroupOutcomes fewer = outcomes;
     fewer.chunks.pop_back();
-    EXPECT_TRUE(absl::IsFailedPrecondition(CompactGroup(LaneId{4}, space, group.range, fewer, gaps).status()));
+    EXPECT_TRUE(absl::IsFailedPrecondition(
+        CompactGroup(LaneId{4}, space, group.range, fewer, gaps).status()));
   }
 }
 
@@ -104,7 +111,8 @@ TEST(CompactGroup, DamagedChunksAreErrors) {
   bad = outcomes;
   bad.chunks[0].outcomes = EncodeOutcomes(std::vector<Symbol>(range.size() - 1, kClosed));
   EXPECT_FALSE(CompactGroup(LaneId{1}, space, range, bad, {}).ok());
-  EXPECT_TRUE(absl::IsInvalidArgument(CompactGroup(LaneId{1}, space, {range.begin, range.end - 1}, outcomes, {}).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      CompactGroup(LaneId{1}, space, {range.begin, range.end - 1}, outcomes, {}).status()));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// Scheduler, ingest, store and compactor together, under agents that crash, repeat themselves and see another thing each time, and a coordinator
-// that restarts: what is stored is what was counted, position by position.
+// Scheduler, ingest, store and compactor together, under agents that crash, repeat themselves and
+// see another thing each time, and a coordinator that restarts: what is stored is what was counted,
+// position by position.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -14,8 +15,11 @@
 namespace portolan {
 namespace {
 
-constexpr Symbol kSymbols[] = {{State::kClosed, Reason::kConnRefused}, {State::kOpen, Reason::kSynAck}, {State::kFiltered, Reason::kNoResponse},
-                               {State::kUnreachable, Reason::kHostUnreachable}, {State::kNotProbed, Reason::kExcluded}};
+constexpr Symbol kSymbols[] = {{State::kClosed, Reason::kConnRefused},
+                               {State::kOpen, Reason::kSynAck},
+                               {State::kFiltered, Reason::kNoResponse},
+                               {State::kUnreachable, Reason::kHostUnreachable},
+                               {State::kNotProbed, Reason::kExcluded}};
 
 class IngestStoreTest : public ::testing::TestWithParam<uint32_t> {
  protected:
@@ -87,13 +91,16 @@ class IngestStoreTest : public ::testing::TestWithParam<uint32_t> {
       IndexRange part{range.begin + Pick(range.size()), range.end};
       if (Pick(2)) part.begin = range.begin;
       if (Pick(6) == 0 && part.begin > 20) part.begin -= 20;
-      part.end = std::min({part.end, part.begin + 1 + Pick(400), space_->GroupOf(part.begin).range.end});
+      part.end =
+          std::min({part.end, part.begin + 1 + Pick(400), space_->GroupOf(part.begin).range.end});
       std::vector<Symbol> outcomes;
       const bool owing = Pick(3) == 0;
       for (uint64_t i = part.begin; i < part.end; ++i) {
-        // Another agent, or the same one later, may see another thing; under one token an agent does not contradict itself.
+        // Another agent, or the same one later, may see another thing; under one token an agent
+        // does not contradict itself.
         const uint64_t seen = MixSeed(lease->first.value, i);
-        Symbol s = owing && Pick(10) == 0 ? Symbol{State::kOwed, Reason::kChunkClosed} : kSymbols[seen % 20 == 0 ? 4 : seen % 4];
+        Symbol s = owing && Pick(10) == 0 ? Symbol{State::kOwed, Reason::kChunkClosed}
+                                          : kSymbols[seen % 20 == 0 ? 4 : seen % 4];
         if (s.state == State::kOpen) {
           OpenRow row;
           row.index = i;
@@ -102,7 +109,8 @@ class IngestStoreTest : public ::testing::TestWithParam<uint32_t> {
         outcomes.push_back(s);
       }
       if (Pick(8) == 0) continue;  // its opens came, and then it crashed
-      auto chunk = ParseChunk(lease->first, part.begin, static_cast<uint32_t>(part.size()), Wall(), 5, EncodeOutcomes(outcomes), 1);
+      auto chunk = ParseChunk(lease->first, part.begin, static_cast<uint32_t>(part.size()), Wall(),
+                              5, EncodeOutcomes(outcomes), 1);
       ASSERT_TRUE(chunk.ok()) << chunk.status();
       batch.chunks.push_back(*std::move(chunk));
     }
@@ -145,7 +153,8 @@ class IngestStoreTest : public ::testing::TestWithParam<uint32_t> {
       EXPECT_EQ(rows, opens.size());
     }
   }
-  void Recount(LaneId lane, const ScanSpace::Group& group, Ledger& recount, std::vector<uint64_t>& opens) {
+  void Recount(LaneId lane, const ScanSpace::Group& group, Ledger& recount,
+               std::vector<uint64_t>& opens) {
     const auto outcomes = store_->ReadGroup(lane, group.range);
     const auto gaps = store_->ReadGaps(lane, group.range);
     ASSERT_TRUE(outcomes.ok() && gaps.ok());
@@ -170,7 +179,8 @@ class IngestStoreTest : public ::testing::TestWithParam<uint32_t> {
       for (uint64_t i = 0; i < decoded->size(); ++i) add(chunk.range.begin + i, decoded->At(i));
     }
     for (const Gap& gap : *gaps) {
-      for (uint64_t i = gap.range.begin; i < gap.range.end; ++i) add(i, {State::kNotProbed, gap.cause});
+      for (uint64_t i = gap.range.begin; i < gap.range.end; ++i)
+        add(i, {State::kNotProbed, gap.cause});
     }
   }
 
@@ -193,12 +203,14 @@ TEST_P(IngestStoreTest, StoredIsWhatWasCounted) {
   spec.vantages = {"a", "b"};
   spec.max_attempts = 4;
   ScanRecord record = MakeScan("scan", spec, {"a", "b"});
-  for (const LaneRecord& lane : record.lanes) ingest_->AddLane(lane.id, "scan", lane.vantage, space_);
+  for (const LaneRecord& lane : record.lanes)
+    ingest_->AddLane(lane.id, "scan", lane.vantage, space_);
   WriteBatch create;
   create.new_scans = {record};
   ASSERT_TRUE(scheduler_->Submit(std::move(record), now_, Wall()).ok());
   Save(std::move(create));
-  for (const char* name : {"a1", "a2", "b1", "b2"}) agents_.emplace_back(name, std::string(1, name[0]));
+  for (const char* name : {"a1", "a2", "b1", "b2"})
+    agents_.emplace_back(name, std::string(1, name[0]));
   int step = 0;
   for (; step < 4000 && !IsFinished(scheduler_->GetScan("scan")->state); ++step) {
     now_ += std::chrono::milliseconds(50 + Pick(100));
@@ -239,7 +251,8 @@ TEST_P(IngestStoreTest, StoredIsWhatWasCounted) {
   compactor_->Drain();
   EXPECT_EQ(compactor_->counters().errors, 0u);
   for (const auto& lane : view->lanes) {
-    EXPECT_EQ(*store_->NextStored(lane.id, 0, {true, false, false}), std::nullopt) << "a finished group is still in chunks";
+    EXPECT_EQ(*store_->NextStored(lane.id, 0, {true, false, false}), std::nullopt)
+        << "a finished group is still in chunks";
   }
   ASSERT_NO_FATAL_FAILURE(CheckStored(true));
 }

@@ -39,8 +39,10 @@ class IngestTest : public SchedulerTest {
     ADD_FAILURE() << "no lease holds " << index;
     return {};
   }
-  void AddChunk(Token token, uint64_t begin, const std::vector<Symbol>& outcomes, uint32_t extra = 0) {
-    auto chunk = ParseChunk(token, begin, static_cast<uint32_t>(outcomes.size()), FromUnixMicros(77), 10, EncodeOutcomes(outcomes), extra);
+  void AddChunk(Token token, uint64_t begin, const std::vector<Symbol>& outcomes,
+                uint32_t extra = 0) {
+    auto chunk = ParseChunk(token, begin, static_cast<uint32_t>(outcomes.size()),
+                            FromUnixMicros(77), 10, EncodeOutcomes(outcomes), extra);
     ASSERT_TRUE(chunk.ok()) << chunk.status();
     batch.chunks.push_back(*std::move(chunk));
   }
@@ -82,7 +84,8 @@ TEST_F(IngestTest, BatchBecomesRowsChunksAndCounts) {
   EXPECT_EQ(b.chunks[0].range, (IndexRange{0, 4}));
   EXPECT_EQ(b.chunks[0].agent, "x");
   EXPECT_EQ(b.chunks[0].start, FromUnixMicros(77));
-  EXPECT_EQ(b.chunks[0].outcomes, EncodeOutcomes(std::vector<Symbol>{kClosed, kOpen, kOwed, kClosed}));
+  EXPECT_EQ(b.chunks[0].outcomes,
+            EncodeOutcomes(std::vector<Symbol>{kClosed, kOpen, kOwed, kClosed}));
   ASSERT_EQ(b.counts.size(), 1u);
   EXPECT_EQ(b.counts[0].second.closed, 4u);
   EXPECT_EQ(b.counts[0].second.open, 1u);
@@ -230,7 +233,8 @@ TEST_F(IngestTest, TellsWhichGroupsAreFinished) {
       finished.push_back(g.range);
     }
   }
-  EXPECT_THAT(finished, ::testing::UnorderedElementsAre(space->GroupNumber(0).range, space->GroupNumber(1).range));
+  EXPECT_THAT(finished, ::testing::UnorderedElementsAre(space->GroupNumber(0).range,
+                                                        space->GroupNumber(1).range));
 }
 
 TEST_F(IngestTest, LanesOfARemovedScanAreForgotten) {

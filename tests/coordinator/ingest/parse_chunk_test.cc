@@ -12,13 +12,19 @@ namespace {
 constexpr Symbol kClosed{State::kClosed, Reason::kConnRefused};
 constexpr Symbol kOpen{State::kOpen, Reason::kSynAck};
 
-absl::StatusOr<ParsedChunk> Parse(const std::vector<Symbol>& outcomes, uint64_t begin = 1000, uint32_t extra = 0) {
-  return ParseChunk(Token{7}, begin, static_cast<uint32_t>(outcomes.size()), FromUnixMicros(5), 20, EncodeOutcomes(outcomes), extra);
+absl::StatusOr<ParsedChunk> Parse(const std::vector<Symbol>& outcomes, uint64_t begin = 1000,
+                                  uint32_t extra = 0) {
+  return ParseChunk(Token{7}, begin, static_cast<uint32_t>(outcomes.size()), FromUnixMicros(5), 20,
+                    EncodeOutcomes(outcomes), extra);
 }
 
 TEST(ParseChunk, CountsAndFindsWhatIsOwed) {
-  const auto chunk = Parse({kClosed, {State::kOwed, Reason::kChunkClosed}, kOpen, {State::kOwed, Reason::kRefusedByScope},
-                            {State::kNotProbed, Reason::kExcluded}, kClosed},
+  const auto chunk = Parse({kClosed,
+                            {State::kOwed, Reason::kChunkClosed},
+                            kOpen,
+                            {State::kOwed, Reason::kRefusedByScope},
+                            {State::kNotProbed, Reason::kExcluded},
+                            kClosed},
                            1000, 9);
   ASSERT_TRUE(chunk.ok()) << chunk.status();
   EXPECT_EQ(chunk->range, (IndexRange{1000, 1006}));
@@ -43,8 +49,11 @@ TEST(ParseChunk, RefusesWhatItCannotBe) {
   EXPECT_TRUE(absl::IsInvalidArgument(parse(0, 10, "")));
   EXPECT_TRUE(absl::IsInvalidArgument(parse(0, 10, ten + "x")));
   EXPECT_TRUE(absl::IsInvalidArgument(parse(UINT64_MAX - 3, 10, ten)));
-  EXPECT_TRUE(absl::IsInvalidArgument(parse(0, kMaxChunkPositions + 1, EncodeOutcomes(std::vector<Symbol>(kMaxChunkPositions + 1, kClosed)))));
-  for (const Reason cause : {Reason::kAttempts, Reason::kNoAgent, Reason::kAgentScope, Reason::kCancelled}) {
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      parse(0, kMaxChunkPositions + 1,
+            EncodeOutcomes(std::vector<Symbol>(kMaxChunkPositions + 1, kClosed)))));
+  for (const Reason cause :
+       {Reason::kAttempts, Reason::kNoAgent, Reason::kAgentScope, Reason::kCancelled}) {
     const absl::Status status = Parse({kClosed, {State::kNotProbed, cause}}).status();
     EXPECT_TRUE(absl::IsInvalidArgument(status));
     EXPECT_THAT(std::string(Message(status)), ::testing::HasSubstr("excluded"));
@@ -54,7 +63,10 @@ TEST(ParseChunk, RefusesWhatItCannotBe) {
 TEST(ParseChunk, DamagedBytesNeverCrash) {
   std::mt19937 random(5);
   std::vector<Symbol> outcomes;
-  for (int i = 0; i < 300; ++i) outcomes.push_back(random() % 5 ? kClosed : random() % 2 ? kOpen : Symbol{State::kOwed, Reason::kThrottled});
+  for (int i = 0; i < 300; ++i)
+    outcomes.push_back(random() % 5   ? kClosed
+                       : random() % 2 ? kOpen
+                                      : Symbol{State::kOwed, Reason::kThrottled});
   const std::string good = EncodeOutcomes(outcomes);
   for (int i = 0; i < 20'000; ++i) {
     std::string bad = good;

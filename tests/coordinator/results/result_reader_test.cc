@@ -44,8 +44,10 @@ class ResultReaderTest : public ::testing::Test {
   }
   // Two blocks, both families, three groups (one of a single address).
   void MakeSpace() {
-    Block many{IpSet::Of({{IpAddress::V4(0x0A000000), IpAddress::V4(0x0A000000 + 4599)}}), PortSet::Of({{22, 22}, {80, 81}})};
-    Block one{IpSet::Of({{*IpAddress::Parse("2001:db8::1"), *IpAddress::Parse("2001:db8::1")}}), PortSet::Of({{1, 500}})};
+    Block many{IpSet::Of({{IpAddress::V4(0x0A000000), IpAddress::V4(0x0A000000 + 4599)}}),
+               PortSet::Of({{22, 22}, {80, 81}})};
+    Block one{IpSet::Of({{*IpAddress::Parse("2001:db8::1"), *IpAddress::Parse("2001:db8::1")}}),
+              PortSet::Of({{1, 500}})};
     space_ = *ScanSpace::Create({many, one}, 11);
     ASSERT_EQ(space_->group_count(), 3u);
   }
@@ -90,16 +92,22 @@ class ResultReaderTest : public ::testing::Test {
 };
 
 // Random outcomes in every form that they are stored in, against what was put in.
-class RandomResultsTest : public ResultReaderTest, public ::testing::WithParamInterface<uint32_t> {};
+class RandomResultsTest : public ResultReaderTest,
+                          public ::testing::WithParamInterface<uint32_t> {};
 
 TEST_P(RandomResultsTest, EveryQueryGivesWhatWasStored) {
   MakeSpace();
   std::mt19937 random(GetParam());
   const auto pick = [&](uint64_t n) { return random() % n; };
   const bool split = GetParam() % 2 == 0;
-  Create(split ? ScanMode::kSplit : ScanMode::kEachVantage, split ? std::vector<std::string>{""} : std::vector<std::string>{"a", "b", "c"});
+  Create(split ? ScanMode::kSplit : ScanMode::kEachVantage,
+         split ? std::vector<std::string>{""} : std::vector<std::string>{"a", "b", "c"});
   const size_t lanes = split ? 1 : 3;
-  struct Truth { Symbol symbol; std::string vantage, agent; WallTime when; };
+  struct Truth {
+    Symbol symbol;
+    std::string vantage, agent;
+    WallTime when;
+  };
   std::map<std::pair<uint64_t, size_t>, Truth> truth;  // by position and lane
   WriteBatch batch;
   Compactor compactor(*store_);
@@ -108,12 +116,14 @@ TEST_P(RandomResultsTest, EveryQueryGivesWhatWasStored) {
     const LaneId id{lane + 1};
     for (uint64_t g = 0; g < space_->group_count(); ++g) {
       const IndexRange range = space_->GroupNumber(g).range;
-      const uint64_t form = pick(5);  // nothing; one gap; chunks with holes; chunks and gaps, whole: compacted, or left as they are
+      const uint64_t form = pick(5);  // nothing; one gap; chunks with holes; chunks and gaps,
+                                      // whole: compacted, or left as they are
       if (form == 0) continue;
       PutGaps gaps{id, {}};
       if (form == 1) {
         gaps.gaps = {{range, Reason::kNoAgent}};
-        for (uint64_t i = range.begin; i < range.end; ++i) truth[{i, lane}] = {{State::kNotProbed, Reason::kNoAgent}, "", "", {}};
+        for (uint64_t i = range.begin; i < range.end; ++i)
+          truth[{i, lane}] = {{State::kNotProbed, Reason::kNoAgent}, "", "", {}};
       }
       for (uint64_t at = range.begin; form > 1 && at < range.end;) {
         const IndexRange part{at, std::min(range.end, at + 1 + pick(1500))};
@@ -121,7 +131,8 @@ TEST_P(RandomResultsTest, EveryQueryGivesWhatWasStored) {
         if (pick(6) == 0) {
           if (form == 2) continue;
           gaps.gaps.push_back({part, Reason::kCancelled});
-          for (uint64_t i = part.begin; i < part.end; ++i) truth[{i, lane}] = {{State::kNotProbed, Reason::kCancelled}, "", "", {}};
+          for (uint64_t i = part.begin; i < part.end; ++i)
+            truth[{i, lane}] = {{State::kNotProbed, Reason::kCancelled}, "", "", {}};
           continue;
         }
         std::vector<Symbol> first, second;
@@ -137,7 +148,8 @@ TEST_P(RandomResultsTest, EveryQueryGivesWhatWasStored) {
           chunk.lane = id;
           chunk.range = part;
           chunk.agent = "agent-" + std::to_string(pick(3));
-          chunk.vantage = split ? std::string(1, static_cast<char>('a' + pick(3))) : std::string(1, static_cast<char>('a' + lane));
+          chunk.vantage = split ? std::string(1, static_cast<char>('a' + pick(3)))
+                                : std::string(1, static_cast<char>('a' + lane));
           chunk.start = FromUnixMicros(static_cast<int64_t>(1'000'000 + part.begin));
           chunk.outcomes = EncodeOutcomes(*outcomes);
           for (uint64_t i = part.begin; i < part.end; ++i) {
@@ -174,33 +186,44 @@ TEST_P(RandomResultsTest, EveryQueryGivesWhatWasStored) {
   for (int round = 0; round < 40; ++round) {
     SCOPED_TRACE(round);
     ResultQuery query;
-    for (const State s : {State::kOpen, State::kClosed, State::kFiltered, State::kUnreachable, State::kNotProbed}) {
+    for (const State s :
+         {State::kOpen, State::kClosed, State::kFiltered, State::kUnreachable, State::kNotProbed}) {
       if (pick(2)) query.states.push_back(s);
     }
     if (pick(2)) {
       std::vector<IpRange> ranges;
       for (uint64_t n = 1 + pick(4); n > 0; --n) {
         const uint32_t first = 0x0A000000 + static_cast<uint32_t>(pick(4700));
-        ranges.push_back({IpAddress::V4(first), IpAddress::V4(first + static_cast<uint32_t>(pick(pick(2) ? 3 : 5000)))});
+        ranges.push_back({IpAddress::V4(first),
+                          IpAddress::V4(first + static_cast<uint32_t>(pick(pick(2) ? 3 : 5000)))});
       }
-      if (pick(2)) ranges.push_back({*IpAddress::Parse("2001:db8::"), *IpAddress::Parse("2001:db8::ffff:ffff")});
+      if (pick(2))
+        ranges.push_back(
+            {*IpAddress::Parse("2001:db8::"), *IpAddress::Parse("2001:db8::ffff:ffff")});
       query.addresses = IpSet::Of(ranges);
     }
     if (pick(2)) query.ports = PortSet::Of({{80, static_cast<uint16_t>(80 + pick(30))}});
-    if (pick(3) == 0) query.vantages = pick(2) ? std::vector<std::string>{"b"} : std::vector<std::string>{"a", "c"};
+    if (pick(3) == 0)
+      query.vantages = pick(2) ? std::vector<std::string>{"b"} : std::vector<std::string>{"a", "c"};
     query.limit = pick(3) == 0 ? 1 + pick(5) : 500 + pick(3000);
-    if (query.addresses.empty() || query.addresses.size() > 30) query.limit = std::max<size_t>(query.limit, 700);
+    if (query.addresses.empty() || query.addresses.size() > 30)
+      query.limit = std::max<size_t>(query.limit, 700);
 
     using Key = std::tuple<uint64_t, IpAddress, uint16_t, size_t>;
     std::map<Key, const Truth*> want;
-    const bool rows = std::all_of(query.states.begin(), query.states.end(), [](State s) { return s == State::kOpen; });
+    const bool rows = std::all_of(query.states.begin(), query.states.end(),
+                                  [](State s) { return s == State::kOpen; });
     for (const auto& [where, t] : truth) {
       const auto [index, lane] = where;
       const ScanSpace::Endpoint e = space_->At(index);
-      const bool state = rows ? t.symbol == kOpen : std::count(query.states.begin(), query.states.end(), t.symbol.state) > 0;
+      const bool state =
+          rows ? t.symbol == kOpen
+               : std::count(query.states.begin(), query.states.end(), t.symbol.state) > 0;
       const std::string vantage = split ? t.vantage : std::string(1, static_cast<char>('a' + lane));
-      if (!state || (!query.addresses.empty() && !query.addresses.Contains(e.address)) || (!query.ports.empty() && !query.ports.Contains(e.port)) ||
-          (!query.vantages.empty() && std::count(query.vantages.begin(), query.vantages.end(), vantage) == 0)) {
+      if (!state || (!query.addresses.empty() && !query.addresses.Contains(e.address)) ||
+          (!query.ports.empty() && !query.ports.Contains(e.port)) ||
+          (!query.vantages.empty() &&
+           std::count(query.vantages.begin(), query.vantages.end(), vantage) == 0)) {
         continue;
       }
       want[{rows ? 0 : space_->GroupOf(index).range.begin, e.address, e.port, lane}] = &t;
@@ -222,14 +245,16 @@ TEST_P(RandomResultsTest, EveryQueryGivesWhatWasStored) {
       ASSERT_EQ(o.vantage, split ? t->vantage : std::string(1, static_cast<char>('a' + lane)));
       ASSERT_EQ(o.rtt_us.has_value(), o.state == State::kOpen);
       ASSERT_EQ(o.source.has_value(), o.state == State::kOpen);
-      ASSERT_EQ(o.name, address == IpAddress::V4(0x0A000003) || address.is_v6() ? "host.example" : "");
+      ASSERT_EQ(o.name,
+                address == IpAddress::V4(0x0A000003) || address.is_v6() ? "host.example" : "");
     }
   }
 }
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomResultsTest, ::testing::Range(1u, 9u));
 
 TEST_F(ResultReaderTest, GapOfATrillionPositionsIsListedLazily) {
-  Block huge{IpSet::Of({{IpAddress::V4(0x0A000000), IpAddress::V4(0x0AFFFFFF)}}), PortSet::Of({{1, 65535}})};
+  Block huge{IpSet::Of({{IpAddress::V4(0x0A000000), IpAddress::V4(0x0AFFFFFF)}}),
+             PortSet::Of({{1, 65535}})};
   space_ = *ScanSpace::Create({huge}, 5);
   ASSERT_GT(space_->size(), 1'000'000'000'000u);
   Create(ScanMode::kEachVantage, {"a"});
@@ -261,7 +286,8 @@ TEST_F(ResultReaderTest, GapOfATrillionPositionsIsListedLazily) {
 TEST_F(ResultReaderTest, RefusesWhatItCannotAnswer) {
   MakeSpace();
   Create(ScanMode::kEachVantage, {"a", "b"});
-  const auto status = [&](ResultQuery query, const std::string& token = "", const ScanId& id = "scan") {
+  const auto status = [&](ResultQuery query, const std::string& token = "",
+                          const ScanId& id = "scan") {
     return reader_->Page(id, query, token).status();
   };
   EXPECT_TRUE(status({}).ok());
@@ -299,13 +325,15 @@ TEST_F(ResultReaderTest, ForgedTokensAreRefusedOrHarmless) {
   const std::string good = reader_->Page("scan", query, "")->next_page_token;
   ASSERT_FALSE(good.empty());
   std::mt19937 random(3);
-  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   int refused = 0;
   for (int i = 0; i < 3000; ++i) {
     std::string bad = good;
     // Beyond the digest, where the place is.
     bad[12 + random() % (bad.size() - 12)] = kAlphabet[random() % kAlphabet.size()];
-    if (random() % 2) bad.insert(12 + random() % (bad.size() - 12), 1, kAlphabet[random() % kAlphabet.size()]);
+    if (random() % 2)
+      bad.insert(12 + random() % (bad.size() - 12), 1, kAlphabet[random() % kAlphabet.size()]);
     refused += !reader_->Page("scan", query, bad).ok();
   }
   EXPECT_GT(refused, 100);

@@ -25,7 +25,8 @@ std::map<uint64_t, uint64_t> Share(Fairness& f, const std::map<uint64_t, Priorit
 
 TEST(Fairness, EqualPrioritiesShareEvenly) {
   Fairness f;
-  const auto got = Share(f, {{1, Priority::kNormal}, {2, Priority::kNormal}, {3, Priority::kNormal}});
+  const auto got =
+      Share(f, {{1, Priority::kNormal}, {2, Priority::kNormal}, {3, Priority::kNormal}});
   EXPECT_NEAR(static_cast<double>(got.at(1)), 33'333, 20);
   EXPECT_NEAR(static_cast<double>(got.at(2)), 33'333, 20);
 }

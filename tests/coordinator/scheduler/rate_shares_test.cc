@@ -83,7 +83,8 @@ TEST(RateShares, SmallDifferencesAreLeftAlone) {
   EXPECT_TRUE(s.Unsettled().empty());
 }
 
-// The physical rule: agents use what they heard last; whatever is lost or late, together they never use more than the rate.
+// The physical rule: agents use what they heard last; whatever is lost or late, together they never
+// use more than the rate.
 TEST(RateShares, AgentsNeverUseMoreThanTheRateWhateverIsLost) {
   for (uint64_t seed = 1; seed <= 200; ++seed) {
     std::mt19937_64 rng(seed);
@@ -101,7 +102,9 @@ TEST(RateShares, AgentsNeverUseMoreThanTheRateWhateverIsLost) {
         case 0: {
           std::vector<RateShares::Claimant> c;
           for (int i = 0; i < 8; ++i) {
-            if (rng() % 2) c.push_back({"a" + std::to_string(i), rng() % 3 ? 0 : static_cast<double>(rng() % 300)});
+            if (rng() % 2)
+              c.push_back(
+                  {"a" + std::to_string(i), rng() % 3 ? 0 : static_cast<double>(rng() % 300)});
           }
           s.SetTargets(c);
           break;

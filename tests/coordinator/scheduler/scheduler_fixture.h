@@ -16,7 +16,8 @@
 namespace portolan {
 
 // Addresses 10.0.0.0 and up on one port each `ports` large: a space of addresses * ports positions.
-inline std::shared_ptr<const ScanSpace> MakeSpace(uint64_t addresses, uint32_t ports, uint64_t seed = 1) {
+inline std::shared_ptr<const ScanSpace> MakeSpace(uint64_t addresses, uint32_t ports,
+                                                  uint64_t seed = 1) {
   Block block;
   const auto first = IpAddress::V4(0x0a000000u);
   const auto last = IpAddress::V4(static_cast<uint32_t>(0x0a000000u + addresses - 1));
@@ -43,7 +44,8 @@ inline ScanRecord MakeScan(ScanId id, ScanSpec spec, std::vector<std::string> la
 
 // An agent that does what it is told, by hand.
 struct TestAgent {
-  explicit TestAgent(std::string n, std::string v = "a") : name(std::move(n)), vantage(std::move(v)) {}
+  explicit TestAgent(std::string n, std::string v = "a")
+      : name(std::move(n)), vantage(std::move(v)) {}
 
   std::string name;
   std::string vantage;
@@ -88,7 +90,9 @@ class SchedulerTest : public ::testing::Test {
  protected:
   void Make(SchedulerOptions options = {}) { s = std::make_unique<Scheduler>(options, Token{1}); }
   void Advance(double seconds) { now += FromSeconds(seconds); }
-  WallTime Wall() const { return FromUnixMicros(1'700'000'000'000'000 + now.time_since_epoch().count() / 1000); }
+  WallTime Wall() const {
+    return FromUnixMicros(1'700'000'000'000'000 + now.time_since_epoch().count() / 1000);
+  }
   void Check() { ASSERT_TRUE(s->CheckInvariants().ok()) << s->CheckInvariants(); }
 
   absl::Status Submit(ScanRecord r) {
@@ -110,7 +114,8 @@ class SchedulerTest : public ::testing::Test {
     Check();
     Keep();
   }
-  ChunkVerdict Complete(Token token, const std::string& agent, IndexRange range, IntervalSet owed = {}, IntervalSet refused = {}) {
+  ChunkVerdict Complete(Token token, const std::string& agent, IndexRange range,
+                        IntervalSet owed = {}, IntervalSet refused = {}) {
     ChunkClaim c;
     c.token = token;
     c.agent = agent;

@@ -95,7 +95,8 @@ TEST_F(SchedulerTest, LanesOfAScanStartInDifferentPlaces) {
   TestAgent a("x", "a"), b("y", "b");
   Sync(a);
   Sync(b);
-  const uint64_t first_a = *a.held.begin()->second.ranges.First(), first_b = *b.held.begin()->second.ranges.First();
+  const uint64_t first_a = *a.held.begin()->second.ranges.First(),
+                 first_b = *b.held.begin()->second.ranges.First();
   EXPECT_EQ(first_a, 0u);
   EXPECT_EQ(first_b, spec.space->GroupOf(first_b).range.begin);
   EXPECT_GT(first_b, 20'000u);
@@ -117,7 +118,9 @@ TEST_F(SchedulerTest, PrioritiesShareAnAgent) {
     Advance(1);
     Tick();
   }
-  const auto done = [&](const char* id) { return static_cast<double>(s->GetScan(id)->ledger.Done()); };
+  const auto done = [&](const char* id) {
+    return static_cast<double>(s->GetScan(id)->ledger.Done());
+  };
   EXPECT_GT(done("low"), 10'000);
   EXPECT_NEAR(done("high") / done("normal"), 4, 0.5);
   EXPECT_NEAR(done("normal") / done("low"), 4, 0.7);

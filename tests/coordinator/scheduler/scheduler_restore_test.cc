@@ -10,8 +10,10 @@ ScanRecord Replay(ScanRecord r, const std::vector<Change>& changes) {
   for (const Change& c : changes) {
     if (const auto* put = std::get_if<PutLease>(&c)) leases[put->lease.token] = put->lease;
     if (const auto* drop = std::get_if<DropLease>(&c)) leases.erase(drop->token);
-    if (const auto* state = std::get_if<PutScanState>(&c)) r.state = state->state, r.started = state->started;
-    if (const auto* attempts = std::get_if<PutAttempts>(&c)) r.lanes[0].attempts = attempts->attempts;
+    if (const auto* state = std::get_if<PutScanState>(&c))
+      r.state = state->state, r.started = state->started;
+    if (const auto* attempts = std::get_if<PutAttempts>(&c))
+      r.lanes[0].attempts = attempts->attempts;
     if (const auto* gaps = std::get_if<PutGaps>(&c)) {
       for (const Gap& g : gaps->gaps) {
         r.lanes[0].gaps.push_back(g);

@@ -117,7 +117,8 @@ TEST_F(SchedulerTest, WhatAnAgentDoesNotListIsGivenBackWithoutPrejudice) {
   auto v = s->GetScan("s")->lanes[0];
   EXPECT_EQ(v.leased, 10u);
   EXPECT_EQ(v.owed, 0u) << "no attempt is counted";
-  EXPECT_EQ(Complete(token, "x", {5, 15}).verdict, Verdict::kFenced) << "it gave back a part of this";
+  EXPECT_EQ(Complete(token, "x", {5, 15}).verdict, Verdict::kFenced)
+      << "it gave back a part of this";
   EXPECT_EQ(Complete(token, "x", {0, 10}).verdict, Verdict::kAccept);
 }
 
@@ -208,17 +209,21 @@ TEST_F(SchedulerTest, ANewIncarnationLosesWhatTheOldOneHeldAndTheOldOneIsSentAwa
   EXPECT_EQ(s->counters().leases_expired, 1u);
   EXPECT_EQ(s->Synchronize(a.Report(), now, Wall()).status().code(), absl::StatusCode::kAborted);
   b.vantage = "c";
-  EXPECT_EQ(s->Synchronize(b.Report(), now, Wall()).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(s->Synchronize(b.Report(), now, Wall()).status().code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(SchedulerTest, BadReportsChangeNothing) {
   TestAgent a("");
-  EXPECT_EQ(s->Synchronize(a.Report(), now, Wall()).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(s->Synchronize(a.Report(), now, Wall()).status().code(),
+            absl::StatusCode::kInvalidArgument);
   TestAgent b("x");
   b.rate = -1;
-  EXPECT_EQ(s->Synchronize(b.Report(), now, Wall()).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(s->Synchronize(b.Report(), now, Wall()).status().code(),
+            absl::StatusCode::kInvalidArgument);
   b.rate = std::numeric_limits<double>::quiet_NaN();
-  EXPECT_EQ(s->Synchronize(b.Report(), now, Wall()).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(s->Synchronize(b.Report(), now, Wall()).status().code(),
+            absl::StatusCode::kInvalidArgument);
   EXPECT_TRUE(s->ListAgents().empty());
 }
 
@@ -268,7 +273,8 @@ TEST_F(SchedulerTest, AnIdleAgentTakesOverTheTailOfAStraggler) {
   EXPECT_LT(d->leases[0].ranges.size(), 120u) << "its part of the rest at a hundredth of the speed";
   EXPECT_EQ(s->GetScan("s")->lanes[0].leased, 1000u) << "until it confirms";
   slow.Obey(*d);
-  slow.held[token].ranges.Add({slow.held[token].ranges.ToVector().back().end, 130});  // it had begun a little more
+  slow.held[token].ranges.Add(
+      {slow.held[token].ranges.ToVector().back().end, 130});  // it had begun a little more
   slow.unprobed[token] = 5;
   s->TakeWoken();
   Sync(slow);
@@ -319,13 +325,15 @@ TEST_F(SchedulerTest, TooManyAgentsAndScansAreRefused) {
   TestAgent a("x"), b("y"), c("z");
   Sync(a);
   Sync(b);
-  EXPECT_EQ(s->Synchronize(c.Report(), now, Wall()).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(s->Synchronize(c.Report(), now, Wall()).status().code(),
+            absl::StatusCode::kResourceExhausted);
   Advance(11);
   Tick();
   Sync(b);
   EXPECT_TRUE(s->Synchronize(c.Report(), now, Wall()).ok()) << "x has been silent";
   ASSERT_TRUE(Submit(MakeScan("s", MakeSpec(10, 20))).ok());
-  EXPECT_EQ(s->Submit(MakeScan("t", MakeSpec(10, 20)), now, Wall()).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(s->Submit(MakeScan("t", MakeSpec(10, 20)), now, Wall()).code(),
+            absl::StatusCode::kResourceExhausted);
 }
 
 TEST_F(SchedulerTest, ASilentAgentIsForgottenAfterTenMinutes) {

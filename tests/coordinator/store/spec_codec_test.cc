@@ -17,8 +17,11 @@ ScanSpec Spec() {
   spec.target_texts = {"10.0.0.0/8", "::1"};
   spec.vantages = {"a", "b"};
   spec.names = {{"host.example", {Address("10.0.0.1"), Address("2001:db8::1")}}};
-  Block a{IpSet::Of({{Address("0.0.0.0"), Address("0.0.0.3")}, {Address("255.255.255.255"), Address("255.255.255.255")},
-                     {Address("::"), Address("::1")}, {Address("ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff0"), Address("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")}}),
+  Block a{IpSet::Of({{Address("0.0.0.0"), Address("0.0.0.3")},
+                     {Address("255.255.255.255"), Address("255.255.255.255")},
+                     {Address("::"), Address("::1")},
+                     {Address("ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff0"),
+                      Address("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")}}),
           PortSet::Of({{0, 0}, {65535, 65535}})};
   Block b{IpSet::Of({{Address("10.0.0.0"), Address("10.0.0.9")}}), PortSet::Of({{1, 1000}})};
   spec.space = *ScanSpace::Create({a, b}, UINT64_MAX);
@@ -42,14 +45,16 @@ TEST(SpecCodec, SpaceWithTheLastAddressesComesBack) {
 }
 
 TEST(SpecCodec, AttemptsKeepTheirOrderAndRanges) {
-  const Attempts attempts = {{{100, 200}, 3}, {{0, 1}, 1}, {{uint64_t{1} << 62, (uint64_t{1} << 62) + 1}, 100}};
+  const Attempts attempts = {
+      {{100, 200}, 3}, {{0, 1}, 1}, {{uint64_t{1} << 62, (uint64_t{1} << 62) + 1}, 100}};
   EXPECT_EQ(*DecodeAttempts(EncodeAttempts(attempts)), attempts);
   EXPECT_TRUE(DecodeAttempts("")->empty());
 }
 
 TEST(SpecCodec, AddressKeysSortLikeAddresses) {
   std::mt19937_64 random(1);
-  std::vector<IpAddress> all = {Address("0.0.0.0"), Address("255.255.255.255"), Address("::"), Address("::1")};
+  std::vector<IpAddress> all = {Address("0.0.0.0"), Address("255.255.255.255"), Address("::"),
+                                Address("::1")};
   for (int i = 0; i < 200; ++i) {
     all.push_back(IpAddress::V4(static_cast<uint32_t>(random())));
     all.push_back(IpAddress::V6(static_cast<uint128>(random()) << 64 | random()));
@@ -58,7 +63,14 @@ TEST(SpecCodec, AddressKeysSortLikeAddresses) {
     EXPECT_EQ(*AddressFromKey(AddressKey(a)), a);
     for (const IpAddress& b : all) ASSERT_EQ(AddressKey(a) < AddressKey(b), a < b);
   }
-  for (const char* bad : {"", "\x04", "\x04" "abc", "\x06" "abcd", "\x05" "abcd"}) EXPECT_FALSE(AddressFromKey(bad).ok());
+  for (const char* bad : {"", "\x04",
+                          "\x04"
+                          "abc",
+                          "\x06"
+                          "abcd",
+                          "\x05"
+                          "abcd"})
+    EXPECT_FALSE(AddressFromKey(bad).ok());
 }
 
 // A damaged file must end in an error, not in a crash or in a huge allocation.
@@ -68,13 +80,19 @@ TEST(SpecCodec, DamagedBytesNeverCrash) {
   DenyOverlay overlay;
   overlay.version = 3;
   overlay.rules = {{spec.space->blocks()[0].addresses, PortSet::Of({{5, 6}}), "text"}};
-  const std::vector<CompactedGroup::Segment> segments = {{{{5, 9}, {11, 12}}, "agent", "v", FromUnixMicros(-5)}};
-  const std::vector<std::string> good = {EncodeSpec(spec), EncodeSpace(spec), EncodeOverlay(overlay), EncodeRanges({{1, 5}, {9, 10}}),
-                                         EncodeAttempts({{{4, 9}, 2}}), EncodeSegments(segments)};
+  const std::vector<CompactedGroup::Segment> segments = {
+      {{{5, 9}, {11, 12}}, "agent", "v", FromUnixMicros(-5)}};
+  const std::vector<std::string> good = {EncodeSpec(spec),
+                                         EncodeSpace(spec),
+                                         EncodeOverlay(overlay),
+                                         EncodeRanges({{1, 5}, {9, 10}}),
+                                         EncodeAttempts({{{4, 9}, 2}}),
+                                         EncodeSegments(segments)};
   for (int i = 0; i < 60'000; ++i) {
     const size_t which = random() % good.size();
     std::string bytes = good[which];
-    for (uint64_t n = random() % 4; n > 0; --n) bytes[random() % bytes.size()] = static_cast<char>(random());
+    for (uint64_t n = random() % 4; n > 0; --n)
+      bytes[random() % bytes.size()] = static_cast<char>(random());
     if (random() % 3 == 0) bytes.resize(random() % (bytes.size() + 1));
     if (random() % 9 == 0) bytes += static_cast<char>(random());
     ScanSpec into;

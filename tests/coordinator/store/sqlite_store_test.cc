@@ -1,4 +1,5 @@
-// What is SQLite's own: the directory, the lock, the schema's versions, damage, and what deletion leaves behind.
+// What is SQLite's own: the directory, the lock, the schema's versions, damage, and what deletion
+// leaves behind.
 #include <gmock/gmock.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
@@ -39,7 +40,8 @@ class SqliteStoreTest : public ::testing::Test {
     sqlite3* db = nullptr;
     sqlite3_stmt* stmt = nullptr;
     EXPECT_EQ(sqlite3_open((directory + "/portolan.db").c_str(), &db), SQLITE_OK);
-    EXPECT_EQ(sqlite3_prepare_v2(db, sql.c_str(), -1, &stmt, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
+    EXPECT_EQ(sqlite3_prepare_v2(db, sql.c_str(), -1, &stmt, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(db);
     const int64_t value = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : -1;
     sqlite3_finalize(stmt);
     sqlite3_close(db);
@@ -106,7 +108,10 @@ TEST_F(SqliteStoreTest, DamagedFileIsToldWithARemedy) {
 
 TEST_F(SqliteStoreTest, SchemaIsStrictAndSynchronousIsFull) {
   ASSERT_TRUE(Open(place_).ok());
-  EXPECT_EQ(Query(place_, "SELECT count(*) FROM pragma_table_list WHERE strict = 0 AND name NOT LIKE 'sqlite_%'"), 0);
+  EXPECT_EQ(
+      Query(place_,
+            "SELECT count(*) FROM pragma_table_list WHERE strict = 0 AND name NOT LIKE 'sqlite_%'"),
+      0);
   EXPECT_GT(Query(place_, "SELECT count(*) FROM pragma_table_list WHERE strict = 1"), 8);
 }
 
@@ -114,7 +119,8 @@ TEST_F(SqliteStoreTest, DeletedScanLeavesNothingBehind) {
   auto store = *Open(place_);
   ASSERT_TRUE(store->Load().ok());
   auto spec = std::make_shared<ScanSpec>();
-  spec->space = *ScanSpace::Create({Block{IpSet::Of({{IpAddress::V4(1), IpAddress::V4(1000)}}), PortSet::Of({{1, 100}})}}, 1);
+  spec->space = *ScanSpace::Create(
+      {Block{IpSet::Of({{IpAddress::V4(1), IpAddress::V4(1000)}}), PortSet::Of({{1, 100}})}}, 1);
   WriteBatch batch;
   batch.new_scans.emplace_back();
   ScanRecord& record = batch.new_scans[0];
@@ -140,7 +146,8 @@ TEST_F(SqliteStoreTest, DeletedScanLeavesNothingBehind) {
       batch.chunks.push_back(chunk);
     }
     PutGaps gaps{LaneId{lane}, {}};
-    for (uint64_t i = 0; i < 6000; ++i) gaps.gaps.push_back({{50'000 + 2 * i, 50'001 + 2 * i}, Reason::kCancelled});
+    for (uint64_t i = 0; i < 6000; ++i)
+      gaps.gaps.push_back({{50'000 + 2 * i, 50'001 + 2 * i}, Reason::kCancelled});
     batch.changes.push_back(gaps);
     batch.changes.push_back(PutLease{{Token{lane}, LaneId{lane}, "agent", {{0, 1}}, 1, true}});
   }
@@ -165,8 +172,10 @@ TEST_F(SqliteStoreTest, DeletedScanLeavesNothingBehind) {
   group.range = {100, 500};
   store->Compact(group, nullptr);
   Commit(*store, {});
-  while (Query(place_, "SELECT count(*) FROM scans") > 0) std::this_thread::yield();  // purged in the background
-  for (const char* table : {"scans", "spaces", "lanes", "requests", "leases", "gaps", "chunks", "finished_groups", "open_ports"}) {
+  while (Query(place_, "SELECT count(*) FROM scans") > 0)
+    std::this_thread::yield();  // purged in the background
+  for (const char* table : {"scans", "spaces", "lanes", "requests", "leases", "gaps", "chunks",
+                            "finished_groups", "open_ports"}) {
     EXPECT_EQ(Query(place_, std::string("SELECT count(*) FROM ") + table), 0) << table;
   }
 }
@@ -175,7 +184,9 @@ TEST_F(SqliteStoreTest, PurgeGoesOnAfterARestart) {
   auto store = *Open(place_);
   ASSERT_TRUE(store->Load().ok());
   store.reset();
-  Query(place_, "INSERT INTO scans (id, state, created, started, finished, retention, deleted, spec, overlay) VALUES ('x', 4, 0, 0, 0, 0, 1, x'', x'')");
+  Query(place_,
+        "INSERT INTO scans (id, state, created, started, finished, retention, deleted, spec, "
+        "overlay) VALUES ('x', 4, 0, 0, 0, 0, 1, x'', x'')");
   store = *Open(place_);
   ASSERT_TRUE(store->Load().ok());
   while (Query(place_, "SELECT count(*) FROM scans") > 0) std::this_thread::yield();
@@ -189,7 +200,8 @@ TEST_F(SqliteStoreTest, ReadersShareThePoolWhileRowsAreWritten) {
   auto store = *OpenSqliteStore(options);
   ASSERT_TRUE(store->Load().ok());
   auto spec = std::make_shared<ScanSpec>();
-  spec->space = *ScanSpace::Create({Block{IpSet::Of({{IpAddress::V4(1), IpAddress::V4(1000)}}), PortSet::Of({{1, 100}})}}, 1);
+  spec->space = *ScanSpace::Create(
+      {Block{IpSet::Of({{IpAddress::V4(1), IpAddress::V4(1000)}}), PortSet::Of({{1, 100}})}}, 1);
   WriteBatch create;
   create.new_scans.emplace_back();
   create.new_scans[0].id = "scan";

@@ -43,7 +43,8 @@ const IpAddress kHost = IpAddress::V4(0x7f000001);
 
 // 127.0.0.1 on the listener's port and on `closed` low ones, which the machine's kernel refuses.
 std::vector<Block> Blocks(const Listener& listener, uint16_t closed) {
-  return {{IpSet::Of({{kHost, kHost}}), PortSet::Of({{1, closed}, {listener.port(), listener.port()}})}};
+  return {{IpSet::Of({{kHost, kHost}}),
+           PortSet::Of({{1, closed}, {listener.port(), listener.port()}})}};
 }
 
 class AgentTest : public testing::Test {
@@ -53,7 +54,8 @@ class AgentTest : public testing::Test {
     grpc::ServerBuilder builder;
     // Else a second server would share the port with one that is stopping.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-    builder.AddListeningPort(fmt::format("127.0.0.1:{}", port), grpc::InsecureServerCredentials(), &port_);
+    builder.AddListeningPort(fmt::format("127.0.0.1:{}", port), grpc::InsecureServerCredentials(),
+                             &port_);
     builder.RegisterService(&fleet_);
     server_ = builder.BuildAndStart();
     ASSERT_NE(server_, nullptr);
@@ -107,7 +109,8 @@ TEST_F(AgentTest, ProbesWhatItIsGrantedAndReportsEachPositionOnce) {
   EXPECT_EQ(fleet_.OpenPositions().size(), counts.at({State::kOpen, Reason::kSynAck}));
   const auto space = ScanSpace::Create(Blocks(listener_, 999), 5);
   EXPECT_TRUE(fleet_.OpenPositions().contains(*(*space)->IndexOf(kHost, listener_.port())));
-  fleet_.WaitForRequest([](const auto& r) { return r.leases_size() == 0 && r.stats().probes_sent() >= 1000; });
+  fleet_.WaitForRequest(
+      [](const auto& r) { return r.leases_size() == 0 && r.stats().probes_sent() >= 1000; });
   EXPECT_EQ(fleet_.repeated(), 0u);
 }
 
@@ -176,10 +179,12 @@ TEST_F(AgentTest, OwnScopeWinsOverTheCoordinator) {
   StartAgent(options);
   fleet_.WaitForDone(1000);
   EXPECT_EQ(fleet_.Counts()[std::pair(State::kOwed, Reason::kRefusedByScope)], 1000u);
-  const auto request = fleet_.WaitForRequest([](const auto& r) { return r.stats().owed() == 1000; });
+  const auto request =
+      fleet_.WaitForRequest([](const auto& r) { return r.stats().owed() == 1000; });
   EXPECT_EQ(request.stats().probes_sent(), 0u);
-  EXPECT_THAT(std::vector<std::string>(request.agent().scope().begin(), request.agent().scope().end()),
-              testing::Contains(HasSubstr("127.0.0.1")));
+  EXPECT_THAT(
+      std::vector<std::string>(request.agent().scope().begin(), request.agent().scope().end()),
+      testing::Contains(HasSubstr("127.0.0.1")));
 }
 
 TEST_F(AgentTest, DrainFinishesWhatWasBegunGivesBackTheRestAndSaysGoodbye) {
@@ -190,10 +195,12 @@ TEST_F(AgentTest, DrainFinishesWhatWasBegunGivesBackTheRestAndSaysGoodbye) {
   StartAgent(options);
   fleet_.WaitForRequest([](const auto& r) { return r.stats().probes_sent() > 0; });
   EXPECT_TRUE(agent_->Drain(seconds(20)).ok());
-  const auto last = fleet_.WaitForRequest([](const auto& r) { return r.draining() && r.leases_size() == 0; });
+  const auto last =
+      fleet_.WaitForRequest([](const auto& r) { return r.draining() && r.leases_size() == 0; });
   uint64_t sum = 0;
   for (const auto& [symbol, n] : fleet_.Counts()) sum += n;
-  EXPECT_EQ(sum, last.stats().open() + last.stats().closed() + last.stats().filtered() + last.stats().owed());
+  EXPECT_EQ(sum, last.stats().open() + last.stats().closed() + last.stats().filtered() +
+                     last.stats().owed());
   EXPECT_LT(sum, 1000u);
   EXPECT_EQ(last.stats().spool_bytes(), 0u);
 }
@@ -249,9 +256,13 @@ TEST(CheckAgentOptionsTest, NamesTheFlagTheValueAndTheRemedy) {
   EXPECT_EQ(ComplaintAbout([](O) {}), "");
   EXPECT_EQ(ComplaintAbout([](O o) { o.coordinators = {"localhost:1", "[::1]:2"}; }), "");
   EXPECT_THAT(ComplaintAbout([](O o) { o.coordinators = {}; }), HasSubstr("--coordinator"));
-  EXPECT_THAT(ComplaintAbout([](O o) { o.coordinators = {"127.0.0.1:1", "127.0.0.1:1"}; }), HasSubstr("twice"));
+  EXPECT_THAT(ComplaintAbout([](O o) {
+                o.coordinators = {"127.0.0.1:1", "127.0.0.1:1"};
+              }),
+              HasSubstr("twice"));
   EXPECT_THAT(ComplaintAbout([](O o) { o.coordinators = {"127.0.0.1"}; }), HasSubstr("HOST:PORT"));
-  EXPECT_THAT(ComplaintAbout([](O o) { o.coordinators = {"10.0.0.1:7443"}; }), HasSubstr("--insecure"));
+  EXPECT_THAT(ComplaintAbout([](O o) { o.coordinators = {"10.0.0.1:7443"}; }),
+              HasSubstr("--insecure"));
   EXPECT_EQ(ComplaintAbout([](O o) {
               o.coordinators = {"10.0.0.1:7443"};
               o.insecure = true;

@@ -13,7 +13,8 @@ namespace {
 
 using testing::IsEmpty;
 
-// A link, its probe threads and the machine's own loopback, with the coordinator played by the test.
+// A link, its probe threads and the machine's own loopback, with the coordinator played by the
+// test.
 class LinkTest : public testing::Test {
  protected:
   void Start(size_t threads = 1, size_t coordinators = 1) {
@@ -23,7 +24,8 @@ class LinkTest : public testing::Test {
       options.window = 64;
       auto engine = MakeEpollEngine(options, SystemClock());
       ASSERT_TRUE(engine.ok()) << engine.status();
-      threads_.push_back(std::make_unique<ProbeThread>(*std::move(engine), spool_, Scope::Default(), SystemClock()));
+      threads_.push_back(std::make_unique<ProbeThread>(*std::move(engine), spool_, Scope::Default(),
+                                                       SystemClock()));
     }
     std::vector<ProbeThread*> borrowed;
     for (auto& t : threads_) borrowed.push_back(t.get());
@@ -36,7 +38,8 @@ class LinkTest : public testing::Test {
     link_ = std::make_unique<Link>(options, *client_, borrowed, spool_, SystemClock());
   }
 
-  v1::SynchronizeResponse Response(std::vector<std::pair<uint64_t, IndexRange>> leases, bool with_scan = false) {
+  v1::SynchronizeResponse Response(std::vector<std::pair<uint64_t, IndexRange>> leases,
+                                   bool with_scan = false) {
     v1::SynchronizeResponse r;
     r.set_epoch(1);
     r.set_revision(++revision_);
@@ -57,7 +60,8 @@ class LinkTest : public testing::Test {
       v1::ScanContext* c = r.add_scans();
       c->set_scan_id("scan");
       const IpAddress a = IpAddress::V4(0x7f000001);
-      ToProto({{IpSet::Of({{a, IpAddress::V4(0x7f000010)}}), PortSet::Of({{1, 100}})}}, 5, c->mutable_space());  // 1,600
+      ToProto({{IpSet::Of({{a, IpAddress::V4(0x7f000010)}}), PortSet::Of({{1, 100}})}}, 5,
+              c->mutable_space());  // 1,600
       ToProto(ProbeTiming(), c->mutable_timing());
     }
     return r;
@@ -120,7 +124,9 @@ TEST_F(LinkTest, GrantIsProbedReportedListedUntilAcknowledgedAndThenDropped) {
     client_->Answer(Response({{1, {0, 800}}, {2, {800, 1600}}}));
   }
   EXPECT_EQ(call.request.leases_size(), 0);
-  EXPECT_EQ(call.request.stats().open() + call.request.stats().closed() + call.request.stats().filtered(), 1600u);
+  EXPECT_EQ(
+      call.request.stats().open() + call.request.stats().closed() + call.request.stats().filtered(),
+      1600u);
   EXPECT_TRUE(spool_.empty());
 }
 

@@ -14,11 +14,12 @@ class ReporterTest : public testing::Test {
  protected:
   ReporterTest() : spool_(Options(), SystemClock()) {
     spool_.SetFlushing(true);
-    reporter_ = std::make_unique<Reporter>(Reporter::Options{"agent", std::string(16, 'i'), 1}, client_, spool_,
-                                           [this](const std::vector<Token>& tokens) {
-                                             MutexLock lock(mu_);
-                                             fenced_.insert(fenced_.end(), tokens.begin(), tokens.end());
-                                           });
+    reporter_ =
+        std::make_unique<Reporter>(Reporter::Options{"agent", std::string(16, 'i'), 1}, client_,
+                                   spool_, [this](const std::vector<Token>& tokens) {
+                                     MutexLock lock(mu_);
+                                     fenced_.insert(fenced_.end(), tokens.begin(), tokens.end());
+                                   });
   }
   // Each chunk is a batch of its own.
   static SpoolOptions Options() {

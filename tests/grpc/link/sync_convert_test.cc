@@ -13,7 +13,8 @@ namespace {
 
 std::vector<Block> Blocks() {
   const IpAddress net = IpAddress::V4(0xC6120000);
-  return {{IpSet::Of({{net, IpAddress::V4(0xC61200FF)}}), PortSet::Of({{1, 10}})}};  // 2,560 positions
+  return {
+      {IpSet::Of({{net, IpAddress::V4(0xC61200FF)}}), PortSet::Of({{1, 10}})}};  // 2,560 positions
 }
 
 v1::SynchronizeResponse Response() {
@@ -120,8 +121,10 @@ TEST(SyncConvert, OpenPortsBecomeColumns) {
   batch.seq = 4;
   const IpAddress source = IpAddress::V4(0x7f000001);
   const WallTime t = FromUnixMicros(1'700'000'000'000'000);
-  batch.opens.push_back({Token{9}, source, {{100, Reason::kSynAck, 250, t + std::chrono::milliseconds(30), source},
-                                            {107, Reason::kSynAck, 90, t, source}}});
+  batch.opens.push_back({Token{9},
+                         source,
+                         {{100, Reason::kSynAck, 250, t + std::chrono::milliseconds(30), source},
+                          {107, Reason::kSynAck, 90, t, source}}});
   batch.opens.push_back({Token{10}, source, {{5, Reason::kResetAfterAccept, 1, t, source}}});
   v1::ReportBatch out;
   ToProto(batch, &out);

@@ -110,7 +110,8 @@ TEST_F(CoordinatorStart, ShutdownAnswersWhatWaits) {
   ASSERT_TRUE(busy.Sync().ok());
   WireAgent idle(channel, "a2", "dmz");
   ASSERT_TRUE(idle.Sync().ok());
-  // UNAVAILABLE is our answer; a call that reaches the server while it closes is cancelled by gRPC before it reaches us.
+  // UNAVAILABLE is our answer; a call that reaches the server while it closes is cancelled by gRPC
+  // before it reaches us.
   const auto ended_by_shutdown = [](int code) {
     return code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::CANCELLED;
   };
