@@ -11,6 +11,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/status.h"
+#include "common/rpc/channel.h"
 
 namespace portolan::bench {
 namespace {
@@ -58,6 +59,7 @@ std::shared_ptr<grpc::ChannelCredentials> Credentials(const std::string& directo
 
 std::shared_ptr<grpc::Channel> Connect(
     const std::string& address, const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+  StopDeadlockDetection();
   grpc::ChannelArguments args;
   args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL,
               1);  // else channels of one target share a connection

