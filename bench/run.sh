@@ -92,7 +92,7 @@ bench_path() {
   local ports addresses targets probes begin end run ratio
   ports=$(closed_ports)
   rate_of_engine 127.128.0.0/13 "$ports" 4 || return
-  addresses=$(awk '{ n = int($1 * 34 / 16); print n > 4194304 ? 4194304 : n }' "$work/engine")
+  addresses=$(awk '{ n = int($1 * 34 / 16); print (n > 4194304 ? 4194304 : n) }' "$work/engine")
   targets=$(loopback_range "$addresses")
   probes=$((addresses * 16))
   echo "  $probes probes: $targets, ports $ports"
