@@ -64,9 +64,7 @@ void Control::DoSynchronize(uint64_t id, AgentCall call, Done<SyncAnswer> done) 
   entry.report = std::move(report);
   entry.details = std::move(call.details);
   entry.last_seen = clock_.Wall();
-  entry.call.emplace();
-  entry.call->id = id;
-  entry.call->done = std::move(done);
+  entry.call = SyncCall{id, std::move(done), 0, std::nullopt, {}};
   Deliver(entry, *std::move(decision), false);
   TryAccept(entry.report_stream);
   Settle();
