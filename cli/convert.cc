@@ -119,6 +119,10 @@ std::string SpecJson(const v1::ScanRequestSpec& spec) {
   o.Uint("timeout_ms", spec.timing().timeout_ms());
   if (spec.timing().has_retries()) o.Uint("retries", spec.timing().retries());
   if (spec.timing().has_retry_delay_ms()) o.Uint("retry_delay_ms", spec.timing().retry_delay_ms());
+  o.Uint("min_timeout_ms", spec.timing().min_timeout_ms());
+  o.Number("address_rate", spec.timing().address_rate());
+  o.Uint("address_in_flight", spec.timing().address_in_flight());
+  o.Number("prefix_rate", spec.timing().prefix_rate()).Uint("growth", spec.timing().growth());
   o.Uint("max_attempts", spec.max_attempts()).Uint("lane_timeout_s", spec.lane_timeout_s());
   // A text: 64 bits do not fit the numbers of many JSON readers.
   o.Uint("retention_s", spec.retention_s()).Text("seed", std::to_string(spec.seed()));

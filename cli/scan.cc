@@ -28,8 +28,9 @@ struct ScanFlags {
   std::vector<std::string> vantages;
   bool each_vantage = false;
   double max_rate = 0;
-  std::string timeout, retry_delay, lane_timeout, retention;
-  int retries = -1;
+  std::string timeout, min_timeout, retry_delay, lane_timeout, retention;
+  int retries = -1, level = -1;
+  double target_rate = -1, prefix_rate = -1;
   std::string priority = "normal";
   int max_attempts = 0;
   std::string name, seed, request_id;
@@ -52,6 +53,28 @@ absl::Status SetTiming(const ScanFlags& flags, v1::ScanRequestSpec* spec) {
     PORTOLAN_ASSIGN_OR_RETURN(
         const auto ms, InRange<uint32_t>(ToSeconds(timeout) * 1e3, 50, 60000, "--timeout", " ms"));
     spec->mutable_timing()->set_timeout_ms(ms);
+  }
+  if (!flags.min_timeout.empty()) {
+    PORTOLAN_ASSIGN_OR_RETURN(const Duration timeout, ParseDuration(flags.min_timeout));
+    PORTOLAN_ASSIGN_OR_RETURN(const auto ms, InRange<uint32_t>(ToSeconds(timeout) * 1e3, 10, 60000,
+                                                               "--min-timeout", " ms"));
+    spec->mutable_timing()->set_min_timeout_ms(ms);
+  }
+  if (flags.level != -1) {
+    PORTOLAN_ASSIGN_OR_RETURN(const auto level, InRange<uint32_t>(flags.level, 0, 5, "-T", ""));
+    spec->mutable_timing()->set_level(level);
+  }
+  if (flags.target_rate != -1) {
+    PORTOLAN_ASSIGN_OR_RETURN(const auto rate,
+                              InRange<double>(flags.target_rate, 0, 1e9, "--target-rate", ""));
+    spec->mutable_timing()->set_address_rate(rate);
+    spec->mutable_timing()->set_growth(1);
+  }
+  if (flags.prefix_rate != -1) {
+    PORTOLAN_ASSIGN_OR_RETURN(const auto rate,
+                              InRange<double>(flags.prefix_rate, 0, 1e9, "--prefix-rate", ""));
+    spec->mutable_timing()->set_prefix_rate(rate);
+    spec->mutable_timing()->set_growth(1);
   }
   if (!flags.retry_delay.empty()) {
     PORTOLAN_ASSIGN_OR_RETURN(const Duration delay, ParseDuration(flags.retry_delay));
@@ -290,12 +313,23 @@ void AddScan(Program& program) {
   number(kHow, "--max-rate", flags->max_rate, "N",
          "At most N probes a second over all agents, every SYN counted. Default: as fast as "
          "targets and agents bear.");
+  number(kHow, "-T,--timing", flags->level, "N",
+         "0 (paranoid), 1 (sneaky), 2 (polite), 3 (normal), 4 (aggressive) or 5 (insane): rate, "
+         "timeouts, retries and limits on each target in one, see docs/timing.md. Default: 3.");
   text(kHow, "--timeout", flags->timeout, "TIME",
-       "Wait this long for an answer, 50ms to 60s. Default: 1500ms.");
+       "Wait at most this long for an answer, 50ms to 60s. Default: 1500ms (-T3).");
+  text(kHow, "--min-timeout", flags->min_timeout, "TIME",
+       "Wait at least this long, also for targets that are known to answer sooner, 10ms to 60s. "
+       "Default: 300ms (-T3).");
   number(kHow, "--retries", flags->retries, "N",
-         "Try again N times after silence, 0 to 10. Default: 1.");
+         "Try again N times after silence, 0 to 10. Default: 1 (-T3).");
   text(kHow, "--retry-delay", flags->retry_delay, "TIME",
-       "Wait before such a try, 0 to 60s. Default: 1s.");
+       "Wait before such a try, 0 to 60s. Default: 1s (-T3).");
+  number(kHow, "--target-rate", flags->target_rate, "N",
+         "At most N probes a second from an agent to one address, answering or not; 0: no limit. "
+         "Default: 100 (-T3), more as it answers.");
+  number(kHow, "--prefix-rate", flags->prefix_rate, "N",
+         "The same for each /24 or /64. Default: 1000 (-T3), more as it answers.");
   text(kHow, "--priority", flags->priority, "LEVEL",
        "low, normal or high: shares of 1, 4 and 16 while scans compete. Default: normal.");
   number(kHow, "--max-attempts", flags->max_attempts, "N",

@@ -43,9 +43,15 @@ void AddSpec(const v1::Scan& scan, std::string* out) {
   std::string timing = spec.timing().timeout_ms() > 0
                            ? fmt::format("timeout {} ms", spec.timing().timeout_ms())
                            : "timeout default";
+  if (spec.timing().min_timeout_ms() > 0)
+    timing += fmt::format(" (at least {} ms)", spec.timing().min_timeout_ms());
   if (spec.timing().has_retries()) timing += fmt::format(", retries {}", spec.timing().retries());
   if (spec.timing().has_retry_delay_ms())
     timing += fmt::format(", retry delay {} ms", spec.timing().retry_delay_ms());
+  if (spec.timing().address_rate() > 0)
+    timing += fmt::format(", {} to an address", HumanRate(spec.timing().address_rate()));
+  if (spec.timing().prefix_rate() > 0)
+    timing += fmt::format(", {} to a /24 or /64", HumanRate(spec.timing().prefix_rate()));
   Field(out, "timing", timing);
   if (spec.max_attempts() > 0) Field(out, "max attempts", std::to_string(spec.max_attempts()));
   if (spec.lane_timeout_s() > 0) Field(out, "lane timeout", HumanDuration(spec.lane_timeout_s()));

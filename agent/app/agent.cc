@@ -75,9 +75,11 @@ class AgentImpl final : public Agent {
     std::unique_ptr<AgentImpl> agent(new AgentImpl(options, std::move(client)));
     const AgentFacts facts{std::string(engines.all[0]->name()), engines.window, options.max_rate};
     std::vector<ProbeThread*> threads;
+    RunnerOptions runner;
+    runner.target_fraction = 1.0 / static_cast<double>(engines.all.size());
     for (std::unique_ptr<ProbeEngine>& engine : engines.all) {
-      agent->threads_.push_back(std::make_unique<ProbeThread>(std::move(engine), agent->spool_,
-                                                              options.scope, SystemClock()));
+      agent->threads_.push_back(std::make_unique<ProbeThread>(
+          std::move(engine), agent->spool_, options.scope, SystemClock(), runner));
       threads.push_back(agent->threads_.back().get());
     }
     LinkOptions link;

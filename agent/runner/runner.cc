@@ -24,6 +24,11 @@ void Runner::Impl::SetContext(ScanContext context) {
     context.overlay = scan->context.overlay;
   }
   scan->limits = ChunkLimits::For(context.timing);
+  const ProbeTiming& t = context.timing;
+  const double growth = t.growth;
+  scan->targets.address =
+      PaceLimit{t.address_rate, t.address_in_flight, growth}.Times(options_.target_fraction);
+  scan->targets.prefix = PaceLimit{t.prefix_rate, 0, growth}.Times(options_.target_fraction);
   scan->context = std::move(context);
 }
 

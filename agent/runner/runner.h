@@ -16,6 +16,9 @@ namespace portolan {
 struct RunnerOptions {
   size_t max_open_chunks = 4096;            // begun and not yet given to the sink
   uint64_t max_open_positions = 2'000'000;  // in those chunks, 2 bytes each
+  // What this runner may use of a scan's limits on its targets: the other probe threads of the
+  // agent know nothing of what it sends. 0 to 1.
+  double target_fraction = 1;
 };
 
 // Counters since the start.

@@ -8,6 +8,7 @@
 
 #include "agent/pacing/rate_meter.h"
 #include "agent/pacing/retry_queue.h"
+#include "agent/pacing/target_pacer.h"
 #include "agent/pacing/token_bucket.h"
 #include "agent/runner/chunk.h"
 #include "agent/runner/lease_walk.h"
@@ -49,6 +50,7 @@ class Runner::Impl {
   struct Scan {
     ScanContext context;
     ChunkLimits limits;
+    TargetLimits targets;
     TokenBucket bucket;
     RetryQueue retries;
     std::map<Token, Lease*> unbegun;  // leases with positions that are not begun
@@ -78,6 +80,8 @@ class Runner::Impl {
     uint16_t tries = 0;
     uint16_t failures = 0;
     bool used = false;
+    bool paced = false;
+    TargetPacer::Target target;  // where it is paced
   };
   enum class Began { kAttempt, kNothing };
 
@@ -92,7 +96,9 @@ class Runner::Impl {
   // Starts one attempt of this scan if it may; else lowers `want` to when it may.
   Began BeginOne(const std::shared_ptr<Scan>& scan, Time now, WallTime wall, Time& want);
   Began BeginRetry(Scan& scan, Time now);
-  Began BeginNew(const std::shared_ptr<Scan>& scan, Time now, WallTime wall);
+  Began BeginNew(const std::shared_ptr<Scan>& scan, Time now, WallTime wall, Time& want);
+  // When this address may be sent something; looks it up for the attempt.
+  Time MayProbe(const Scan& scan, const IpAddress& address, Attempt& attempt, Time now);
   // Nullopt: may be probed. Else what its position gets without a probe.
   std::optional<Symbol> Refused(const Scan& scan, const ScanSpace::Endpoint& endpoint) const;
   bool Launch(Scan& scan, const ScanSpace::Endpoint& endpoint, const Attempt& attempt,
@@ -139,6 +145,7 @@ class Runner::Impl {
   Time brake_until_ = Time::min();
   Duration brake_{};
 
+  TargetPacer pacer_;
   ProbeRateMeter meter_;
   RunnerCounters counters_;
 };

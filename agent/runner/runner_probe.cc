@@ -19,6 +19,11 @@ Duration BackOff(uint16_t failures) {
   return std::min(kLongestBackOff, kFirstBackOff * (1 << std::min<int>(failures, 6)));
 }
 
+// A retry that waits for an attempt at the same target to end looks again after so long.
+constexpr Duration kLookAgain = std::chrono::milliseconds(10);
+
+bool IsLoopback(const IpAddress& a) { return a.is_v6() ? a.value() == 1 : a.value() >> 24 == 127; }
+
 // Failures that the next target would meet as well; the others (EADDRNOTAVAIL, EPERM of a local
 // firewall) belong to one target.
 bool MeetsAnyTarget(int error) {
@@ -85,7 +90,7 @@ Runner::Impl::Began Runner::Impl::BeginOne(const std::shared_ptr<Scan>& scan, Ti
   }
   // Retries first: they keep their chunks waiting.
   if (retry_due && BeginRetry(*scan, now) == Began::kAttempt) return Began::kAttempt;
-  return BeginNew(scan, now, wall);
+  return BeginNew(scan, now, wall, want);
 }
 
 Runner::Impl::Began Runner::Impl::BeginRetry(Scan& scan, Time now) {
@@ -117,6 +122,12 @@ Runner::Impl::Began Runner::Impl::BeginRetry(Scan& scan, Time now) {
     attempt.offset = retry.offset;
     attempt.tries = retry.tries;
     attempt.failures = retry.failures;
+    if (const Time may = MayProbe(scan, endpoint.address, attempt, now); may > now) {
+      Retry later = retry;
+      later.due = std::min(may, now + kLookAgain);
+      scan.retries.Push(later);
+      continue;
+    }
     if (!Launch(scan, endpoint, attempt, open->lease->walk.deadline(), now)) {
       scan.retries.Push(retry);
       return Began::kNothing;
@@ -128,8 +139,16 @@ Runner::Impl::Began Runner::Impl::BeginRetry(Scan& scan, Time now) {
   return Began::kNothing;
 }
 
+Time Runner::Impl::MayProbe(const Scan& scan, const IpAddress& address, Attempt& attempt,
+                            Time now) {
+  attempt.paced = !IsLoopback(address);
+  if (!attempt.paced) return now;
+  if (!pacer_.Find(address, attempt.target)) return kNever;
+  return pacer_.MayStart(attempt.target, scan.targets, now);
+}
+
 Runner::Impl::Began Runner::Impl::BeginNew(const std::shared_ptr<Scan>& scan, Time now,
-                                           WallTime wall) {
+                                           WallTime wall, Time& want) {
   if (!room_) return Began::kNothing;
   auto it = scan->unbegun.begin();
   while (it != scan->unbegun.end() && free_passes_ > 0) {
@@ -140,6 +159,16 @@ Runner::Impl::Began Runner::Impl::BeginNew(const std::shared_ptr<Scan>& scan, Ti
     }
     if (open_positions_ >= options_.max_open_positions) return Began::kNothing;
     const LeaseWalk::Next next = lease.walk.Peek();
+    const std::optional<Symbol> refused = Refused(*scan, next.endpoint);
+    Attempt attempt;
+    if (!refused) {
+      if (const Time may = MayProbe(*scan, next.endpoint.address, attempt, now); may > now) {
+        want = std::min(want, may);  // kNever: an outcome makes room
+        --free_passes_;
+        ++it;
+        continue;
+      }
+    }
     OpenChunk* open = Named(lease.filling);
     if (open != nullptr && (next.new_run || open->chunk.IsFull(now))) {
       const uint64_t name = lease.filling;
@@ -154,12 +183,10 @@ Runner::Impl::Began Runner::Impl::BeginNew(const std::shared_ptr<Scan>& scan, Ti
     }
     const uint64_t name = lease.filling;
     Chunk& chunk = open->chunk;
-    const std::optional<Symbol> refused = Refused(*scan, next.endpoint);
     if (refused) {
       chunk.AddDecided(*refused);
       --free_passes_;
     } else {
-      Attempt attempt;
       attempt.chunk = name;
       attempt.offset = chunk.AddInFlight();
       // The window has room, so the engine takes it; if it does not, that is a failure on our side
@@ -199,9 +226,14 @@ bool Runner::Impl::Launch(Scan& scan, const ScanSpace::Endpoint& endpoint, const
   Attempt& place = attempts_[index];
   const uint32_t generation = place.generation + 1;
   const uint64_t cookie = uint64_t{generation} << 32 | index;
-  if (!engine_.Start(endpoint.address, endpoint.port, scan.context.timing.timeout, cookie,
-                     deadline))
-    return false;
+  const ProbeTiming& timing = scan.context.timing;
+  Duration timeout = timing.timeout;
+  if (attempt.paced) {
+    const bool last = attempt.tries >= timing.retries;
+    timeout = pacer_.Timeout(attempt.target, timing.min_timeout, timing.timeout, last);
+  }
+  if (!engine_.Start(endpoint.address, endpoint.port, timeout, cookie, deadline)) return false;
+  if (attempt.paced) pacer_.OnStart(attempt.target, scan.targets, now);
   free_attempts_.pop_back();
   place = attempt;
   place.generation = generation;
@@ -224,6 +256,10 @@ void Runner::Impl::OnOutcome(const ProbeOutcome& outcome, Time now, WallTime wal
   free_attempts_.push_back(index);
 
   OpenChunk* open = Named(attempt.chunk);
+  const bool answered = outcome.state == State::kOpen || outcome.state == State::kClosed;
+  if (attempt.paced && !answered) pacer_.OnNothing(attempt.target);
+  if (attempt.paced && answered)
+    pacer_.OnAnswer(attempt.target, outcome.rtt, KernelRetransmits(outcome.rtt) == 0);
   const Duration took = outcome.rtt > Duration::zero() ? outcome.rtt : now - attempt.started;
   if (const uint32_t again = outcome.state == State::kOwed ? 0 : KernelRetransmits(took);
       again > 0) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/base/status.h"
+#include "common/scan/timing_template.h"
 
 namespace portolan {
 namespace {
@@ -77,35 +78,56 @@ absl::StatusOr<std::shared_ptr<const ScanSpace>> FromProto(const v1::ScanSpace& 
 }
 
 void ToProto(const ProbeTiming& timing, v1::ProbeTiming* out) {
-  using std::chrono::duration_cast;
-  using std::chrono::milliseconds;
-  out->set_timeout_ms(static_cast<uint32_t>(duration_cast<milliseconds>(timing.timeout).count()));
+  const auto ms = [](Duration d) {
+    return static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(d).count());
+  };
+  out->set_timeout_ms(ms(timing.timeout));
+  out->set_min_timeout_ms(ms(timing.min_timeout));
   out->set_retries(timing.retries);
-  out->set_retry_delay_ms(
-      static_cast<uint32_t>(duration_cast<milliseconds>(timing.retry_delay).count()));
+  out->set_retry_delay_ms(ms(timing.retry_delay));
+  out->set_address_rate(timing.address_rate);
+  out->set_address_in_flight(timing.address_in_flight);
+  out->set_prefix_rate(timing.prefix_rate);
+  out->set_growth(timing.growth);
 }
 
 absl::StatusOr<ProbeTiming> FromProto(const v1::ProbeTiming& timing) {
-  ProbeTiming out;
+  const uint32_t level = timing.has_level() ? timing.level() : kDefaultTemplate;
+  if (level >= kTemplates)
+    return InvalidArgument("timing.level {}: there is no such one; give 0 to 5", level);
+  ProbeTiming out = TimingTemplateOf(level).timing;
+  const auto within = [](const char* field, double value, double least,
+                         double most) -> absl::Status {
+    if (value >= least && value <= most) return absl::OkStatus();
+    return InvalidArgument("timing.{} {}: out of range; give {} to {}", field, value, least, most);
+  };
+  const auto duration = [&](const char* field, uint32_t ms, double least, Duration* to) {
+    *to = std::chrono::milliseconds(ms);
+    return within(field, ms, least, 60'000);
+  };
   if (timing.timeout_ms() != 0) {
-    if (timing.timeout_ms() < 50 || timing.timeout_ms() > 60'000) {
-      return InvalidArgument("timing.timeout_ms {}: out of range; give 50 to 60000",
-                             timing.timeout_ms());
-    }
-    out.timeout = std::chrono::milliseconds(timing.timeout_ms());
+    PORTOLAN_RETURN_IF_ERROR(duration("timeout_ms", timing.timeout_ms(), 50, &out.timeout));
   }
+  if (timing.min_timeout_ms() != 0) {
+    PORTOLAN_RETURN_IF_ERROR(
+        duration("min_timeout_ms", timing.min_timeout_ms(), 10, &out.min_timeout));
+  }
+  out.min_timeout = std::min(out.min_timeout, out.timeout);
   if (timing.has_retries()) {
-    if (timing.retries() > 10)
-      return InvalidArgument("timing.retries {}: out of range; give 0 to 10", timing.retries());
+    PORTOLAN_RETURN_IF_ERROR(within("retries", timing.retries(), 0, 10));
     out.retries = timing.retries();
   }
   if (timing.has_retry_delay_ms()) {
-    if (timing.retry_delay_ms() > 60'000) {
-      return InvalidArgument("timing.retry_delay_ms {}: out of range; give 0 to 60000",
-                             timing.retry_delay_ms());
-    }
-    out.retry_delay = std::chrono::milliseconds(timing.retry_delay_ms());
+    PORTOLAN_RETURN_IF_ERROR(
+        duration("retry_delay_ms", timing.retry_delay_ms(), 0, &out.retry_delay));
   }
+  if (timing.has_address_rate()) out.address_rate = timing.address_rate();
+  if (timing.has_address_in_flight()) out.address_in_flight = timing.address_in_flight();
+  if (timing.has_prefix_rate()) out.prefix_rate = timing.prefix_rate();
+  if (timing.growth() != 0) out.growth = timing.growth();
+  PORTOLAN_RETURN_IF_ERROR(within("address_rate", out.address_rate, 0, 1e9));
+  PORTOLAN_RETURN_IF_ERROR(within("prefix_rate", out.prefix_rate, 0, 1e9));
+  PORTOLAN_RETURN_IF_ERROR(within("growth", out.growth, 1, 1000));
   return out;
 }
 

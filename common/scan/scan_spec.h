@@ -22,13 +22,24 @@ enum class Priority : uint8_t {
   kHigh = 3
 };  // shares of 1 : 4 : 16 while scans compete
 
-// How a probe is made. Travels to agents with the scan.
+// How a probe is made. Travels to agents with the scan. The defaults here wait for a fixed time and
+// spare nobody; common/scan/timing_template.h has what people are given.
 struct ProbeTiming {
-  Duration timeout =
-      std::chrono::milliseconds(1500);  // waiting for an answer to one SYN; 50 ms to 60 s
-  uint32_t retries = 1;                 // further tries after silence, 0 to 10
+  // Waiting for an answer to one SYN, 50 ms to 60 s: at most, and always on the last try.
+  Duration timeout = std::chrono::milliseconds(1500);
+  uint32_t retries = 1;  // further tries after silence, 0 to 10
   Duration retry_delay =
       std::chrono::milliseconds(1000);  // between a timeout and the next try, 0 to 60 s
+  // Waiting at least, where the round trips of the address or its neighbours are known to be short.
+  // As long as `timeout`, or longer: always `timeout`.
+  Duration min_timeout = std::chrono::milliseconds(1500);
+  // What an agent sends to one address, and to one /24 or /64, while they do not answer: attempts a
+  // second and in flight; 0: no limit. Answers raise them, up to `growth` times. Loopback is not
+  // limited.
+  double address_rate = 0;
+  uint32_t address_in_flight = 0;
+  double prefix_rate = 0;
+  uint32_t growth = 1;  // 1 to 1000
   friend bool operator==(const ProbeTiming&, const ProbeTiming&) = default;
 };
 

@@ -6,6 +6,7 @@
 
 #include "common/base/status.h"
 #include "common/rpc/convert.h"
+#include "common/scan/timing_template.h"
 
 namespace portolan {
 namespace {
@@ -99,6 +100,8 @@ absl::StatusOr<ScanRequest> FromProto(const v1::ScanRequestSpec& spec) {
   absl::StatusOr<ProbeTiming> timing = FromProto(spec.timing());
   if (!timing.ok()) return Annotate(timing.status(), "spec");
   out.timing = *timing;
+  if (out.max_rate == 0 && spec.timing().has_level())
+    out.max_rate = TimingTemplateOf(spec.timing().level()).max_rate;
   out.max_attempts = spec.max_attempts();
   out.lane_timeout_s = spec.lane_timeout_s();
   out.retention_s = spec.retention_s();

@@ -8,7 +8,8 @@
 namespace portolan {
 namespace {
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;
+constexpr uint8_t kWithoutTargetLimits = 1;  // is read still
 
 absl::Status Damaged(std::string_view what) {
   return DataLoss(
@@ -168,6 +169,11 @@ std::string EncodeSpec(const ScanSpec& spec) {
   w.Signed(spec.timing.timeout.count());
   w.Varint(spec.timing.retries);
   w.Signed(spec.timing.retry_delay.count());
+  w.Signed(spec.timing.min_timeout.count());
+  w.Double(spec.timing.address_rate);
+  w.Varint(spec.timing.address_in_flight);
+  w.Double(spec.timing.prefix_rate);
+  w.Varint(spec.timing.growth);
   w.Varint(spec.max_attempts);
   w.Signed(spec.lane_timeout.count());
   w.Signed(spec.retention.count());
@@ -178,7 +184,9 @@ absl::StatusOr<std::pair<ScanSpec, SpecCounts>> DecodeSpec(std::string_view byte
   ByteReader r(bytes);
   ScanSpec spec;
   SpecCounts counts;
-  if (r.Byte() != kVersion) return Damaged("scan specification");
+  const uint8_t version = r.Byte();
+  if (version != kVersion && version != kWithoutTargetLimits)
+    return Damaged("scan specification");
   counts.addresses = r.Varint();
   counts.positions = r.Varint();
   counts.target_names = static_cast<uint32_t>(r.Varint());
@@ -194,6 +202,13 @@ absl::StatusOr<std::pair<ScanSpec, SpecCounts>> DecodeSpec(std::string_view byte
   spec.timing.timeout = GetDuration(r);
   spec.timing.retries = static_cast<uint32_t>(r.Varint());
   spec.timing.retry_delay = GetDuration(r);
+  if (version >= kVersion) {
+    spec.timing.min_timeout = GetDuration(r);
+    spec.timing.address_rate = r.Double();
+    spec.timing.address_in_flight = static_cast<uint32_t>(r.Varint());
+    spec.timing.prefix_rate = r.Double();
+    spec.timing.growth = static_cast<uint32_t>(r.Varint());
+  }
   spec.max_attempts = static_cast<uint32_t>(r.Varint());
   spec.lane_timeout = GetDuration(r);
   spec.retention = GetDuration(r);

@@ -491,5 +491,55 @@ TEST(Runner, MeasuresPositionsASecondOfWork) {
   EXPECT_NEAR(h.runner.counters().measured_rate, 100'000, 5'000);
 }
 
+TEST(Runner, SparesTargetsThatDoNotAnswerAndNotThoseThatDo) {
+  // 10.1.0.x as MakeSpace has them: the first of four is silent, the others refuse.
+  IpAddress silent;
+  RunnerHarness h(
+      [&](const IpAddress& a, uint16_t) {
+        return a == silent ? FakeAnswer::Silence() : FakeAnswer::Closed(milliseconds(10));
+      },
+      8192);
+  const auto space = MakeSpace(1, 4, 4000);
+  silent = space->At(0).address;
+  ProbeTiming timing{milliseconds(500), 0, milliseconds(0), milliseconds(100), 100, 32, 0, 50};
+  h.AddScan("s", space, timing);
+  h.Grant(1, "s", IntervalSet{{0, 16'000}}, seconds(600));
+  const Time begin = h.clock.Now();
+  h.RunFor(seconds(10));
+  std::map<IpAddress, std::vector<Time>> times;
+  for (const auto& s : h.engine.started()) times[s.address].push_back(s.at);
+  const std::vector<Time>& quiet = times[silent];
+  // 32 in flight, for half a second each.
+  ASSERT_NEAR(static_cast<double>(quiet.size()), 640, 10);
+  for (size_t i = 0; i < quiet.size(); i += 3) {
+    for (size_t j = i; j < quiet.size(); j += 7) {
+      ASSERT_LE(static_cast<double>(j - i + 1),
+                1.01 + 100 * (ToSeconds(quiet[j] - quiet[i]) + 0.010));
+    }
+  }
+  h.RunToEnd();
+  EXPECT_EQ(h.sink.Positions(Token{1}).size(), 16'000u);
+  EXPECT_EQ(h.sink.CountState(State::kClosed), 12'000u);
+  EXPECT_EQ(h.sink.CountState(State::kOwed), 0u);
+  EXPECT_LT(h.clock.Now() - begin, seconds(70));  // 4,000 / 64
+}
+
+TEST(Runner, WaitsForATargetNoLongerThanItsRoundTripsAskFor) {
+  const auto took = [](Duration min_timeout) {
+    RunnerHarness h(
+        [](const IpAddress&, uint16_t port) {
+          return port % 8 == 0 ? FakeAnswer::Closed(milliseconds(40)) : FakeAnswer::Silence();
+        },
+        64);
+    h.AddScan("s", MakeSpace(1, 1, 400), {milliseconds(1500), 1, milliseconds(200), min_timeout});
+    h.Grant(1, "s", IntervalSet{{0, 400}}, seconds(600));
+    const Time begin = h.clock.Now();
+    h.RunToEnd();
+    EXPECT_EQ(h.sink.Count(kNoResponse), 350u);
+    return ToSeconds(h.clock.Now() - begin);
+  };
+  EXPECT_LT(took(milliseconds(100)), 0.7 * took(milliseconds(1500)));
+}
+
 }  // namespace
 }  // namespace portolan

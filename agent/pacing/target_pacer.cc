@@ -1,0 +1,116 @@
+#include "agent/pacing/target_pacer.h"
+
+#include <bit>
+
+namespace portolan {
+namespace {
+
+IpAddress PrefixOf(const IpAddress& a) {
+  if (a.is_v6()) return IpAddress::V6(a.value() >> 64 << 64);
+  return IpAddress::V4(static_cast<uint32_t>(a.value()) & 0xFFFFFF00u);
+}
+
+uint64_t Mix(const IpAddress& a) {
+  uint64_t z = std::hash<IpAddress>()(a) * 0x9E3779B97F4A7C15u;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  return z ^ (z >> 31);
+}
+
+}  // namespace
+
+void TargetPacer::Neighbours::Sample(Duration sample, bool first_of_address) {
+  rtt.Sample(sample);
+  const float s = static_cast<float>(ToSeconds(sample));
+  slowest = s > slowest ? s : slowest - (slowest - s) / 256;
+  addresses += first_of_address;
+}
+
+// Twice the slowest of the neighbours: their mean says little about a host that was not heard yet.
+Duration TargetPacer::Neighbours::Timeout() const {
+  return std::max(rtt.Timeout(), FromSeconds(2 * slowest));
+}
+
+TargetPacer::TargetPacer(uint32_t addresses)
+    : addresses_(std::bit_ceil(std::max(addresses, kWays))),
+      prefixes_(std::max<size_t>(kWays, addresses_.size() / 4)) {}
+
+template <typename Entry>
+bool TargetPacer::FindIn(std::vector<Entry>& table, const IpAddress& key, uint32_t& index) {
+  const uint32_t sets = static_cast<uint32_t>(table.size()) / kWays;
+  const uint32_t first = static_cast<uint32_t>(Mix(key)) & (sets - 1);
+  uint32_t place = UINT32_MAX, age = 0;
+  for (uint32_t i = first * kWays; i < first * kWays + kWays; ++i) {
+    Entry& e = table[i];
+    if (e.used && e.key == key) {
+      e.stamp = stamp_;
+      index = i;
+      return true;
+    }
+    if (e.used && e.pace.in_flight() > 0) continue;
+    const uint32_t its = e.used ? stamp_ - e.stamp : UINT32_MAX;
+    if (place == UINT32_MAX || its > age) {
+      place = i;
+      age = its;
+    }
+  }
+  if (place == UINT32_MAX) return false;
+  table[place] = Entry();
+  table[place].used = true;
+  table[place].key = key;
+  table[place].stamp = stamp_;
+  index = place;
+  return true;
+}
+
+bool TargetPacer::Find(const IpAddress& address, Target& target) {
+  ++stamp_;
+  return FindIn(addresses_, address, target.address) &&
+         FindIn(prefixes_, PrefixOf(address), target.prefix);
+}
+
+Time TargetPacer::MayStart(const Target& target, const TargetLimits& limits, Time now) const {
+  const Time a = addresses_[target.address].pace.MayStart(limits.address, now);
+  return std::max(a, prefixes_[target.prefix].pace.MayStart(limits.prefix, now));
+}
+
+void TargetPacer::OnStart(const Target& target, const TargetLimits& limits, Time now) {
+  addresses_[target.address].pace.OnStart(limits.address, now);
+  prefixes_[target.prefix].pace.OnStart(limits.prefix, now);
+}
+
+void TargetPacer::OnAnswer(const Target& target, Duration rtt, bool sent_once) {
+  Address& a = addresses_[target.address];
+  Prefix& p = prefixes_[target.prefix];
+  if (sent_once) {
+    const bool first = a.rtt.samples() == 0;
+    a.rtt.Sample(rtt);
+    p.rtt.Sample(rtt, first);
+    overall_.Sample(rtt, first);
+  }
+  a.pace.OnAnswer();
+  p.pace.OnAnswer();
+  OnNothing(target);
+}
+
+void TargetPacer::OnNothing(const Target& target) {
+  addresses_[target.address].pace.OnEnd();
+  prefixes_[target.prefix].pace.OnEnd();
+}
+
+Duration TargetPacer::Timeout(const Target& target, Duration least, Duration most,
+                              bool last_try) const {
+  Duration wait = most;
+  if (last_try) return most;
+  const Address& a = addresses_[target.address];
+  const Neighbours& p = prefixes_[target.prefix].rtt;
+  if (a.rtt.samples() > 0) {
+    wait = a.rtt.Timeout();
+  } else if (p.addresses >= kEnoughInPrefix) {
+    wait = p.Timeout();
+  } else if (overall_.addresses >= kEnoughOverall) {
+    wait = overall_.Timeout();
+  }
+  return std::max(std::min(wait, most), std::min(least, most));
+}
+
+}  // namespace portolan

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "agent/pacing/pace.h"
+#include "agent/pacing/rtt_estimator.h"
+#include "common/net/ip_address.h"
+
+namespace portolan {
+
+// What one scan may ask of its targets, and how long it waits for them.
+struct TargetLimits {
+  PaceLimit address;
+  PaceLimit prefix;  // of each /24 or /64
+};
+
+// What an agent's thread knows of the addresses that it probes: how fast they and their prefixes (a
+// /24, a /64) have been probed of late, over all scans, and how fast they answer. Remembers about
+// `addresses` of them, those with attempts in flight and those seen last; what is forgotten starts
+// anew. O(1) each, no allocation after construction. Pure; not thread-safe.
+class TargetPacer {
+ public:
+  // An address that is being probed. Good until the next Find, or while attempts are in flight.
+  struct Target {
+    uint32_t address = 0;
+    uint32_t prefix = 0;
+  };
+
+  explicit TargetPacer(uint32_t addresses = 1 << 16);
+
+  // False: all places that it could have are in use by addresses with attempts in flight; try again
+  // when some have ended.
+  bool Find(const IpAddress& address, Target& target);
+
+  // When the next attempt may start, for somebody who is held to `limits`: `now`: at once; kNever:
+  // when some attempt there has ended.
+  Time MayStart(const Target& target, const TargetLimits& limits, Time now) const;
+  void OnStart(const Target& target, const TargetLimits& limits, Time now);
+  // The attempt has ended: each OnStart must be followed by one of these. The round trip counts
+  // only where no packet was sent twice (Karn).
+  void OnAnswer(const Target& target, Duration rtt, bool sent_once);
+  void OnNothing(const Target& target);
+
+  // How long an attempt should wait: between `least` and `most`. By the address's own round trips;
+  // else by those of its prefix, once some addresses there have answered; else by those of all.
+  // Before that, and for the last try before silence is believed: `most`, so that a wrong estimate
+  // costs a retry and never a port.
+  Duration Timeout(const Target& target, Duration least, Duration most, bool last_try) const;
+
+ private:
+  // Round trips over several addresses.
+  struct Neighbours {
+    RttEstimator rtt;
+    float slowest = 0;       // seconds; sinks slowly towards what is seen
+    uint32_t addresses = 0;  // that gave a first sample
+    void Sample(Duration rtt, bool first_of_address);
+    Duration Timeout() const;
+  };
+  struct Address {
+    IpAddress key;
+    bool used = false;
+    uint32_t stamp = 0;
+    Pace pace;
+    RttEstimator rtt;
+  };
+  struct Prefix {
+    IpAddress key;
+    bool used = false;
+    uint32_t stamp = 0;
+    Pace pace;
+    Neighbours rtt;
+  };
+  // A set-associative cache: a key has kWays places, of which the one used least lately is given
+  // up.
+  template <typename Entry>
+  bool FindIn(std::vector<Entry>& table, const IpAddress& key, uint32_t& index);
+
+  static constexpr uint32_t kWays = 8;
+  static constexpr uint32_t kEnoughInPrefix = 8;
+  static constexpr uint32_t kEnoughOverall = 64;
+
+  std::vector<Address> addresses_;
+  std::vector<Prefix> prefixes_;
+  Neighbours overall_;
+  uint32_t stamp_ = 0;
+};
+
+}  // namespace portolan

@@ -1,0 +1,186 @@
+#include "agent/pacing/target_pacer.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+
+namespace portolan {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+Time At(double s) { return Time(FromSeconds(1000 + s)); }
+IpAddress Host(uint32_t i) { return IpAddress::V4(0xC6120000u + i); }
+
+TEST(RttEstimator, FollowsRfc6298ButForItsFloor) {
+  RttEstimator e;
+  e.Sample(milliseconds(100));
+  EXPECT_EQ(e.mean(), FromSeconds(0.1f));
+  EXPECT_NEAR(ToSeconds(e.Timeout()), 0.300, 1e-6);  // 4 deviations of half the first sample
+  e.Sample(milliseconds(180));
+  EXPECT_NEAR(ToSeconds(e.mean()), 0.110, 1e-6);
+  // deviation 0.05 + (0.08 - 0.05) / 4 = 0.0575
+  EXPECT_NEAR(ToSeconds(e.Timeout()), 0.110 + 4 * 0.0575, 1e-6);
+  for (int i = 0; i < 1000; ++i) e.Sample(milliseconds(50));
+  EXPECT_NEAR(ToSeconds(e.Timeout()), 0.100, 1e-3);  // never less than twice the mean
+}
+
+TEST(Pace, SilenceNeverRaisesItAndAnswersDo) {
+  const PaceLimit limit{100, 32, 50};
+  Pace silent, answering;
+  const auto count = [&](Pace& pace, bool answers) {
+    int started = 0;
+    for (double t = 0; t < 3; t += 0.0005) {
+      while (pace.MayStart(limit, At(t)) <= At(t)) {
+        pace.OnStart(limit, At(t));
+        ++started;
+        if (answers) pace.OnAnswer();
+        pace.OnEnd();
+      }
+    }
+    return started;
+  };
+  EXPECT_NEAR(count(silent, false), 300, 3);
+  EXPECT_GT(count(answering, true), 5000);
+}
+
+TEST(Pace, HoldsWhatIsInFlight) {
+  const PaceLimit limit{0, 4, 2};
+  Pace pace;
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_EQ(pace.MayStart(limit, At(0)), At(0));
+    pace.OnStart(limit, At(0));
+  }
+  EXPECT_EQ(pace.MayStart(limit, At(0)), kNever);
+  for (int i = 0; i < 100; ++i) pace.OnAnswer();
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_LE(pace.MayStart(limit, At(0)), At(0));
+    pace.OnStart(limit, At(0));
+  }
+  EXPECT_EQ(pace.MayStart(limit, At(0)), kNever);  // growth 2
+  pace.OnEnd();
+  EXPECT_LE(pace.MayStart(limit, At(0)), At(0));
+}
+
+// Whatever is asked for when: in no window more than 1 + rate x (w + 10 ms), neither to an address
+// nor to a prefix; and a caller that asks again when it was told to is let through.
+TEST(TargetPacer, NeverAboveAnyLimitOverAnyWindow) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random(seed);
+    TargetPacer pacer(1024);
+    const double rate = 20 + static_cast<double>(random() % 200);
+    const double prefix_rate = rate * (1 + static_cast<double>(random() % 8));
+    const TargetLimits limits{{rate, 16, 1}, {prefix_rate, 0, 1}};
+    std::map<uint32_t, std::vector<double>> by_address, by_prefix;
+    std::vector<TargetPacer::Target> flying;
+    double t = 0;
+    while (t < 4) {
+      const uint32_t host = static_cast<uint32_t>(random() % 40) * 51;  // several to a /24
+      TargetPacer::Target target;
+      ASSERT_TRUE(pacer.Find(Host(host), target));
+      const Time may = pacer.MayStart(target, limits, At(t));
+      if (may <= At(t)) {
+        pacer.OnStart(target, limits, At(t));
+        by_address[host].push_back(t);
+        by_prefix[host / 256].push_back(t);
+        flying.push_back(target);
+      } else if (may != kNever) {
+        ASSERT_LE(pacer.MayStart(target, limits, may), may);
+      }
+      while (flying.size() > random() % 64) {
+        pacer.OnNothing(flying.front());
+        flying.erase(flying.begin());
+      }
+      t += static_cast<double>(random() % 1000) * 1e-6;
+    }
+    const auto check = [](const std::vector<double>& times, double limit) {
+      for (size_t i = 0; i < times.size(); ++i) {
+        for (size_t j = i; j < times.size(); ++j) {
+          const double count = static_cast<double>(j - i + 1);
+          ASSERT_LE(count, 1.001 + limit * (times[j] - times[i] + 0.010));
+        }
+      }
+    };
+    for (const auto& [host, times] : by_address) check(times, rate);
+    for (const auto& [prefix, times] : by_prefix) check(times, prefix_rate);
+  }
+}
+
+TEST(TargetPacer, RemembersWhatIsInFlightHoweverManyComeAndGo) {
+  TargetPacer pacer(64);
+  const TargetLimits limits{{0, 1, 1}, {}};
+  TargetPacer::Target busy;
+  ASSERT_TRUE(pacer.Find(Host(7), busy));
+  pacer.OnStart(busy, limits, At(0));
+  for (uint32_t i = 1000; i < 5000; ++i) {
+    TargetPacer::Target other;
+    if (pacer.Find(Host(i), other)) {
+      pacer.OnStart(other, limits, At(0));
+      pacer.OnNothing(other);
+    }
+  }
+  TargetPacer::Target again;
+  ASSERT_TRUE(pacer.Find(Host(7), again));
+  EXPECT_EQ(again.address, busy.address);
+  EXPECT_EQ(pacer.MayStart(again, limits, At(0)), kNever);
+}
+
+TEST(TargetPacer, FullOfAttemptsInFlightItTakesNoMoreAddresses) {
+  TargetPacer pacer(8);  // one set
+  const TargetLimits limits;
+  std::vector<TargetPacer::Target> all(8);
+  for (uint32_t i = 0; i < 8; ++i) {
+    ASSERT_TRUE(pacer.Find(Host(i), all[i]));
+    pacer.OnStart(all[i], limits, At(0));
+  }
+  TargetPacer::Target more;
+  EXPECT_FALSE(pacer.Find(Host(9), more));
+  pacer.OnNothing(all[3]);
+  EXPECT_TRUE(pacer.Find(Host(9), more));
+}
+
+TEST(TargetPacer, TimeoutIsTheAddresssOwnThenItsNeighboursThenEverybodys) {
+  TargetPacer pacer;
+  const TargetLimits limits;
+  const Duration least = milliseconds(100), most = milliseconds(1500);
+  const auto answer = [&](uint32_t host, Duration rtt) {
+    TargetPacer::Target t;
+    ASSERT_TRUE(pacer.Find(Host(host), t));
+    pacer.OnStart(t, limits, At(0));
+    pacer.OnAnswer(t, rtt, true);
+  };
+  const auto timeout = [&](uint32_t host, bool last) {
+    TargetPacer::Target t;
+    EXPECT_TRUE(pacer.Find(Host(host), t));
+    return pacer.Timeout(t, least, most, last);
+  };
+  EXPECT_EQ(timeout(1, false), most);  // nothing is known
+  for (uint32_t i = 0; i < 7; ++i) answer(i, milliseconds(40));
+  EXPECT_EQ(timeout(0, false), FromSeconds(0.12f));
+  EXPECT_EQ(timeout(0, true), most);     // before silence is believed
+  EXPECT_EQ(timeout(100, false), most);  // too few neighbours
+  answer(7, milliseconds(200));
+  EXPECT_GE(timeout(100, false), milliseconds(400));  // the slowest counts double
+  EXPECT_LT(timeout(100, false), most);
+  EXPECT_EQ(timeout(256 * 9, false), most);  // elsewhere
+  for (uint32_t i = 0; i < 64; ++i) answer(256 * 2 + i * 256, milliseconds(20));
+  EXPECT_LT(timeout(256 * 200, false), most);
+  answer(3, milliseconds(1));
+  EXPECT_GE(timeout(3, false), least);
+}
+
+TEST(TargetPacer, PrefixOfIpv6IsASlash64) {
+  TargetPacer pacer;
+  const IpAddress a = *IpAddress::Parse("2001:db8::1"), b = *IpAddress::Parse("2001:db8::ffff:2"),
+                  c = *IpAddress::Parse("2001:db8:0:1::1");
+  TargetPacer::Target ta, tb, tc;
+  ASSERT_TRUE(pacer.Find(a, ta) && pacer.Find(b, tb) && pacer.Find(c, tc));
+  EXPECT_EQ(ta.prefix, tb.prefix);
+  EXPECT_NE(ta.prefix, tc.prefix);
+}
+
+}  // namespace
+}  // namespace portolan
