@@ -126,7 +126,8 @@ const std::vector<Preset>& Presets() {
       {"zoo", "every behaviour, no loss and no limit", "198.19.0.0/24", "1-64",
        "alive=0.9 open=0.1 dead-host-unreach=0.3 dead-net-unreach=0.3 fw-drop=0.15 fw-admin=0.15 "
        "fw-host-unreach=0.15 fw-port-unreach=0.15 fw-ports=0.8 fw-open=0.2 all-open=0.02 "
-       "syn-proxy=0.02 tarpit=0.02 accept-reset=0.2 banner=0.2 slow-accept=0.1 slow-ms=200 "
+       "syn-proxy=0.02 tarpit=0.02 accept-reset=0.2 banner=0.2 second-syn=0.1 slow-accept=0.1 "
+       "slow-ms=200 "
        "rtt=1..30 jitter=0.2"},
   };
   return presets;
