@@ -1,6 +1,5 @@
 // The simulated network as a program: docs/simnet.md.
 #include <fmt/format.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -18,13 +17,11 @@
 #include "common/base/status.h"
 #include "common/net/target_parser.h"
 #include "tests/simnet/params.h"
+#include "tests/simnet/server.h"
 #include "tests/simnet/truth.h"
-#include "tests/simnet/tun.h"
 
 namespace portolan::simnet {
 namespace {
-
-constexpr int kBatch = 64;  // packets that are read before what is due is sent
 
 struct Arguments {
   std::string verb;
@@ -152,87 +149,6 @@ absl::Status Show(const Arguments& a) {
   return absl::OkStatus();
 }
 
-class TunSink final : public PacketSink {
- public:
-  explicit TunSink(int fd) : fd_(fd) {}
-  bool Send(std::span<const uint8_t> packet) override {
-    return write(fd_, packet.data(), packet.size()) == static_cast<ssize_t>(packet.size());
-  }
-
- private:
-  const int fd_;
-};
-
-absl::Status WriteFile(const std::string& path, const std::string& text) {
-  if (path == "-") {
-    Print(text);
-    std::fflush(stdout);
-    return absl::OkStatus();
-  }
-  // Renamed when complete, so that whoever waits for it never reads half of it.
-  const std::string part = path + ".part";
-  FILE* file = std::fopen(part.c_str(), "we");
-  const bool written =
-      file != nullptr && std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  if (file == nullptr || std::fclose(file) != 0 || !written ||
-      std::rename(part.c_str(), path.c_str()) != 0)
-    return FailedPrecondition("{}: {}", path, std::strerror(errno));
-  return absl::OkStatus();
-}
-
-class Server {
- public:
-  Server(const World& world, const NetworkOptions& options, TunDevice device)
-      : device_(std::move(device)),
-        sink_(device_.fd()),
-        network_(world, options, SystemClock().Now()) {}
-
-  absl::Status Run(const Arguments& a, Time until, int signals) {
-    while (true) {
-      const bool more = ReadSome();
-      const Time now = SystemClock().Now();
-      network_.RunDue(now, sink_);
-      if (now >= until) return Report(a);
-      pollfd fds[] = {{device_.fd(), POLLIN, 0}, {signals, POLLIN, 0}};
-      const Duration wait =
-          more ? Duration::zero()
-               : std::max(std::min(network_.Next(), until) - now, Duration::zero());
-      const timespec timeout = {wait.count() / 1'000'000'000, wait.count() % 1'000'000'000};
-      if (ppoll(fds, 2, &timeout, nullptr) < 0 && errno != EINTR)
-        return Internal("ppoll: {}", std::strerror(errno));
-      if ((fds[1].revents & POLLIN) == 0) continue;
-      signalfd_siginfo signal{};
-      if (read(signals, &signal, sizeof signal) != sizeof signal) continue;
-      PORTOLAN_RETURN_IF_ERROR(Report(a));
-      if (signal.ssi_signo != SIGUSR1) return absl::OkStatus();
-    }
-  }
-
- private:
-  // True: there may be more.
-  bool ReadSome() {
-    Time now{};
-    for (int i = 0; i < kBatch; ++i) {
-      const ssize_t size = read(device_.fd(), buffer_, sizeof buffer_);
-      if (size <= 0) return false;
-      if (i % 8 == 0) now = SystemClock().Now();
-      network_.OnPacket(now, {buffer_, static_cast<size_t>(size)}, sink_);
-    }
-    return true;
-  }
-  absl::Status Report(const Arguments& a) {
-    network_.counters().device_drops = device_.Drops();
-    if (const std::string path = a.Get("per-address", ""); !path.empty())
-      PORTOLAN_RETURN_IF_ERROR(WriteFile(path, network_.counters().HostsCsv()));
-    return WriteFile(a.Get("counters", "-"), network_.counters().ToJson());
-  }
-
-  TunDevice device_;
-  TunSink sink_;
-  Network network_;
-  uint8_t buffer_[kMaxPacket];
-};
-
 std::vector<std::string> Split(std::string_view text) {
   std::vector<std::string> out;
   while (!text.empty()) {
@@ -261,11 +177,12 @@ absl::Status Run(const Arguments& a) {
   options.queue = static_cast<uint32_t>(queue);
   options.half_open_time = std::chrono::milliseconds(half_open);
   const World world(a.world);
-  const auto server = std::make_unique<Server>(world, options, *std::move(device));
+  Server server(world, options, *std::move(device),
+                {a.Get("counters", "-"), a.Get("per-address", "")});
   Print("ready\n");
   std::fflush(stdout);
   const absl::Status status =
-      server->Run(a, SystemClock().Now() + std::chrono::seconds(seconds), signals);
+      server.Run(SystemClock().Now() + std::chrono::seconds(seconds), signals);
   close(signals);
   return status;
 }
