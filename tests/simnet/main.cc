@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -170,6 +171,9 @@ absl::Status Run(const Arguments& a) {
   const int signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
   if (signals < 0) return Internal("signalfd: {}", std::strerror(errno));
   prctl(PR_SET_TIMERSLACK, 1000);  // nanoseconds: a reply is late by the scheduler's delay alone
+  (void)setpriority(
+      PRIO_PROCESS, 0,
+      -10);  // a network does not wait for the scanner; without the right to it, it does
   auto device =
       TunDevice::Open(a.Get("tun", "sim0"), Split(a.Get("address", "198.18.0.1,2001:db8::1")));
   if (!device.ok()) return device.status();
