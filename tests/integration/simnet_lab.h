@@ -1,0 +1,41 @@
+#pragma once
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/integration/process.h"
+
+namespace portolan::integration {
+
+// A namespace with the simulated network in it and no other way out (tests/simnet/lab.sh;
+// docs/simnet.md). Ends with the object. Needs root; see NetLab::Unavailable().
+class SimnetLab {
+ public:
+  // `world`: the arguments of simnet run, for example {"standard", "loss-in=0"}. `vantages`:
+  // further namespaces, each on a wire of its own to it.
+  explicit SimnetLab(const std::vector<std::string>& world, int vantages = 0);
+  ~SimnetLab();
+  SimnetLab(const SimnetLab&) = delete;
+  SimnetLab& operator=(const SimnetLab&) = delete;
+
+  bool ok() const { return ok_; }
+  const std::string& netns() const { return name_; }                            // to scan from
+  std::string vantage(int i) const { return name_ + "v" + std::to_string(i); }  // likewise; from 1
+  // What the network has seen so far; null when it does not answer.
+  nlohmann::json Counters() const;
+
+ private:
+  RunResult Do(const std::string& verb, const std::vector<std::string>& arguments = {}) const;
+  const std::string name_;
+  bool ok_ = false;
+};
+
+struct SimnetTruth {
+  std::string state, reason, behaviour;
+};
+// What simnet truth prints, by "198.19.0.1:80" or "[2001:db8:ff::1]:80".
+std::map<std::string, SimnetTruth> ReadSimnetTruth(std::vector<std::string> arguments);
+
+}  // namespace portolan::integration
