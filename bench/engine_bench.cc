@@ -1,20 +1,20 @@
-// What a probe costs: the epoll engine, and the runner over it, against bare loops that make every
-// system call that a correct engine must (and nothing else: no timeouts, no checks, no outcomes
-// kept). All probe closed ports of 127.0.0.0/8 or of what --first says, which must be on this
-// machine too: both ends' work is in the numbers and nothing leaves it. Interleaved runs, medians.
-//   engine_bench [--seconds S] [--runs N] [--window W] [--min-ratio R] [--name NAME] [--first
-//   ADDRESS] [--addresses N]
-// Exits 1 when an engine is below R (0.85) of the loop that makes the same calls.
+// What a probe costs: the engines, and the runner over them, against bare loops that make every
+// system call that a correct engine must (bare_loops.h). All probe closed ports of 127.0.0.0/8 or
+// of what --first says, which must be on this machine too: both ends' work is in the numbers and
+// nothing leaves it. Interleaved runs, medians.
+//   engine_bench [--engine both|epoll|io_uring] [--seconds S] [--runs N] [--window W] [--min-ratio
+//   R]
+//                [--min-plain R] [--name NAME] [--first ADDRESS] [--addresses N]
+// Exits 1 when an engine is below R (0.85) of the loop that makes the same calls, or below
+// --min-plain (0: not looked at) of the loop that makes a socket for every probe, or leaves a
+// descriptor open.
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -26,7 +26,9 @@
 
 #include "agent/engine/probe_engine.h"
 #include "agent/runner/runner.h"
+#include "bench/bare_loops.h"
 #include "bench/summary.h"
+#include "common/base/status.h"
 
 namespace portolan {
 namespace {
@@ -40,102 +42,21 @@ uint32_t Target(uint32_t thread, uint64_t n) {
   return g_first + thread * g_addresses + static_cast<uint32_t>(n % g_addresses);
 }
 
-void FillAddress(sockaddr_in& to, uint32_t address) {
-  to = {};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(g_port);
-  to.sin_addr.s_addr = htonl(address);
+bench::BareTargets TargetsOf(uint32_t thread) {
+  return {[thread](uint64_t n) { return Target(thread, n); }, g_port};
 }
 
-void DrainErrors(int fd) {
-  sockaddr_storage name;
-  char control[256];
-  msghdr message{};
-  message.msg_name = &name;
-  message.msg_namelen = sizeof name;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  while (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0) {
-  }
-}
-
-int NewSocket() {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  const int on = 1;
-  setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on);
-  return fd;
-}
-
-// Probes until `until`; returns how many were answered. `reuse`: the sockets stay.
-uint64_t BareLoop(uint32_t thread, uint32_t window, Time until, bool reuse) {
-  const int epoll = epoll_create1(EPOLL_CLOEXEC);
-  std::vector<int> idle;
-  std::vector<epoll_event> events(512);
-  uint64_t started = 0, done = 0;
-  uint32_t in_flight = 0;
-  std::vector<int> all;
-  while (SystemClock().Now() < until) {
-    for (int burst = 0; burst < 64 && in_flight < window; ++burst) {
-      int fd;
-      const bool fresh = idle.empty();
-      if (fresh) {
-        fd = NewSocket();
-        if (reuse) all.push_back(fd);
-      } else {
-        fd = idle.back();
-        idle.pop_back();
-      }
-      sockaddr_in to;
-      FillAddress(to, Target(thread, started++));
-      if (connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0 && errno != EINPROGRESS) {
-        fmt::print(stderr, "connect: {}\n", strerror(errno));
-        exit(2);
-      }
-      if (fresh) {
-        epoll_event event{};
-        event.events = EPOLLIN | EPOLLOUT | EPOLLET;
-        event.data.fd = fd;
-        epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
-      }
-      ++in_flight;
-    }
-    const int count = epoll_wait(epoll, events.data(), static_cast<int>(events.size()),
-                                 in_flight < window ? 0 : 100);
-    for (int i = 0; i < count; ++i) {
-      const int fd = events[i].data.fd;
-      int error = 0;
-      socklen_t length = sizeof error;
-      getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
-      if (error == 0) continue;  // the echo of a disconnect
-      DrainErrors(fd);
-      if (reuse) {
-        sockaddr unspec{};
-        unspec.sa_family = AF_UNSPEC;
-        connect(fd, &unspec, sizeof unspec);
-        idle.push_back(fd);
-      } else {
-        close(fd);
-      }
-      --in_flight;
-      ++done;
-    }
-  }
-  for (int fd : all) close(fd);
-  close(epoll);
-  return done;
-}
-
-std::unique_ptr<ProbeEngine> MakeEngine(uint32_t window) {
-  auto engine = MakeEpollEngine({window, {}}, SystemClock());
-  if (!engine.ok()) {
-    fmt::print(stderr, "{}\n", engine.status().ToString());
+std::unique_ptr<ProbeEngine> MakeEngineOrDie(EngineChoice choice, uint32_t window) {
+  auto made = MakeEngine(choice, {window, {}}, SystemClock());
+  if (!made.ok()) {
+    fmt::print(stderr, "{}\n", made.status().ToString());
     exit(2);
   }
-  return *std::move(engine);
+  return std::move(made->engine);
 }
 
-uint64_t EngineLoop(uint32_t thread, uint32_t window, Time until) {
-  auto engine = MakeEngine(window);
+uint64_t EngineLoop(EngineChoice choice, uint32_t thread, uint32_t window, Time until) {
+  auto engine = MakeEngineOrDie(choice, window);
   std::vector<ProbeOutcome> out;
   uint64_t started = 0, done = 0;
   while (SystemClock().Now() < until) {
@@ -162,8 +83,8 @@ class CountingSink final : public ReportSink {
   size_t bytes = 0;
 };
 
-uint64_t RunnerLoop(uint32_t thread, uint32_t window, Time until) {
-  auto engine = MakeEngine(window);
+uint64_t RunnerLoop(EngineChoice choice, uint32_t thread, uint32_t window, Time until) {
+  auto engine = MakeEngineOrDie(choice, window);
   CountingSink sink;
   Runner runner(*engine, sink, Scope::Default());
   Block block;
@@ -236,7 +157,8 @@ Result Measure(const Loop& loop, uint32_t threads, double seconds) {
 int Main(int argc, char** argv) {
   double seconds = 1, min_ratio = 0.85;
   uint32_t runs = 5, window = 512;
-  std::string name_of_run = "engine";
+  double min_plain = 0;
+  std::string name_of_run = "engine", which = "both";
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string flag = argv[i];
     const double value = std::atof(argv[i + 1]);
@@ -244,6 +166,8 @@ int Main(int argc, char** argv) {
     if (flag == "--runs") runs = std::max(1u, static_cast<uint32_t>(value));
     if (flag == "--window") window = std::max(1u, static_cast<uint32_t>(value));
     if (flag == "--min-ratio") min_ratio = value;
+    if (flag == "--min-plain") min_plain = value;
+    if (flag == "--engine") which = argv[i + 1];
     if (flag == "--name") name_of_run = argv[i + 1];
     if (flag == "--first") g_first = ntohl(inet_addr(argv[i + 1]));
     if (flag == "--addresses") g_addresses = std::max(1u, static_cast<uint32_t>(value));
@@ -264,52 +188,92 @@ int Main(int argc, char** argv) {
   getsockname(holder, reinterpret_cast<sockaddr*>(&any), &length);
   g_port = ntohs(any.sin_port);
 
-  const std::vector<std::pair<std::string, Loop>> loops = {
-      {"bare loop, new sockets",
-       [&](uint32_t t, Time until) { return BareLoop(t, window, until, false); }},
-      {"bare loop, sockets used again",
-       [&](uint32_t t, Time until) { return BareLoop(t, window, until, true); }},
-      {"engine", [&](uint32_t t, Time until) { return EngineLoop(t, window, until); }},
-      {"runner over engine", [&](uint32_t t, Time until) { return RunnerLoop(t, window, until); }},
+  struct Contender {
+    std::string name;
+    Loop loop;
+    std::string baseline;  // the loop that makes the same calls
+    std::string summary;   // its line in the summary; empty: none
   };
+  const std::string plain = "bare loop, new sockets", reusing = "bare loop, sockets used again",
+                    twin = "bare io_uring";
+  std::vector<Contender> loops = {
+      {plain, [&](auto t, Time until) { return bench::BarePlain(TargetsOf(t), window, until); },
+       reusing, ""},
+      {reusing, [&](auto t, Time until) { return bench::BareReusing(TargetsOf(t), window, until); },
+       reusing, ""}};
+  const auto add = [&](EngineChoice choice, const std::string& name, const std::string& baseline,
+                       const std::string& summary) {
+    loops.push_back({name + " engine",
+                     [=](uint32_t t, Time until) { return EngineLoop(choice, t, window, until); },
+                     baseline, summary});
+    loops.push_back({"runner over " + name,
+                     [=](uint32_t t, Time until) { return RunnerLoop(choice, t, window, until); },
+                     baseline, ""});
+  };
+  if (which != "io_uring") add(EngineChoice::kEpoll, "epoll", reusing, name_of_run);
+  if (which != "epoll") {
+    const auto uring = MakeUringEngine({1, {}}, SystemClock());
+    if (uring.ok()) {
+      loops.push_back(
+          {twin, [&](auto t, Time until) { return bench::BareUring(TargetsOf(t), window, until); },
+           twin, ""});
+      add(EngineChoice::kUring, "io_uring", twin, name_of_run + "-io_uring");
+    } else {
+      fmt::print("no io_uring here: {}\n", Message(uring.status()));
+    }
+  }
+  const uint64_t open_before = RaiseFileLimit().open;
   bool good = true;
+  uint64_t probes = 0;
   struct Summary {
-    std::string name, figure;
+    std::string name, figure, wanted;
     bool met;
   };
   std::vector<Summary> summaries;
   for (uint32_t threads : {1u, 2u}) {
     std::map<std::string, std::vector<double>> rates, costs;
     for (uint32_t run = 0; run < runs; ++run) {
-      for (const auto& [name, loop] : loops) {
-        const Result result = Measure(loop, threads, seconds);
-        rates[name].push_back(result.rate);
-        costs[name].push_back(result.cpu_us);
+      for (const Contender& c : loops) {
+        const Result result = Measure(c.loop, threads, seconds);
+        rates[c.name].push_back(result.rate);
+        costs[c.name].push_back(result.cpu_us);
+        probes += static_cast<uint64_t>(result.rate * seconds);
       }
     }
-    const std::string& baseline = loops[1].first;
     fmt::print("{} thread{}, {} in flight each, medians of {} runs of {} s\n", threads,
                threads == 1 ? "" : "s", window, runs, seconds);
-    for (const auto& [name, loop] : loops) {
-      const double ratio = bench::Median(rates[name]) / bench::Median(rates[baseline]);
+    for (const Contender& c : loops) {
+      const double rate = bench::Median(rates[c.name]), cost = bench::Median(costs[c.name]);
+      const double ratio = rate / bench::Median(rates[c.baseline]);
+      const double of_plain = rate / bench::Median(rates[plain]);
       fmt::print(
-          "  {:<32}{:>9.0f} probes/s {:>5.2f} of baseline {:>7.2f} us CPU a probe {:>5.2f} of "
-          "baseline\n",
-          name, bench::Median(rates[name]), ratio, bench::Median(costs[name]),
-          bench::Median(costs[baseline]) / bench::Median(costs[name]));
-      if (name != "engine") continue;
-      good = good && ratio >= min_ratio;
+          "  {:<32}{:>9.0f} probes/s {:>6.2f} us CPU a probe; of its baseline {:>5.2f} in rate "
+          "{:>5.2f} in CPU, of new sockets {:>5.2f}\n",
+          c.name, rate, cost, ratio, bench::Median(costs[c.baseline]) / cost, of_plain);
+      if (c.summary.empty()) continue;
+      const bool met = ratio >= min_ratio && of_plain >= min_plain;
+      good = good && met;
       summaries.push_back(
-          {fmt::format("{}-{}", name_of_run, threads),
-           fmt::format("{:.2f} of the bare loop, {:.0f} of {:.0f} probes/s, {} thread{}", ratio,
-                       bench::Median(rates[name]), bench::Median(rates[baseline]), threads,
+          {fmt::format("{}-{}", c.summary, threads),
+           fmt::format("{:.2f} of the bare loop, {:.2f} of new sockets, {:.0f} of {:.0f} probes/s, "
+                       "{:.2f} us, {} thread{}",
+                       ratio, of_plain, rate, bench::Median(rates[c.baseline]), cost, threads,
                        threads == 1 ? "" : "s"),
-           ratio >= min_ratio});
+           min_plain > 0 ? fmt::format("at least {} and {}", min_ratio, min_plain)
+                         : fmt::format("at least {}", min_ratio),
+           met});
     }
   }
+  const uint64_t open_after = RaiseFileLimit().open;
+  summaries.push_back(
+      {name_of_run + "-leak",
+       fmt::format("{} descriptors more than before after {} probes",
+                   static_cast<int64_t>(open_after) - static_cast<int64_t>(open_before), probes),
+       "none", open_after <= open_before});
+  good = good && open_after <= open_before;
   close(holder);
   for (const Summary& line : summaries)
-    bench::PrintSummary(line.name, line.figure, fmt::format("at least {}", min_ratio), line.met);
+    bench::PrintSummary(line.name, line.figure, line.wanted, line.met);
   return good ? 0 : 1;
 }
 

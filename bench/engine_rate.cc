@@ -1,6 +1,6 @@
 // Probes a second of the engine alone, over the targets and in the order of a scan: what run.sh
 // holds the whole path against.
-//   engine_rate --targets=127.0.0.0/13 --ports=2-17 [--seconds=S] [--window=W]
+//   engine_rate --targets=127.0.0.0/13 --ports=2-17 [--seconds=S] [--window=W] [--engine=auto]
 // Prints one number. The kernel and this program's one thread are all that works.
 #include <fmt/format.h>
 
@@ -46,11 +46,13 @@ std::vector<ScanSpace::Endpoint> Prepare(const Arguments& arguments) {
 }
 
 int Main(int argc, char** argv) {
-  const Arguments arguments(argc, argv, {"targets", "ports", "seconds", "window"});
+  const Arguments arguments(argc, argv, {"targets", "ports", "seconds", "window", "engine"});
   const auto targets = Prepare(arguments);  // from loopback or a private network, or it ends here
   EngineOptions options;
   options.window = static_cast<uint32_t>(arguments.Number("window", kDefaultWindow));
-  const auto engine = OrDie(MakeEpollEngine(options, SystemClock()));
+  const auto choice = EngineChoiceFromName(arguments.Text("engine", "auto"));
+  if (!choice) OrDie<int>(InvalidArgument("--engine: must be auto, epoll or io_uring"));
+  const auto engine = OrDie(MakeEngine(*choice, options, SystemClock())).engine;
   std::vector<ProbeOutcome> outcomes;
   uint64_t started = 0, refused = 0, other = 0;
   const Time begin = SystemClock().Now();

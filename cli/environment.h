@@ -23,6 +23,7 @@ struct LocalOptions {
   std::string data_directory;
   Scope scope = Scope::Default();
   int engine_threads = 0;  // 0: the agent's default
+  std::string engine;      // empty: the agent's default
 };
 
 // A coordinator inside this program, and an agent of vantage "local" once it is asked for.

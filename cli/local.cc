@@ -47,6 +47,7 @@ class InProcessStack : public LocalStack {
     options.name = "local";
     options.scope = options_.scope;
     options.engine_threads = options_.engine_threads;
+    if (!options_.engine.empty()) options.engine = options_.engine;
     PORTOLAN_ASSIGN_OR_RETURN(agent_, Agent::Start(std::move(options)));
     return absl::OkStatus();
   }

@@ -31,7 +31,8 @@ struct GlobalFlags {
 struct LocalFlags {
   ScopeFlags scope;
   int engine_threads = 0;
-  bool any() const { return scope.given() || engine_threads != 0; }
+  std::string engine;  // empty: the agent's default
+  bool any() const { return scope.given() || engine_threads != 0 || !engine.empty(); }
 };
 
 // A way to a coordinator, remote or inside this program.

@@ -360,6 +360,13 @@ void AddLocalFlags(CLI::App* app, LocalFlags* flags) {
       ->option_text("N")
       ->group("Scope")
       ->check(CLI::Range(1, 64));
+  app->add_option(
+         "--engine", flags->engine,
+         "How local mode makes connection attempts: auto, epoll or io_uring. Default: auto, "
+         "which is io_uring where the kernel has it and no sandbox refuses it, else epoll.")
+      ->option_text("NAME")
+      ->group("Scope")
+      ->check(CLI::IsMember({"auto", "epoll", "io_uring"}));
 }
 
 }  // namespace portolan

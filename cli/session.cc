@@ -30,8 +30,8 @@ absl::StatusOr<std::unique_ptr<Session>> Context::Connect(const LocalFlags& loca
   if (!globals.coordinator.empty()) {
     if (local.any()) {
       return InvalidArgument(
-          "--allow, --deny (or PORTOLAN_ALLOW, PORTOLAN_DENY) and --engine-threads are for local "
-          "mode: with a coordinator the scope belongs to the coordinator's "
+          "--allow, --deny (or PORTOLAN_ALLOW, PORTOLAN_DENY), --engine and --engine-threads are "
+          "for local mode: with a coordinator the scope belongs to the coordinator's "
           "and the agents' own flags");
     }
     PORTOLAN_ASSIGN_OR_RETURN(const HostPort target, ParseHostPort(globals.coordinator));
@@ -46,6 +46,7 @@ absl::StatusOr<std::unique_ptr<Session>> Context::Connect(const LocalFlags& loca
   } else {
     LocalOptions how;
     how.engine_threads = local.engine_threads;
+    how.engine = local.engine;
     PORTOLAN_ASSIGN_OR_RETURN(how.scope, local.scope.Build());
     PORTOLAN_ASSIGN_OR_RETURN(how.data_directory, DataDirectory(globals, env));
     struct stat info;

@@ -20,6 +20,7 @@ struct Engines {
   std::vector<std::unique_ptr<ProbeEngine>> all;
   uint32_t window = 0;
   std::string limited_by;
+  std::string reason;  // why this kind of engine
 };
 
 // One engine a thread; the file limit of the process is divided over them.
@@ -40,15 +41,18 @@ absl::StatusOr<Engines> MakeEngines(const AgentOptions& options) {
         fmt::format("file limit {} caps probes in flight at {}: raise LimitNOFILE (ulimit -n)",
                     budget.limit, each * threads);
   }
+  EngineChoice choice = EngineChoiceFromName(options.engine).value_or(EngineChoice::kAuto);
   for (uint32_t i = 0; i < threads; ++i) {
     EngineOptions engine;
     engine.window = each;
     engine.sources = options.sources;
-    PORTOLAN_ASSIGN_OR_RETURN(std::unique_ptr<ProbeEngine> made,
-                              MakeEpollEngine(engine, SystemClock()));
-    out.window += made->window();
-    if (out.limited_by.empty()) out.limited_by = made->limited_by();
-    out.all.push_back(std::move(made));
+    PORTOLAN_ASSIGN_OR_RETURN(MadeEngine made, MakeEngine(choice, engine, SystemClock()));
+    // All threads have the same kind: what the first found out holds for the others.
+    if (i == 0) out.reason = made.reason;
+    if (made.engine->name() == "epoll") choice = EngineChoice::kEpoll;
+    out.window += made.engine->window();
+    if (out.limited_by.empty()) out.limited_by = made.engine->limited_by();
+    out.all.push_back(std::move(made.engine));
   }
   return out;
 }
@@ -73,7 +77,8 @@ class AgentImpl final : public Agent {
     PORTOLAN_ASSIGN_OR_RETURN(Engines engines, MakeEngines(options));
 
     std::unique_ptr<AgentImpl> agent(new AgentImpl(options, std::move(client)));
-    const AgentFacts facts{std::string(engines.all[0]->name()), engines.window, options.max_rate};
+    const AgentFacts facts{std::string(engines.all[0]->name()), engines.reason, engines.window,
+                           options.max_rate};
     std::vector<ProbeThread*> threads;
     RunnerOptions runner;
     runner.target_fraction = 1.0 / static_cast<double>(engines.all.size());
@@ -111,6 +116,7 @@ class AgentImpl final : public Agent {
         {{"agent", options.name},
          {"vantage", options.vantage},
          {"engine", facts.engine},
+         {"engine_reason", facts.engine_reason},
          {"threads", std::to_string(threads.size())},
          {"window", std::to_string(engines.window)},
          {"version", Version()}});

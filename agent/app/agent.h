@@ -25,7 +25,8 @@ struct AgentOptions {
   std::vector<IpAddress> sources;
   TlsFiles tls;
   Scope scope = Scope::Default();
-  int engine_threads = 0;  // 0: one for each core but one, at least 1, at most 4
+  std::string engine = "auto";  // epoll, io_uring, or auto: io_uring where it works
+  int engine_threads = 0;       // 0: one for each core but one, at least 1, at most 4
   size_t spool_bytes = 64u << 20;
   bool insecure = false;  // dial a coordinator beyond loopback without TLS
 };

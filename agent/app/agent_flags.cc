@@ -138,6 +138,13 @@ std::variant<AgentProgram, int> ParseAgentFlags(int argc, char** argv) {
       ->type_name("N")
       ->capture_default_str()
       ->group(probing);
+  app.add_option("--engine", o.engine,
+                 "How to make connection attempts: epoll, io_uring, or auto for io_uring where the "
+                 "kernel has it and no sandbox refuses it, else epoll (the log says which)")
+      ->envname("PORTOLAN_ENGINE")
+      ->type_name("NAME")
+      ->capture_default_str()
+      ->group(probing);
   app.add_option("--threads", texts.threads,
                  "Engine threads; 0: one for each core but one, at least 1, at most 4")
       ->envname("PORTOLAN_THREADS")

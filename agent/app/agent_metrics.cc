@@ -101,8 +101,8 @@ class Collector final : public prometheus::Collectable {
     out.Gauge("portolan_agent_open_positions", "Positions in the chunks that are not closed.", {},
               open_positions);
     out.Gauge("portolan_agent_engine_info",
-              "Always 1; the label says which engine makes the connection attempts.",
-              {{"engine", facts_.engine}}, 1);
+              "Always 1; the labels say which engine makes the connection attempts, and why.",
+              {{"engine", facts_.engine}, {"reason", facts_.engine_reason}}, 1);
   }
 
   void AgentControl(const LinkStatus& s, MetricBuilder& out) const {

@@ -13,6 +13,7 @@ namespace portolan {
 // What an agent tells Prometheus, made anew for each scrape. docs/metrics.md lists it.
 struct AgentFacts {
   std::string engine;
+  std::string engine_reason;
   uint32_t window = 0;
   double max_rate = 0;
 };

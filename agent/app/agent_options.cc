@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "agent/app/agent.h"
+#include "agent/engine/probe_engine.h"
 #include "common/base/status.h"
 
 namespace portolan {
@@ -86,6 +87,9 @@ absl::Status CheckAgentOptions(AgentOptions& options) {
     return InvalidArgument(
         "--window {}: at most {} probes can be in flight; 0 takes what the file limit allows",
         options.window, kMostWindow);
+  }
+  if (!EngineChoiceFromName(options.engine)) {
+    return InvalidArgument("--engine \"{}\": must be auto, epoll or io_uring", options.engine);
   }
   if (options.engine_threads < 0 || options.engine_threads > kMostThreads) {
     return InvalidArgument("--threads {}: must be 0 (by the number of cores) to {}",

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -91,5 +92,22 @@ inline constexpr uint32_t kDefaultWindow = 4096;
 // address cannot be bound here.
 absl::StatusOr<std::unique_ptr<ProbeEngine>> MakeEpollEngine(const EngineOptions& options,
                                                              const Clock& clock);
+// As above; FailedPrecondition too when the kernel or a sandbox refuses io_uring, or it is too old;
+// the message says so.
+absl::StatusOr<std::unique_ptr<ProbeEngine>> MakeUringEngine(const EngineOptions& options,
+                                                             const Clock& clock);
+
+enum class EngineChoice { kAuto, kEpoll, kUring };
+// "auto", "epoll", "io_uring"; nullopt for any other text.
+std::optional<EngineChoice> EngineChoiceFromName(std::string_view name);
+
+struct MadeEngine {
+  std::unique_ptr<ProbeEngine> engine;
+  std::string reason;  // why this one, for people: "asked for", "io_uring refused by ...: ..."
+};
+// kAuto: io_uring, which costs less a probe (docs/performance.md), where its probe at the start
+// succeeds, else epoll. kUring: io_uring or an error.
+absl::StatusOr<MadeEngine> MakeEngine(EngineChoice choice, const EngineOptions& options,
+                                      const Clock& clock);
 
 }  // namespace portolan

@@ -17,9 +17,27 @@ using std::chrono::seconds;
 inline const IpAddress kLoopback = IpAddress::V4(0x7f000001);
 inline const IpAddress kLoopback6 = IpAddress::V6(1);
 
-inline std::unique_ptr<ProbeEngine> MakeEngine(uint32_t window,
-                                               std::vector<IpAddress> sources = {}) {
-  auto engine = MakeEpollEngine({window, std::move(sources)}, SystemClock());
+struct EngineKind {
+  const char* name;
+  absl::StatusOr<std::unique_ptr<ProbeEngine>> (*make)(const EngineOptions&, const Clock&);
+};
+inline constexpr EngineKind kEngineKinds[] = {{"epoll", MakeEpollEngine},
+                                              {"io_uring", MakeUringEngine}};
+inline const EngineKind* engine_under_test = &kEngineKinds[0];
+
+// Skips, and says why, where the kernel refuses the engine.
+class RealEngine : public testing::TestWithParam<EngineKind> {
+ protected:
+  void SetUp() override {
+    engine_under_test = &GetParam();
+    if (const auto engine = GetParam().make({1, {}}, SystemClock()); !engine.ok())
+      GTEST_SKIP() << engine.status();
+  }
+};
+
+inline std::unique_ptr<ProbeEngine> MakeEngine(uint32_t window, std::vector<IpAddress> sources = {},
+                                               const Clock& clock = SystemClock()) {
+  auto engine = engine_under_test->make({window, std::move(sources)}, clock);
   EXPECT_TRUE(engine.ok()) << engine.status();
   return engine.ok() ? *std::move(engine) : nullptr;
 }

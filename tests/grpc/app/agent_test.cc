@@ -275,6 +275,9 @@ TEST(CheckAgentOptionsTest, NamesTheFlagTheValueAndTheRemedy) {
   EXPECT_THAT(ComplaintAbout([](O o) { o.http = ":9000"; }), HasSubstr("--http"));
   EXPECT_THAT(ComplaintAbout([](O o) { o.max_rate = -1; }), HasSubstr("--max-rate"));
   EXPECT_THAT(ComplaintAbout([](O o) { o.max_rate = std::nan(""); }), HasSubstr("--max-rate"));
+  EXPECT_THAT(ComplaintAbout([](O o) { o.engine = "kqueue"; }), HasSubstr("--engine \"kqueue\""));
+  for (const char* engine : {"auto", "epoll", "io_uring"})
+    EXPECT_EQ(ComplaintAbout([&](O o) { o.engine = engine; }), "");
   EXPECT_THAT(ComplaintAbout([](O o) { o.engine_threads = 65; }), HasSubstr("--threads"));
   EXPECT_THAT(ComplaintAbout([](O o) {
                 o.window = 2;

@@ -14,14 +14,16 @@ class LocalModeTest : public CliTest {};
 
 TEST_F(LocalModeTest, AScanRunsACoordinatorAndAnAgentAndStopsThem) {
   Observe("127.0.0.1", 22);
-  const Result result = Run({"scan", "127.0.0.1", "-p-", "--data", "/tmp/x", "--engine-threads",
-                             "2", "--allow", "8.8.8.8", "--deny", "10.0.0.0/8"});
+  const Result result =
+      Run({"scan", "127.0.0.1", "-p-", "--data", "/tmp/x", "--engine-threads", "2", "--engine",
+           "epoll", "--allow", "8.8.8.8", "--deny", "10.0.0.0/8"});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("22/tcp"));
   EXPECT_THAT(result.out, Not(HasSubstr("VANTAGE")));
   EXPECT_THAT(local_log, ElementsAre("start", "agent", "stop", "gone"));
   EXPECT_EQ(local_options.data_directory, "/tmp/x");
   EXPECT_EQ(local_options.engine_threads, 2);
+  EXPECT_EQ(local_options.engine, "epoll");
   EXPECT_TRUE(local_options.scope.Allows(*IpAddress::Parse("8.8.8.8"), 22));
   EXPECT_FALSE(local_options.scope.Allows(*IpAddress::Parse("10.0.0.1"), 22));
   EXPECT_EQ(dialled, "");
@@ -107,7 +109,8 @@ TEST_F(LocalModeTest, AFatalAgentEndsTheWait) {
 }
 
 TEST_F(LocalModeTest, ScopeFlagsBelongToTheCoordinatorWhenThereIsOne) {
-  for (const char* flag : {"--allow=10.0.0.0/8", "--deny=10.0.0.0/8", "--engine-threads=1"}) {
+  for (const char* flag :
+       {"--allow=10.0.0.0/8", "--deny=10.0.0.0/8", "--engine-threads=1", "--engine=epoll"}) {
     const Result result = Remote({"scan", "127.0.0.1", "-p1", flag});
     EXPECT_EQ(result.code, 2) << flag;
     EXPECT_THAT(result.err, HasSubstr("coordinator")) << flag;

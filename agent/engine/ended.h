@@ -1,0 +1,60 @@
+#pragma once
+
+#include <algorithm>
+#include <deque>
+#include <iterator>
+#include <vector>
+
+#include "agent/engine/probe_engine.h"
+#include "agent/engine/verdict.h"
+
+namespace portolan {
+
+// The attempts of an engine that ended and that its caller has not been told yet, and what they
+// count for. Not thread-safe.
+class Ended {
+ public:
+  // `took`: from connect() to the answer.
+  void Add(uint64_t cookie, const Verdict& verdict, Duration took) {
+    ProbeOutcome outcome;
+    outcome.cookie = cookie;
+    outcome.state = verdict.symbol.state;
+    outcome.reason = verdict.symbol.reason;
+    outcome.local_errno = verdict.local_errno;
+    outcome.source = verdict.source;
+    if (outcome.reason == Reason::kLocalFailure) {
+      ++counters_.local[LocalFailureIndex(outcome.local_errno)];
+    } else if (outcome.reason != Reason::kNoResponse && outcome.reason != Reason::kChunkClosed) {
+      outcome.rtt = std::max(took, Duration::zero());
+    }
+    if (outcome.reason == Reason::kSelfConnect) ++counters_.self_connects;
+    outcomes_.push_back(outcome);
+  }
+  // An attempt for which no packet was sent.
+  void AddFailed(uint64_t cookie, int error) {
+    Verdict verdict;
+    verdict.local_errno = error;
+    Add(cookie, verdict, {});
+  }
+  void AddTooLate(uint64_t cookie) {
+    Verdict verdict;
+    verdict.symbol = {State::kOwed, Reason::kChunkClosed};
+    Add(cookie, verdict, {});
+  }
+  void MoveTo(std::vector<ProbeOutcome>& out) {
+    out.insert(out.end(), outcomes_.begin(), outcomes_.end());
+    outcomes_.clear();
+  }
+  void Forget() { outcomes_.clear(); }
+  void CountStart() { ++counters_.started; }
+
+  bool empty() const { return outcomes_.empty(); }
+  uint32_t size() const { return static_cast<uint32_t>(outcomes_.size()); }
+  const ProbeEngine::Counters& counters() const { return counters_; }
+
+ private:
+  std::deque<ProbeOutcome> outcomes_;
+  ProbeEngine::Counters counters_;
+};
+
+}  // namespace portolan

@@ -1,0 +1,330 @@
+#include "agent/engine/uring_engine.h"
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace portolan {
+namespace {
+
+constexpr Duration kLongestWait = std::chrono::hours(1);
+constexpr Duration kLateness = std::chrono::milliseconds(5);  // of the last packet of a batch
+constexpr Duration kAbortAgain = std::chrono::seconds(1);
+constexpr uint8_t kMostLooks = 16;
+
+// user_data: 24 bits of slot, 32 of attempt, 8 of kind.
+constexpr int kAttemptShift = 24, kKindShift = 56;
+constexpr uint64_t kAttempt = 0, kWake = 1, kNothing = 2;
+constexpr uint64_t DataOfKind(uint64_t kind) { return kind << kKindShift; }
+
+}  // namespace
+
+UringEngine::UringEngine(uint32_t window, const std::vector<IpAddress>& sources,
+                         std::string limited_by, std::unique_ptr<Ring> ring, int wake_fd,
+                         const Clock& clock)
+    : window_(window),
+      limited_by_(std::move(limited_by)),
+      wake_(wake_fd),
+      clock_(clock),
+      sockets_(window, sources),
+      ring_(std::move(ring)),
+      slots_(window),
+      timers_(window, clock.Now()) {
+  queued_.reserve(kBatch);
+}
+
+UringEngine::~UringEngine() {
+  if (busy_ > 0) Cancel();
+}
+
+uint64_t UringEngine::DataOf(uint32_t index) const {
+  return uint64_t{slots_[index].attempt} << kAttemptShift | index;
+}
+
+void UringEngine::Address(io_uring_sqe& sqe, uint32_t index) const {
+  if (slots_[index].registered) {
+    sqe.fd = static_cast<int>(index);
+    sqe.flags |= IOSQE_FIXED_FILE;
+  }
+}
+
+bool UringEngine::Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie,
+                        Time not_after) {
+  if (in_flight() >= window_) return false;
+  ring_->Own();
+  ended_.CountStart();
+  const std::optional<SocketPool::Taken> taken = sockets_.Take(address.is_v6());
+  if (!taken) {
+    ended_.AddFailed(cookie, errno);
+    return true;
+  }
+  const uint32_t index = taken->slot;
+  Slot& slot = slots_[index];
+  if (taken->fresh) slot.registered = ring_->Register(index, sockets_.fd(index));
+  sockets_.BoundSyns(index, timeout);
+  const SocketAddress to = ToSocketAddress(address, port);
+  std::memcpy(&slot.to, &to.storage, to.length);
+  slot.use = Use::kQueued;
+  slot.dropped = slot.polled = false;
+  slot.looks = 0;
+  ++slot.attempt;
+  slot.target = {address, port};
+  slot.not_after = not_after;
+  slot.timeout = timeout;
+  slot.cookie = cookie;
+  ++busy_;
+  queued_.push_back(index);
+  if (queued_.size() >= kBatch) Flush();
+  return true;
+}
+
+void UringEngine::Flush() {
+  if (queued_.empty()) return;
+  int error = 0;
+  if (ring_->Room() < kBatch) ring_->Submit(error);
+  const bool room = ring_->Room() >= kBatch;
+  // The last look at the clock before the packets: a process that was stopped anywhere before this
+  // sends nothing when it is woken.
+  const Time now = clock_.Now();
+  for (uint32_t index : queued_) {
+    Slot& slot = slots_[index];
+    if (!room || slot.not_after <= now || slot.not_after - now <= kLateness) {
+      slot.use = Use::kIdle;
+      --busy_;
+      sockets_.GiveBack(index);
+      if (room) {
+        ended_.AddTooLate(slot.cookie);
+      } else {
+        ended_.AddFailed(slot.cookie, ENOBUFS);
+      }
+      continue;
+    }
+    slot.use = Use::kTrying;
+    slot.started = now;
+    timers_.Add(index, now + slot.timeout);
+    io_uring_sqe* const sqe = ring_->Next();
+    const bool v6 = slot.target.address.is_v6();
+    io_uring_prep_connect(sqe, sockets_.fd(index), reinterpret_cast<const sockaddr*>(&slot.to),
+                          v6 ? sizeof slot.to.v6 : sizeof slot.to.v4);
+    Address(*sqe, index);
+    io_uring_sqe_set_data64(sqe, DataOf(index));
+  }
+  queued_.clear();
+  const uint32_t left = ring_->Submit(error);
+  for (uint32_t i = 0; i < left; ++i) {
+    // The kernel had no memory for it. It must not leave at some later time.
+    io_uring_sqe& sqe = ring_->Left(i);
+    if (sqe.opcode != IORING_OP_CONNECT) continue;
+    const auto index = static_cast<uint32_t>(sqe.user_data & ((1u << kAttemptShift) - 1));
+    io_uring_prep_nop(&sqe);
+    io_uring_sqe_set_data64(&sqe, DataOfKind(kNothing));
+    Verdict verdict;
+    verdict.local_errno = error == EAGAIN ? ENOMEM : error;
+    End(index, verdict, now);
+  }
+}
+
+Time UringEngine::Poll(Duration wait, std::vector<ProbeOutcome>& out) {
+  ring_->Own();
+  Flush();
+  Time now = clock_.Now();
+  const Time until = now + std::clamp(wait, Duration::zero(), kLongestWait);
+  for (;;) {
+    Duration patience = std::min(until, timers_.Next()) - now;
+    if (!ended_.empty() || woken_) patience = Duration::zero();
+    // Every answer that is there is looked at before any timeout: after a pause of this thread one
+    // may have waited longer than its timeout.
+    Harvest(patience);
+    now = clock_.Now();
+    due_.clear();
+    timers_.Expire(now, due_);
+    for (uint32_t index : due_) {
+      if (slots_[index].use == Use::kTrying) slots_[index].use = Use::kTimedOut;
+      Abort(index, now);
+    }
+    if (!due_.empty()) Harvest(Duration::zero());
+    if (!ended_.empty() || woken_ || now >= until) break;
+  }
+  woken_ = false;
+  ended_.MoveTo(out);
+  return now;
+}
+
+void UringEngine::Harvest(Duration wait) {
+  ArmWake();
+  do {
+    ring_->Run(wait);
+    wait = Duration::zero();
+    const Time now = clock_.Now();
+    ring_->Reap([&](uint64_t data, int result) { OnCompletion(data, result, now); });
+    SettleRefused(now);
+  } while (ring_->HasMore());
+}
+
+void UringEngine::OnCompletion(uint64_t data, int result, Time now) {
+  const uint64_t kind = data >> kKindShift;
+  if (kind == kWake) {
+    wake_armed_ = false;
+    uint64_t value;
+    woken_ = read(wake_.get(), &value, sizeof value) == sizeof value || woken_;
+    ArmWake();
+    return;
+  }
+  if (kind != kAttempt)
+    return;  // a cancellation that found nothing: the completion is here or near
+  const auto index = static_cast<uint32_t>(data & ((1u << kAttemptShift) - 1));
+  const Slot& slot = slots_[index];
+  // A slot is kept until its request has completed, so this is only of a request that somebody else
+  // completed twice: never trust it.
+  if (slot.use < Use::kTrying || slot.attempt != static_cast<uint32_t>(data >> kAttemptShift))
+    return;
+  OnAttempt(index, result, now);
+}
+
+void UringEngine::OnAttempt(uint32_t index, int result, Time now) {
+  Slot& slot = slots_[index];
+  const int fd = sockets_.fd(index);
+  if (slot.dropped) {
+    timers_.Remove(index);
+    slot.use = Use::kIdle;
+    --busy_;
+    sockets_.Reuse(index, /*drain=*/true);
+    return;
+  }
+  if (result == -ECANCELED && slot.use == Use::kTimedOut) {
+    EndInSilence(index);
+    return;
+  }
+  if (result == -ECONNREFUSED && !slot.polled) {
+    refused_.push_back(index);
+    return;
+  }
+  std::optional<Verdict> verdict;
+  if (slot.polled && result >= 0) {
+    verdict = JudgeEvent(fd, slot.target, static_cast<uint32_t>(result));
+  } else if (result >= 0 || result == -EALREADY || result == -EINPROGRESS || result == -EISCONN ||
+             result == -EAGAIN || result == -EINTR) {
+    verdict = JudgeEvent(fd, slot.target, POLLERR | POLLHUP);
+  } else {
+    // The few errors that mean something else when connect() itself returned them.
+    const bool at_once = (result == -EACCES || result == -ENOPROTOOPT) && !HasSentSyn(fd);
+    verdict = JudgeError(fd, slot.target, -result, at_once);
+  }
+  if (verdict) {
+    End(index, *verdict, now);
+  } else if (slot.use == Use::kTimedOut) {
+    EndInSilence(index);
+  } else {
+    WaitOn(index);
+  }
+}
+
+void UringEngine::SettleRefused(Time now) {
+  // The error has been read, so poll() reports one only of those with something in the error queue.
+  std::array<pollfd, 128> polled;
+  for (size_t begin = 0; begin < refused_.size(); begin += polled.size()) {
+    const size_t count = std::min(refused_.size() - begin, polled.size());
+    for (size_t i = 0; i < count; ++i) polled[i] = {sockets_.fd(refused_[begin + i]), 0, 0};
+    const bool known = poll(polled.data(), count, 0) >= 0;  // refused above the file limit
+    for (size_t i = 0; i < count; ++i) {
+      const uint32_t index = refused_[begin + i];
+      Verdict verdict;
+      if (known && (polled[i].revents & POLLERR) == 0) {
+        verdict.symbol = MeaningOfErrno(ECONNREFUSED, /*at_once=*/false);
+        verdict.after = After::kReuse;
+      } else {
+        verdict = JudgeError(sockets_.fd(index), slots_[index].target, ECONNREFUSED, false);
+      }
+      End(index, verdict, now);
+    }
+  }
+  refused_.clear();
+}
+
+void UringEngine::End(uint32_t index, const Verdict& verdict, Time now) {
+  Slot& slot = slots_[index];
+  timers_.Remove(index);
+  slot.use = Use::kIdle;
+  --busy_;
+  ended_.Add(slot.cookie, verdict, now - slot.started);
+  if (verdict.after == After::kClose) {
+    sockets_.Close(index);
+  } else {
+    sockets_.Reuse(index, verdict.after == After::kDrainAndReuse);
+  }
+}
+
+void UringEngine::EndInSilence(uint32_t index) {
+  Verdict verdict;
+  verdict.symbol = kSilence;
+  verdict.after = After::kDrainAndReuse;
+  End(index, verdict, slots_[index].started);
+}
+
+void UringEngine::WaitOn(uint32_t index) {
+  Slot& slot = slots_[index];
+  io_uring_sqe* const sqe = slot.looks < kMostLooks ? ring_->Next() : nullptr;
+  if (sqe == nullptr) {
+    Verdict verdict;
+    verdict.local_errno = ENOBUFS;
+    End(index, verdict, slot.started);
+    return;
+  }
+  ++slot.looks;
+  slot.polled = true;
+  io_uring_prep_poll_add(sqe, sockets_.fd(index), POLLIN | POLLOUT);
+  Address(*sqe, index);
+  io_uring_sqe_set_data64(sqe, DataOf(index));
+}
+
+void UringEngine::Abort(uint32_t index, Time now) {
+  timers_.Add(index, now + kAbortAgain);
+  io_uring_sqe* const sqe = ring_->Next();
+  if (sqe == nullptr) return;
+  io_uring_prep_cancel64(sqe, DataOf(index), 0);
+  sqe->flags |= ring_->skip_success();
+  io_uring_sqe_set_data64(sqe, DataOfKind(kNothing));
+}
+
+void UringEngine::ArmWake() {
+  if (wake_armed_) return;
+  io_uring_sqe* const sqe = ring_->Next();
+  if (sqe == nullptr) return;
+  io_uring_prep_poll_add(sqe, wake_.get(), POLLIN);
+  io_uring_sqe_set_data64(sqe, DataOfKind(kWake));
+  wake_armed_ = true;
+}
+
+void UringEngine::Cancel() {
+  ring_->Own();
+  for (uint32_t index : queued_) {
+    slots_[index].use = Use::kIdle;
+    --busy_;
+    sockets_.GiveBack(index);
+  }
+  queued_.clear();
+  const Time now = clock_.Now();
+  for (uint32_t i = 0; i < window_ && busy_ > 0; ++i) {
+    if (slots_[i].use == Use::kIdle) continue;
+    slots_[i].dropped = true;
+    timers_.Remove(i);
+    Abort(i, now);
+  }
+  // The kernel ends a cancelled request at once. Should it not, its slot stays taken until it does.
+  for (int round = 0; round < 100 && busy_ > 0; ++round) Harvest(std::chrono::milliseconds(20));
+  ended_.Forget();
+}
+
+void UringEngine::Wake() {
+  const uint64_t one = 1;
+  // Fails only when the counter is full, that is, when it has been woken already.
+  if (write(wake_.get(), &one, sizeof one) != sizeof one) return;
+}
+
+}  // namespace portolan

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <netinet/in.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/engine/ended.h"
+#include "agent/engine/probe_engine.h"
+#include "agent/engine/ring.h"
+#include "agent/engine/socket_pool.h"
+#include "agent/engine/timer_wheel.h"
+#include "agent/engine/verdict.h"
+
+namespace portolan {
+
+// The engine over io_uring: attempts are submitted in batches, and refusals, which most answers
+// are, cost no look at the socket of their own.
+//
+// Sockets are ordinary descriptors that are also registered with the ring: requests use the table,
+// and what the ring cannot tell (getpeername, TCP_INFO, the error queue) is asked of the
+// descriptor. A completion is only a hint, as an event of epoll is. In particular result 0 of a
+// CONNECT does not mean open: io_uring takes SO_ERROR for the result once poll reports an error,
+// and an ICMP error that is in the error queue alone reports one without an SO_ERROR. And
+// -ECONNREFUSED may be an ICMP port-unreachable. So one poll() over a batch of refusals asks
+// whether their error queues are empty, and everything else is judged as the epoll engine does
+// (verdict.h).
+//
+// A slot is not used again before its request has completed; an attempt that times out is cancelled
+// first, because a request that the kernel would try again after a disconnect would send a SYN.
+//
+// Start only queues; the packets leave with the 32nd one or in Poll, after a last look at the
+// clock. A batch takes about 0.2 ms to send, so an attempt is too late already 5 ms before its
+// `not_after`.
+//
+// Destroyed by its owner thread, or after Cancel.
+class UringEngine final : public ProbeEngine {
+ public:
+  // Takes over `wake_fd`, a non-blocking eventfd; `window` >= 1, and the ring has as many slots.
+  UringEngine(uint32_t window, const std::vector<IpAddress>& sources, std::string limited_by,
+              std::unique_ptr<Ring> ring, int wake_fd, const Clock& clock);
+  ~UringEngine() override;
+
+  std::string_view name() const override { return "io_uring"; }
+  uint32_t window() const override { return window_; }
+  uint32_t in_flight() const override { return busy_ + ended_.size(); }
+  bool Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie,
+             Time not_after) override;
+  Time Poll(Duration wait, std::vector<ProbeOutcome>& out) override;
+  void Cancel() override;
+  void Wake() override;
+  std::string limited_by() const override { return limited_by_; }
+  const Counters& counters() const override { return ended_.counters(); }
+
+ private:
+  static constexpr uint32_t kBatch = 32;
+  enum class Use : uint8_t {
+    kIdle,
+    kQueued,   // waits for Flush
+    kTrying,   // a request is in the kernel
+    kTimedOut  // and being cancelled; silence, unless an answer is faster
+  };
+  struct Slot {
+    Use use = Use::kIdle;
+    bool dropped = false;  // by Cancel: ends without an outcome
+    bool polled = false;   // the request is a POLL_ADD, not the CONNECT
+    bool registered = false;
+    uint8_t looks = 0;
+    uint32_t attempt = 0;  // tells the attempts of this slot apart
+    SocketName target;
+    union {
+      sockaddr_in v4;
+      sockaddr_in6 v6;
+    } to = {};
+    Time started{};
+    Time not_after{};
+    Duration timeout{};
+    uint64_t cookie = 0;
+  };
+
+  // Sends what is queued.
+  void Flush();
+  // Runs the ring and takes every completion that is there.
+  void Harvest(Duration wait);
+  void OnCompletion(uint64_t data, int result, Time now);
+  void OnAttempt(uint32_t index, int result, Time now);
+  // Tells resets from ICMP among refused_.
+  void SettleRefused(Time now);
+  void End(uint32_t index, const Verdict& verdict, Time now);
+  void EndInSilence(uint32_t index);
+  // Waits for the socket by POLL_ADD: the CONNECT has completed and told nothing.
+  void WaitOn(uint32_t index);
+  // Asks the kernel to end the request of a slot, and again after a second.
+  void Abort(uint32_t index, Time now);
+  void ArmWake();
+  uint64_t DataOf(uint32_t index) const;
+  void Address(io_uring_sqe& sqe, uint32_t index) const;
+
+  const uint32_t window_;
+  const std::string limited_by_;
+  const OwnedFd wake_;
+  const Clock& clock_;
+
+  SocketPool sockets_;
+  std::unique_ptr<Ring> ring_;  // after sockets_: goes first
+  std::vector<Slot> slots_;
+  std::vector<uint32_t> queued_;
+  uint32_t busy_ = 0;  // slots that are not idle
+  TimerWheel timers_;
+  std::vector<uint32_t> due_;
+  std::vector<uint32_t> refused_;  // completed with ECONNREFUSED in this round
+  Ended ended_;
+  bool wake_armed_ = false;
+  bool woken_ = false;
+};
+
+}  // namespace portolan

@@ -1,0 +1,100 @@
+#include "agent/engine/verdict.h"
+
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+namespace portolan {
+namespace {
+
+std::optional<tcp_info> TcpInfo(int fd) {
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return std::nullopt;
+  return info;
+}
+
+// Whether the handshake of a socket that was reset has been completed: our SYN was acknowledged by
+// a connection, not refused.
+bool WasEstablished(int fd) {
+  const std::optional<tcp_info> info = TcpInfo(fd);
+  return info && info->tcpi_bytes_acked > 0;
+}
+
+bool IsClosed(int fd) {
+  constexpr uint8_t kTcpClose = 7;
+  const std::optional<tcp_info> info = TcpInfo(fd);
+  return info && info->tcpi_state == kTcpClose;
+}
+
+}  // namespace
+
+int TakeSocketError(int fd) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0) return errno;
+  return error;
+}
+
+bool HasSentSyn(int fd) {
+  const std::optional<tcp_info> info = TcpInfo(fd);
+  return info && info->tcpi_segs_out > 0;
+}
+
+Verdict JudgeError(int fd, const SocketName& target, int error, bool at_once) {
+  Verdict verdict;
+  if (const std::optional<IcmpError> icmp = ReadErrorQueue(fd, target)) {
+    verdict.symbol = MeaningOf(*icmp);
+    return verdict;
+  }
+  verdict.symbol = MeaningOfErrno(error, at_once);
+  if (verdict.symbol.state == State::kOpen && !WasEstablished(fd))
+    verdict.symbol = {State::kOwed, Reason::kLocalFailure};
+  if (verdict.symbol.state == State::kOpen) {
+    if (const std::optional<SocketName> local = LocalNameOf(fd)) verdict.source = local->address;
+  }
+  if (verdict.symbol.reason == Reason::kLocalFailure) verdict.local_errno = error;
+  if (verdict.symbol.reason == Reason::kConnRefused) verdict.after = After::kReuse;
+  return verdict;
+}
+
+Verdict JudgeConnected(int fd, const SocketName& peer) {
+  Verdict verdict;
+  const std::optional<SocketName> local = LocalNameOf(fd);
+  if (local && *local == peer) {
+    // The kernel chose the port that it was connecting to, and SYN met SYN: nobody listens there.
+    verdict.symbol = {State::kClosed, Reason::kSelfConnect};
+    return verdict;
+  }
+  verdict.symbol = {State::kOpen, Reason::kSynAck};
+  verdict.after = After::kDrainAndReuse;
+  if (local) verdict.source = local->address;
+  return verdict;
+}
+
+std::optional<Verdict> JudgeEvent(int fd, const SocketName& target, uint32_t events) {
+  if (const int error = TakeSocketError(fd); error != 0)
+    return JudgeError(fd, target, error, /*at_once=*/false);
+  if (const std::optional<SocketName> peer = PeerOf(fd)) return JudgeConnected(fd, *peer);
+  // Not connected and no error. An ICMP error that arrived while the kernel held the socket (a
+  // reject without any round trip) is in the queue only.
+  if ((events & POLLERR) != 0) {
+    if (const std::optional<IcmpError> icmp = ReadErrorQueue(fd, target)) {
+      Verdict verdict;
+      verdict.symbol = MeaningOf(*icmp);
+      return verdict;
+    }
+  }
+  if ((events & POLLHUP) != 0 && IsClosed(fd)) {
+    // Taken away from us (ss --kill, an address removed): nothing was learned.
+    Verdict verdict;
+    verdict.local_errno = ECONNABORTED;
+    return verdict;
+  }
+  return std::nullopt;
+}
+
+}  // namespace portolan
