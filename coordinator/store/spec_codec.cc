@@ -185,8 +185,7 @@ absl::StatusOr<std::pair<ScanSpec, SpecCounts>> DecodeSpec(std::string_view byte
   ScanSpec spec;
   SpecCounts counts;
   const uint8_t version = r.Byte();
-  if (version != kVersion && version != kWithoutTargetLimits)
-    return Damaged("scan specification");
+  if (version != kVersion && version != kWithoutTargetLimits) return Damaged("scan specification");
   counts.addresses = r.Varint();
   counts.positions = r.Varint();
   counts.target_names = static_cast<uint32_t>(r.Varint());
