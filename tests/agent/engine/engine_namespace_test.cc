@@ -1,6 +1,7 @@
 // What the real engines make of firewalls, ICMP errors and narrow port ranges: in namespaces
 // without a way out.
 #include <cerrno>
+#include <random>
 #include <string>
 
 #include "tests/agent/engine/probing.h"
@@ -141,6 +142,58 @@ TEST_P(RealEngine, FirewallsRejectsAreToldFromRefusalsOverIpv6) {
              {State::kUnreachable, Reason::kHostUnreachable}},
             {"reject with icmpv6 type no-route", {State::kUnreachable, Reason::kNetUnreachable}},
         });
+  });
+}
+
+// 30 % of the ports are rejected by ICMP without a round trip, many at a time, on sockets that are
+// used again and again: no false open, and the right reason.
+TEST_P(RealEngine, ManyRejectsAmongRefusalsAreNeverOpen) {
+  EXPECT_IN_NAMESPACE([] {
+    if (!SetSysctl("net/ipv4/icmp_ratelimit", "0")) return kNoNamespace;
+    SetSysctl("net/ipv4/icmp_msgs_per_sec", "1000000");
+    SetSysctl("net/ipv4/icmp_msgs_burst", "1000000");
+    if (!Shell("nft 'table inet t { chain input { type filter hook input priority 0; "
+               "tcp dport 10000-10999 reject with icmp type admin-prohibited; "
+               "tcp dport 11000-11999 reject with icmp type port-unreachable; "
+               "tcp dport 12000-12999 reject with icmp type host-unreachable; }\n}'"))
+      return kNoNamespace;
+    const Symbol kOfThousand[] = {{State::kFiltered, Reason::kAdminProhibited},
+                                  {State::kFiltered, Reason::kPortUnreachable},
+                                  {State::kUnreachable, Reason::kHostUnreachable}};
+    const TestSocket open = TestSocket::Listening(kLoopback, 4096);
+    auto engine = MakeEngine(256);
+    std::mt19937_64 random(7);
+    constexpr uint64_t kProbes = 30'000;
+    std::vector<ProbeOutcome> out;
+    uint64_t started = 0, done = 0, silent = 0;
+    const Time until = SystemClock().Now() + seconds(40);
+    while (done < kProbes && SystemClock().Now() < until) {
+      while (started < kProbes) {
+        const uint64_t kind = random() % 100;  // 30 % rejected, 2 % open
+        const auto port = static_cast<uint16_t>(
+            kind < 2 ? open.port() : 10'000 + random() % (kind < 32 ? 3000 : 10'000));
+        if (!engine->Start(kLoopback, port, milliseconds(500), port, kNever)) break;
+        ++started;
+      }
+      out.clear();
+      engine->Poll(milliseconds(100), out);
+      for (const ProbeOutcome& outcome : out) {
+        ++done;
+        const uint64_t port = outcome.cookie;
+        const Symbol expected = port == open.port() ? kOpen
+                                : port < 13'000     ? kOfThousand[(port - 10'000) / 1000]
+                                                    : kRefused;
+        if (SymbolOf(outcome) == expected) continue;
+        if (SymbolOf(outcome) != kSilent || port >= 13'000) {
+          std::fprintf(stderr, "port %d: %s errno %d\n", static_cast<int>(port),
+                       std::string(ReasonName(outcome.reason)).c_str(), outcome.local_errno);
+          return 1;
+        }
+        ++silent;
+      }
+    }
+    if (done != kProbes) return 2;
+    return silent <= kProbes / 100 ? 0 : 3;
   });
 }
 

@@ -4,8 +4,10 @@
 #include <cerrno>
 #include <map>
 #include <random>
+#include <thread>
 
 #include "tests/agent/engine/probing.h"
+#include "tests/contract/connect_fault.h"
 
 namespace portolan {
 namespace {
@@ -82,6 +84,7 @@ TEST_P(RealEngine, TenThousandProbesToOneRefusingPort) {
 }
 
 TEST_P(RealEngine, LeavesNoDescriptorBehind) {
+  constexpr uint64_t kProbes = 50'000;  // bench/engine_bench looks after millions
   const TestSocket open = TestSocket::Listening(kLoopback, 4096);
   const TestSocket refused = TestSocket::Bound(kLoopback);
   const int before = OpenDescriptorCount();
@@ -90,15 +93,15 @@ TEST_P(RealEngine, LeavesNoDescriptorBehind) {
     std::vector<ProbeOutcome> out;
     uint64_t started = 0;
     const Time until = SystemClock().Now() + seconds(60);
-    while (out.size() < 20'000 && SystemClock().Now() < until) {
-      while (started < 20'000 &&
+    while (out.size() < kProbes && SystemClock().Now() < until) {
+      while (started < kProbes &&
              engine->Start(kLoopback, started % 20 == 0 ? open.port() : refused.port(), seconds(5),
                            started, kNever)) {
         ++started;
       }
       engine->Poll(seconds(1), out);
     }
-    ASSERT_EQ(out.size(), 20'000u);
+    ASSERT_EQ(out.size(), kProbes);
     EXPECT_LE(OpenDescriptorCount(), before + 100 + 2);
     // Some in flight at the end.
     for (uint64_t i = 0; i < 50; ++i)
@@ -177,6 +180,132 @@ TEST_P(RealEngine, SourcesOfOneFamilyDoNotConcernTheOther) {
 TEST_P(RealEngine, SourceOfAnotherMachineIsRefusedAtOnce) {
   const auto engine = GetParam().make({4, {IpAddress::V4(0xc6120001)}}, SystemClock());
   EXPECT_EQ(engine.status().code(), absl::StatusCode::kInvalidArgument) << engine.status();
+}
+
+class JumpingClock final : public Clock {
+ public:
+  Time Now() const override { return SystemClock().Now() + ahead; }
+  WallTime Wall() const override { return SystemClock().Wall(); }
+  Duration ahead{};
+};
+
+TEST_P(RealEngine, ClockThatJumpsEndsWhatIsDueAndNothingElse) {
+  const TestSocket refused = TestSocket::Bound(kLoopback);
+  SilentPort silent(kLoopback);
+  JumpingClock clock;
+  auto engine = MakeEngine(64, {}, clock);
+  for (int round = 0; round < 10; ++round) {
+    for (uint64_t i = 0; i < 20; ++i) {
+      ASSERT_TRUE(engine->Start(kLoopback, silent.port(), seconds(30), 0, kNever));
+      ASSERT_TRUE(engine->Start(kLoopback, refused.port(), seconds(30), 1, kNever));
+    }
+    std::vector<ProbeOutcome> out;
+    engine->Poll(Duration::zero(), out);  // an engine may send only now
+    // As after a suspended machine: answers that are there count, whatever time it is now.
+    clock.ahead += std::chrono::hours(1);
+    const Time until = clock.Now() + seconds(20);
+    while (out.size() < 40 && clock.Now() < until) engine->Poll(std::chrono::hours(10), out);
+    ASSERT_EQ(out.size(), 40u);
+    for (const ProbeOutcome& outcome : out)
+      ASSERT_EQ(SymbolOf(outcome), outcome.cookie == 0 ? kSilent : kRefused);
+  }
+}
+
+// Attempts that end by their timeout in the moment in which an answer may come, in few slots: an
+// event of the earlier attempt must never end the later one.
+TEST_P(RealEngine, LateEventSaysNothingAboutTheNextAttemptInItsSlot) {
+  const TestSocket open = TestSocket::Listening(kLoopback, 4096);
+  const TestSocket refused = TestSocket::Bound(kLoopback);
+  SilentPort silent(kLoopback);
+  auto engine = MakeEngine(3);
+  std::mt19937 random(3);
+  std::vector<ProbeOutcome> out;
+  uint64_t started = 0;
+  const Time until = SystemClock().Now() + seconds(30);
+  while (out.size() < 3000 && SystemClock().Now() < until) {
+    while (started < 3000) {
+      const uint64_t kind = random() % 3;
+      const uint16_t port = kind == 0 ? open.port() : kind == 1 ? refused.port() : silent.port();
+      if (!engine->Start(kLoopback, port, Duration(1 + random() % 2'000'000), kind, kNever)) break;
+      ++started;
+    }
+    engine->Poll(milliseconds(random() % 3), out);
+  }
+  ASSERT_EQ(out.size(), 3000u);
+  for (const ProbeOutcome& outcome : out) {
+    const Symbol expected = outcome.cookie == 0 ? kOpen : outcome.cookie == 1 ? kRefused : kSilent;
+    ASSERT_EQ(SymbolOf(outcome), expected) << ReasonName(outcome.reason);
+  }
+}
+
+TEST_P(RealEngine, ThousandTimeoutsAtOnce) {
+  SilentPort silent(kLoopback);
+  const TestSocket refused = TestSocket::Bound(kLoopback);
+  auto engine = MakeEngine(1000);
+  for (int round = 0; round < 3; ++round) {
+    for (uint64_t i = 0; i < 1000; ++i)
+      ASSERT_TRUE(engine->Start(kLoopback, silent.port(), milliseconds(20), i, kNever));
+    for (const ProbeOutcome& outcome : Collect(*engine, 1000))
+      ASSERT_EQ(SymbolOf(outcome), kSilent);
+  }
+  for (uint64_t i = 0; i < 1000; ++i)
+    ASSERT_TRUE(engine->Start(kLoopback, silent.port(), seconds(20), i, kNever));
+  engine->Cancel();
+  EXPECT_EQ(engine->in_flight(), 0u);
+  for (uint64_t i = 0; i < 1000; ++i)
+    ASSERT_TRUE(engine->Start(kLoopback, refused.port(), seconds(20), i, kNever));
+  for (const ProbeOutcome& outcome : Collect(*engine, 1000)) ASSERT_EQ(SymbolOf(outcome), kRefused);
+}
+
+TEST_P(RealEngine, MadeByOneThreadAndOwnedByAnother) {
+  const TestSocket refused = TestSocket::Bound(kLoopback);
+  SilentPort silent(kLoopback);
+  const int before = OpenDescriptorCount();
+  {
+    auto engine = MakeEngine(16);
+    std::thread owner([&] {
+      EXPECT_EQ(SymbolOf(ProbeOnce(*engine, kLoopback, refused.port())), kRefused);
+      EXPECT_TRUE(engine->Start(kLoopback, silent.port(), seconds(20), 1, kNever));
+      std::vector<ProbeOutcome> out;
+      engine->Poll(Duration::zero(), out);
+      engine->Cancel();
+    });
+    owner.join();
+    engine->Wake();
+  }
+  EXPECT_EQ(OpenDescriptorCount(), before);
+}
+
+// What the kernel answers when it cannot: injected, and the other port goes on in the same moment.
+TEST_P(RealEngine, FailuresOfThisMachineAreNeverAState) {
+  const TestSocket refused = TestSocket::Bound(kLoopback);
+  const TestSocket failing = TestSocket::Bound(kLoopback);
+  const auto status = InChild([&] {
+    ConnectFault fault;
+    if (!fault.Enter() || !fault.Set(failing.port(), ENOBUFS)) return 77;
+    auto engine = MakeEngine(64);
+    for (int error : {ENOBUFS, ENOMEM, EADDRNOTAVAIL, ENETDOWN, EPERM, EACCES, ENFILE}) {
+      if (!fault.Set(failing.port(), error)) return 1;
+      const uint64_t before = engine->counters().local[LocalFailureIndex(error)];
+      for (uint64_t i = 0; i < 60; ++i) {
+        const uint16_t port = i % 2 == 0 ? failing.port() : refused.port();
+        if (!engine->Start(kLoopback, port, seconds(5), i, kNever)) return 2;
+      }
+      for (const ProbeOutcome& outcome : Collect(*engine, 60)) {
+        const bool good = outcome.cookie % 2 == 0
+                              ? SymbolOf(outcome) == kFailed && outcome.local_errno == error
+                              : SymbolOf(outcome) == kRefused;
+        if (good) continue;
+        std::fprintf(stderr, "errno %d: %s errno %d\n", error,
+                     std::string(ReasonName(outcome.reason)).c_str(), outcome.local_errno);
+        return 3;
+      }
+      if (engine->counters().local[LocalFailureIndex(error)] != before + 30) return 4;
+    }
+    return 0;
+  });
+  if (status == 77) GTEST_SKIP() << "needs root, cgroup2 and BPF on cgroups (Linux 5.18)";
+  EXPECT_EQ(status, 0);
 }
 
 TEST_P(RealEngine, RunningOutOfDescriptorsIsNeverAState) {

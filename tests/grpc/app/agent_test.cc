@@ -276,8 +276,8 @@ TEST(CheckAgentOptionsTest, NamesTheFlagTheValueAndTheRemedy) {
   EXPECT_THAT(ComplaintAbout([](O o) { o.max_rate = -1; }), HasSubstr("--max-rate"));
   EXPECT_THAT(ComplaintAbout([](O o) { o.max_rate = std::nan(""); }), HasSubstr("--max-rate"));
   EXPECT_THAT(ComplaintAbout([](O o) { o.engine = "kqueue"; }), HasSubstr("--engine \"kqueue\""));
-  for (const char* engine : {"auto", "epoll", "io_uring"})
-    EXPECT_EQ(ComplaintAbout([&](O o) { o.engine = engine; }), "");
+  EXPECT_EQ(ComplaintAbout([](O o) { o.engine = "epoll"; }), "");
+  EXPECT_EQ(ComplaintAbout([](O o) { o.engine = "io_uring"; }), "");
   EXPECT_THAT(ComplaintAbout([](O o) { o.engine_threads = 65; }), HasSubstr("--threads"));
   EXPECT_THAT(ComplaintAbout([](O o) {
                 o.window = 2;

@@ -1,0 +1,99 @@
+// What is the io_uring engine's alone: batches, and why there is no such engine.
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+#include <cstddef>
+
+#include "tests/agent/engine/probing.h"
+
+namespace portolan {
+namespace {
+
+bool HasConnection(const TestSocket& listener) {
+  pollfd waiting{listener.get(), POLLIN, 0};
+  return poll(&waiting, 1, 0) > 0;
+}
+
+class HandClock final : public Clock {
+ public:
+  Time Now() const override { return now; }
+  WallTime Wall() const override { return SystemClock().Wall(); }
+  Time now = SystemClock().Now();
+};
+
+TEST(UringEngine, AttemptThatWaitedInItsBatchTooLongIsNotMade) {
+  HandClock clock;
+  auto engine = MakeUringEngine({8, {}}, clock);
+  if (!engine.ok()) GTEST_SKIP() << engine.status();
+  const TestSocket listener = TestSocket::Listening(kLoopback);
+  const TestSocket refused = TestSocket::Bound(kLoopback);
+  ASSERT_TRUE((*engine)->Start(kLoopback, listener.port(), seconds(5), 1, clock.now + seconds(1)));
+  ASSERT_TRUE((*engine)->Start(kLoopback, refused.port(), seconds(5), 2, clock.now + seconds(9)));
+  clock.now += seconds(1);  // the thread was held up between the two calls
+  std::vector<ProbeOutcome> out;
+  for (int i = 0; i < 100 && out.size() < 2; ++i) (*engine)->Poll(Duration::zero(), out);
+  ASSERT_EQ(out.size(), 2u);
+  EXPECT_EQ(out[0].cookie, 1u);
+  EXPECT_EQ(SymbolOf(out[0]), (Symbol{State::kOwed, Reason::kChunkClosed}));
+  EXPECT_EQ(SymbolOf(out[1]), kRefused);
+  EXPECT_FALSE(HasConnection(listener)) << "a packet left";
+}
+
+TEST(UringEngine, CancelledBeforeItLeftIsNotMade) {
+  auto engine = MakeUringEngine({8, {}}, SystemClock());
+  if (!engine.ok()) GTEST_SKIP() << engine.status();
+  const TestSocket listener = TestSocket::Listening(kLoopback);
+  ASSERT_TRUE((*engine)->Start(kLoopback, listener.port(), seconds(5), 1, kNever));
+  (*engine)->Cancel();
+  EXPECT_EQ((*engine)->in_flight(), 0u);
+  EXPECT_FALSE(HasConnection(listener)) << "a packet left";
+}
+
+TEST(MakeEngine, NamesAreThoseOfTheFlag) {
+  EXPECT_EQ(EngineChoiceFromName("auto"), EngineChoice::kAuto);
+  EXPECT_EQ(EngineChoiceFromName("epoll"), EngineChoice::kEpoll);
+  EXPECT_EQ(EngineChoiceFromName("io_uring"), EngineChoice::kUring);
+  EXPECT_EQ(EngineChoiceFromName("uring"), std::nullopt);
+  EXPECT_EQ(MakeEngine(EngineChoice::kEpoll, {4, {}}, SystemClock())->engine->name(), "epoll");
+}
+
+// As Docker's default profile does.
+bool RefuseIoUring() {
+  sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program{sizeof filter / sizeof filter[0], filter};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+TEST(MakeEngine, FallsBackToEpollAndSaysWhy) {
+  const auto status = InChild([] {
+    if (!RefuseIoUring()) return 77;
+    const auto made = MakeEngine(EngineChoice::kAuto, {4, {}}, SystemClock());
+    if (!made.ok() || made->engine->name() != "epoll") return 1;
+    if (made->reason !=
+        "io_uring refused by the kernel or a sandbox: Operation not permitted; using epoll")
+      return 2;
+    const auto asked = MakeEngine(EngineChoice::kUring, {4, {}}, SystemClock());
+    return asked.status().code() == absl::StatusCode::kFailedPrecondition ? 0 : 3;
+  });
+  if (status == 77) GTEST_SKIP() << "no seccomp here";
+  EXPECT_EQ(status, 0);
+}
+
+TEST(MakeEngine, WrongSourceIsNotAReasonToTryTheOther) {
+  const auto made =
+      MakeEngine(EngineChoice::kAuto, {4, {IpAddress::V4(0xc6120001)}}, SystemClock());
+  EXPECT_EQ(made.status().code(), absl::StatusCode::kInvalidArgument) << made.status();
+}
+
+}  // namespace
+}  // namespace portolan
