@@ -15,7 +15,7 @@ namespace portolan {
 class Ended {
  public:
   // `took`: from connect() to the answer.
-  void Add(uint64_t cookie, const Verdict& verdict, Duration took) {
+  void Add(uint64_t cookie, const AttemptVerdict& verdict, Duration took) {
     ProbeOutcome outcome;
     outcome.cookie = cookie;
     outcome.state = verdict.symbol.state;
@@ -32,12 +32,12 @@ class Ended {
   }
   // An attempt for which no packet was sent.
   void AddFailed(uint64_t cookie, int error) {
-    Verdict verdict;
+    AttemptVerdict verdict;
     verdict.local_errno = error;
     Add(cookie, verdict, {});
   }
   void AddTooLate(uint64_t cookie) {
-    Verdict verdict;
+    AttemptVerdict verdict;
     verdict.symbol = {State::kOwed, Reason::kChunkClosed};
     Add(cookie, verdict, {});
   }

@@ -68,7 +68,7 @@ bool EpollEngine::Start(const IpAddress& address, uint16_t port, Duration timeou
     event.events = EPOLLIN | EPOLLOUT | EPOLLET;
     event.data.u64 = uint64_t{slot.generation} << 32 | index;
     if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-      Verdict failed;
+      AttemptVerdict failed;
       failed.local_errno = errno;
       End(index, failed, slot.started);
       return true;
@@ -79,13 +79,13 @@ bool EpollEngine::Start(const IpAddress& address, uint16_t port, Duration timeou
 }
 
 void EpollEngine::TimeOut(uint32_t index) {
-  Verdict verdict;
+  AttemptVerdict verdict;
   verdict.symbol = kSilence;
   verdict.after = After::kDrainAndReuse;
   End(index, verdict, slots_[index].started);
 }
 
-void EpollEngine::End(uint32_t index, const Verdict& verdict, Time now) {
+void EpollEngine::End(uint32_t index, const AttemptVerdict& verdict, Time now) {
   Slot& slot = slots_[index];
   timers_.Remove(index);
   slot.busy = false;

@@ -49,7 +49,7 @@ class EpollEngine final : public ProbeEngine {
   };
 
   void TimeOut(uint32_t index);
-  void End(uint32_t index, const Verdict& verdict, Time now);
+  void End(uint32_t index, const AttemptVerdict& verdict, Time now);
   // One epoll_wait and what it brings. Returns whether there may be more at once.
   bool Harvest(Duration wait, bool& woken);
   int Wait(Duration wait);

@@ -124,7 +124,7 @@ void UringEngine::Flush() {
     const auto index = static_cast<uint32_t>(sqe.user_data & ((1u << kAttemptShift) - 1));
     io_uring_prep_nop(&sqe);
     io_uring_sqe_set_data64(&sqe, DataOfKind(kNothing));
-    Verdict verdict;
+    AttemptVerdict verdict;
     verdict.local_errno = error == EAGAIN ? ENOMEM : error;
     End(index, verdict, now);
   }
@@ -205,7 +205,7 @@ void UringEngine::OnAttempt(uint32_t index, int result, Time now) {
     refused_.push_back(index);
     return;
   }
-  std::optional<Verdict> verdict;
+  std::optional<AttemptVerdict> verdict;
   if (slot.polled && result >= 0) {
     verdict = JudgeEvent(fd, slot.target, static_cast<uint32_t>(result));
   } else if (result >= 0 || result == -EALREADY || result == -EINPROGRESS || result == -EISCONN ||
@@ -234,7 +234,7 @@ void UringEngine::SettleRefused(Time now) {
     const bool known = poll(polled.data(), count, 0) >= 0;  // refused above the file limit
     for (size_t i = 0; i < count; ++i) {
       const uint32_t index = refused_[begin + i];
-      Verdict verdict;
+      AttemptVerdict verdict;
       if (known && (polled[i].revents & POLLERR) == 0) {
         verdict.symbol = MeaningOfErrno(ECONNREFUSED, /*at_once=*/false);
         verdict.after = After::kReuse;
@@ -247,7 +247,7 @@ void UringEngine::SettleRefused(Time now) {
   refused_.clear();
 }
 
-void UringEngine::End(uint32_t index, const Verdict& verdict, Time now) {
+void UringEngine::End(uint32_t index, const AttemptVerdict& verdict, Time now) {
   Slot& slot = slots_[index];
   timers_.Remove(index);
   slot.use = Use::kIdle;
@@ -261,7 +261,7 @@ void UringEngine::End(uint32_t index, const Verdict& verdict, Time now) {
 }
 
 void UringEngine::EndInSilence(uint32_t index) {
-  Verdict verdict;
+  AttemptVerdict verdict;
   verdict.symbol = kSilence;
   verdict.after = After::kDrainAndReuse;
   End(index, verdict, slots_[index].started);
@@ -271,7 +271,7 @@ void UringEngine::WaitOn(uint32_t index) {
   Slot& slot = slots_[index];
   io_uring_sqe* const sqe = slot.looks < kMostLooks ? ring_->Next() : nullptr;
   if (sqe == nullptr) {
-    Verdict verdict;
+    AttemptVerdict verdict;
     verdict.local_errno = ENOBUFS;
     End(index, verdict, slot.started);
     return;

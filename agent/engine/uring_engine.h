@@ -87,7 +87,7 @@ class UringEngine final : public ProbeEngine {
   void OnAttempt(uint32_t index, int result, Time now);
   // Tells resets from ICMP among refused_.
   void SettleRefused(Time now);
-  void End(uint32_t index, const Verdict& verdict, Time now);
+  void End(uint32_t index, const AttemptVerdict& verdict, Time now);
   void EndInSilence(uint32_t index);
   // Waits for the socket by POLL_ADD: the CONNECT has completed and told nothing.
   void WaitOn(uint32_t index);

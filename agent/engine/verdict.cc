@@ -44,8 +44,8 @@ bool HasSentSyn(int fd) {
   return info && info->tcpi_segs_out > 0;
 }
 
-Verdict JudgeError(int fd, const SocketName& target, int error, bool at_once) {
-  Verdict verdict;
+AttemptVerdict JudgeError(int fd, const SocketName& target, int error, bool at_once) {
+  AttemptVerdict verdict;
   if (const std::optional<IcmpError> icmp = ReadErrorQueue(fd, target)) {
     verdict.symbol = MeaningOf(*icmp);
     return verdict;
@@ -61,8 +61,8 @@ Verdict JudgeError(int fd, const SocketName& target, int error, bool at_once) {
   return verdict;
 }
 
-Verdict JudgeConnected(int fd, const SocketName& peer) {
-  Verdict verdict;
+AttemptVerdict JudgeConnected(int fd, const SocketName& peer) {
+  AttemptVerdict verdict;
   const std::optional<SocketName> local = LocalNameOf(fd);
   if (local && *local == peer) {
     // The kernel chose the port that it was connecting to, and SYN met SYN: nobody listens there.
@@ -75,7 +75,7 @@ Verdict JudgeConnected(int fd, const SocketName& peer) {
   return verdict;
 }
 
-std::optional<Verdict> JudgeEvent(int fd, const SocketName& target, uint32_t events) {
+std::optional<AttemptVerdict> JudgeEvent(int fd, const SocketName& target, uint32_t events) {
   if (const int error = TakeSocketError(fd); error != 0)
     return JudgeError(fd, target, error, /*at_once=*/false);
   if (const std::optional<SocketName> peer = PeerOf(fd)) return JudgeConnected(fd, *peer);
@@ -83,14 +83,14 @@ std::optional<Verdict> JudgeEvent(int fd, const SocketName& target, uint32_t eve
   // reject without any round trip) is in the queue only.
   if ((events & POLLERR) != 0) {
     if (const std::optional<IcmpError> icmp = ReadErrorQueue(fd, target)) {
-      Verdict verdict;
+      AttemptVerdict verdict;
       verdict.symbol = MeaningOf(*icmp);
       return verdict;
     }
   }
   if ((events & POLLHUP) != 0 && IsClosed(fd)) {
     // Taken away from us (ss --kill, an address removed): nothing was learned.
-    Verdict verdict;
+    AttemptVerdict verdict;
     verdict.local_errno = ECONNABORTED;
     return verdict;
   }

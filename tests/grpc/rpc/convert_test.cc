@@ -4,6 +4,8 @@
 
 #include <random>
 
+#include "common/scan/timing_template.h"
+
 namespace portolan {
 namespace {
 
@@ -88,7 +90,23 @@ TEST(Convert, RandomBytesNeverCrashTheSpace) {
 
 TEST(Convert, TimingFillsInDefaultsAndRefusesWhatIsOutOfRange) {
   v1::ProbeTiming t;
-  EXPECT_EQ(*FromProto(t), ProbeTiming());
+  EXPECT_EQ(*FromProto(t), TimingTemplateOf(kDefaultTemplate).timing);
+  for (uint32_t level = 0; level < kTemplates; ++level) {
+    t.set_level(level);
+    EXPECT_EQ(*FromProto(t), TimingTemplateOf(level).timing);
+    v1::ProbeTiming whole;
+    ToProto(TimingTemplateOf(level).timing, &whole);
+    EXPECT_EQ(*FromProto(whole), TimingTemplateOf(level).timing);
+  }
+  t.set_level(kTemplates);
+  EXPECT_FALSE(FromProto(t).ok());
+  t.clear_level();
+  t.set_address_rate(-1);
+  EXPECT_FALSE(FromProto(t).ok());
+  t.clear_address_rate();
+  t.set_growth(1001);
+  EXPECT_FALSE(FromProto(t).ok());
+  t.clear_growth();
   t.set_retries(0);
   t.set_retry_delay_ms(0);
   t.set_timeout_ms(50);
