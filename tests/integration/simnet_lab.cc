@@ -45,6 +45,12 @@ nlohmann::json SimnetLab::Counters() const {
   return json.is_discarded() ? nlohmann::json() : json;
 }
 
+std::string EndpointOf(const nlohmann::json& line) {
+  std::string text = line["ip"];
+  if (text.find(':') != std::string::npos) text = "[" + text + "]";
+  return text + ":" + std::to_string(line["port"].get<int>());
+}
+
 std::map<std::string, SimnetTruth> ReadSimnetTruth(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), {kProgram, "truth"});
   std::map<std::string, SimnetTruth> out;
@@ -52,10 +58,7 @@ std::map<std::string, SimnetTruth> ReadSimnetTruth(std::vector<std::string> argu
   for (std::string line; std::getline(lines, line);) {
     const auto json = nlohmann::json::parse(line, nullptr, false);
     if (json.is_discarded()) continue;
-    const std::string ip = json["ip"];
-    const std::string port = std::to_string(json["port"].get<int>());
-    out[ip.find(':') == std::string::npos ? ip + ":" + port : "[" + ip + "]:" + port] = {
-        json["state"], json["reason"], json["behaviour"]};
+    out[EndpointOf(json)] = {json["state"], json["reason"], json["behaviour"]};
   }
   return out;
 }

@@ -35,7 +35,10 @@ class SimnetLab {
 struct SimnetTruth {
   std::string state, reason, behaviour;
 };
-// What simnet truth prints, by "198.19.0.1:80" or "[2001:db8:ff::1]:80".
+// "198.19.0.1:80" or "[2001:db8:ff::1]:80", of a line of JSON with "ip" and "port".
+std::string EndpointOf(const nlohmann::json& line);
+
+// What simnet truth prints, by EndpointOf.
 std::map<std::string, SimnetTruth> ReadSimnetTruth(std::vector<std::string> arguments);
 
 }  // namespace portolan::integration

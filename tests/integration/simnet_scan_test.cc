@@ -35,9 +35,7 @@ std::map<std::string, std::string> Found(const std::string& output) {
   for (std::string line; std::getline(lines, line);) {
     const auto json = nlohmann::json::parse(line, nullptr, false);
     if (json.is_discarded() || json.value("type", "") != "observation") continue;
-    const std::string ip = json["ip"];
-    const std::string port = std::to_string(json["port"].get<int>());
-    found[ip.find(':') == std::string::npos ? ip + ":" + port : "[" + ip + "]:" + port] =
+    found[EndpointOf(json)] =
         json["state"].get<std::string>() + " " + json["reason"].get<std::string>();
   }
   return found;

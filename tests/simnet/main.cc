@@ -185,8 +185,7 @@ absl::Status Run(const Arguments& a) {
                 {a.Get("counters", "-"), a.Get("per-address", "")});
   Print("ready\n");
   std::fflush(stdout);
-  const absl::Status status =
-      server.Run(SystemClock().Now() + std::chrono::seconds(seconds), signals);
+  absl::Status status = server.Run(SystemClock().Now() + std::chrono::seconds(seconds), signals);
   close(signals);
   return status;
 }

@@ -23,7 +23,7 @@ void Put32(uint8_t* p, uint32_t v) {
 }
 void PutAddress(uint8_t* p, Address a) {
   if (IsV4(a)) return Put32(p, static_cast<uint32_t>(a));
-  for (int i = 0; i < 4; ++i) Put32(p + 4 * i, static_cast<uint32_t>(a >> (96 - 32 * i)));
+  for (size_t i = 0; i < 4; ++i) Put32(p + 4 * i, static_cast<uint32_t>(a >> (96 - 32 * i)));
 }
 
 // The checksum of a pseudo header (RFC 9293 3.1, RFC 8200 8.1).

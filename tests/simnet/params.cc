@@ -117,7 +117,7 @@ const std::vector<Preset>& Presets() {
        "alive=0.5 open=0.1 rtt=10..60 prefix-syn-rate=200"},
       {"rejects", "30 % of the hosts answer closed ports by ICMP", "198.19.0.0/23", "1-100",
        "open=0.05 rtt=20 fw-admin=0.1 fw-host-unreach=0.1 fw-port-unreach=0.1"},
-      {"rstlimited", "hosts that send 200 RST/s and 1 ICMP error/s", "198.19.0.0/26", "1-1000",
+      {"rstlimited", "hosts that send 200 RST/s and 1 ICMP error/s", "198.19.0.0/28", "1-1000",
        "open=0.02 rtt=20 fw-port-unreach=0.25 fw-admin=0.25 host-rst-rate=200 host-icmp-rate=1"},
       {"accept-reset", "open ports and proxies that reset the connection", "198.19.0.0/24", "1-200",
        "open=0.1 rtt=10..40 accept-reset=0.8 syn-proxy=0.05"},
