@@ -141,7 +141,7 @@ lab() {
 run_one() {
   case $1 in
     plan) bench_plan ;;
-    engine) program 300 "$bin/engine_bench" --name engine ;;
+    engine) program 300 "$bin/engine_bench" --name engine --min-ratio 0.9 --min-plain 1.4 ;;
     veth) bench_veth ;;
     path) bench_path ;;
     scheduler) program 300 "$bin/scheduler_bench" ;;

@@ -5,8 +5,8 @@
 #include <iterator>
 #include <vector>
 
+#include "agent/engine/judgement.h"
 #include "agent/engine/probe_engine.h"
-#include "agent/engine/verdict.h"
 
 namespace portolan {
 
@@ -15,13 +15,13 @@ namespace portolan {
 class Ended {
  public:
   // `took`: from connect() to the answer.
-  void Add(uint64_t cookie, const AttemptVerdict& verdict, Duration took) {
+  void Add(uint64_t cookie, const Judgement& judgement, Duration took) {
     ProbeOutcome outcome;
     outcome.cookie = cookie;
-    outcome.state = verdict.symbol.state;
-    outcome.reason = verdict.symbol.reason;
-    outcome.local_errno = verdict.local_errno;
-    outcome.source = verdict.source;
+    outcome.state = judgement.symbol.state;
+    outcome.reason = judgement.symbol.reason;
+    outcome.local_errno = judgement.local_errno;
+    outcome.source = judgement.source;
     if (outcome.reason == Reason::kLocalFailure) {
       ++counters_.local[LocalFailureIndex(outcome.local_errno)];
     } else if (outcome.reason != Reason::kNoResponse && outcome.reason != Reason::kChunkClosed) {
@@ -32,14 +32,14 @@ class Ended {
   }
   // An attempt for which no packet was sent.
   void AddFailed(uint64_t cookie, int error) {
-    AttemptVerdict verdict;
-    verdict.local_errno = error;
-    Add(cookie, verdict, {});
+    Judgement judgement;
+    judgement.local_errno = error;
+    Add(cookie, judgement, {});
   }
   void AddTooLate(uint64_t cookie) {
-    AttemptVerdict verdict;
-    verdict.symbol = {State::kOwed, Reason::kChunkClosed};
-    Add(cookie, verdict, {});
+    Judgement judgement;
+    judgement.symbol = {State::kOwed, Reason::kChunkClosed};
+    Add(cookie, judgement, {});
   }
   void MoveTo(std::vector<ProbeOutcome>& out) {
     out.insert(out.end(), outcomes_.begin(), outcomes_.end());

@@ -68,7 +68,7 @@ bool EpollEngine::Start(const IpAddress& address, uint16_t port, Duration timeou
     event.events = EPOLLIN | EPOLLOUT | EPOLLET;
     event.data.u64 = uint64_t{slot.generation} << 32 | index;
     if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-      AttemptVerdict failed;
+      Judgement failed;
       failed.local_errno = errno;
       End(index, failed, slot.started);
       return true;
@@ -79,22 +79,22 @@ bool EpollEngine::Start(const IpAddress& address, uint16_t port, Duration timeou
 }
 
 void EpollEngine::TimeOut(uint32_t index) {
-  AttemptVerdict verdict;
-  verdict.symbol = kSilence;
-  verdict.after = After::kDrainAndReuse;
-  End(index, verdict, slots_[index].started);
+  Judgement judgement;
+  judgement.symbol = kSilence;
+  judgement.after = After::kDrainAndReuse;
+  End(index, judgement, slots_[index].started);
 }
 
-void EpollEngine::End(uint32_t index, const AttemptVerdict& verdict, Time now) {
+void EpollEngine::End(uint32_t index, const Judgement& judgement, Time now) {
   Slot& slot = slots_[index];
   timers_.Remove(index);
   slot.busy = false;
   --busy_;
-  ended_.Add(slot.cookie, verdict, now - slot.started);
-  if (verdict.after == After::kClose) {
+  ended_.Add(slot.cookie, judgement, now - slot.started);
+  if (judgement.after == After::kClose) {
     sockets_.Close(index);
   } else {
-    sockets_.Reuse(index, verdict.after == After::kDrainAndReuse);
+    sockets_.Reuse(index, judgement.after == After::kDrainAndReuse);
   }
 }
 
@@ -132,8 +132,8 @@ bool EpollEngine::Harvest(Duration wait, bool& woken) {
     const uint32_t index = static_cast<uint32_t>(data);
     const Slot& slot = slots_[index];
     if (slot.busy && slot.generation == static_cast<uint32_t>(data >> 32)) {
-      if (const auto verdict = JudgeEvent(sockets_.fd(index), slot.target, events_[i].events))
-        End(index, *verdict, now);
+      if (const auto judgement = JudgeEvent(sockets_.fd(index), slot.target, events_[i].events))
+        End(index, *judgement, now);
     }
   }
   return count == static_cast<int>(events_.size());

@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "agent/engine/ended.h"
+#include "agent/engine/judgement.h"
 #include "agent/engine/probe_engine.h"
 #include "agent/engine/socket_pool.h"
 #include "agent/engine/timer_wheel.h"
-#include "agent/engine/verdict.h"
 
 namespace portolan {
 
@@ -49,7 +49,7 @@ class EpollEngine final : public ProbeEngine {
   };
 
   void TimeOut(uint32_t index);
-  void End(uint32_t index, const AttemptVerdict& verdict, Time now);
+  void End(uint32_t index, const Judgement& judgement, Time now);
   // One epoll_wait and what it brings. Returns whether there may be more at once.
   bool Harvest(Duration wait, bool& woken);
   int Wait(Duration wait);

@@ -23,7 +23,7 @@ struct Settings {
   const char* name;
 };
 // From the newest kernel to the oldest. A ring of one issuer is disabled until that thread has it.
-constexpr std::array<Settings, 4> kSettings = {{
+constexpr std::array<Settings, Ring::kSettings> kBestFirst = {{
     {IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
          IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED,
      "deferred task work"},  // Linux 6.1
@@ -74,9 +74,13 @@ absl::Status CheckThatItRuns(io_uring& ring) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Ring>> Ring::Make(uint32_t slots) {
+absl::StatusOr<std::unique_ptr<Ring>> Ring::Make(uint32_t slots, uint32_t skip) {
   std::unique_ptr<Ring> out(new Ring);
-  for (const Settings& settings : kSettings) {
+  for (const Settings& settings : kBestFirst) {
+    if (skip > 0) {
+      --skip;
+      continue;
+    }
     io_uring_params params{};
     params.flags = settings.flags | IORING_SETUP_CQSIZE;
     // An attempt, its cancellation, and others; more than fit are kept by the kernel (NODROP).

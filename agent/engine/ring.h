@@ -18,7 +18,9 @@ class Ring {
   // For `slots` requests in flight and as many registered files. Makes a trial ring first and runs
   // a request through it, so what is returned works. FailedPrecondition, for people: the kernel or
   // a sandbox refuses io_uring ("Operation not permitted"), or lacks a feature or an operation.
-  static absl::StatusOr<std::unique_ptr<Ring>> Make(uint32_t slots);
+  // `skip`: leaves out so many of the best settings, as an older kernel would; there are kSettings.
+  static constexpr uint32_t kSettings = 4;
+  static absl::StatusOr<std::unique_ptr<Ring>> Make(uint32_t slots, uint32_t skip = 0);
   ~Ring();
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;

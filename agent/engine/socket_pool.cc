@@ -10,7 +10,7 @@
 #include <iterator>
 
 #include "agent/engine/answer.h"
-#include "agent/engine/verdict.h"
+#include "agent/engine/judgement.h"
 
 namespace portolan {
 namespace {

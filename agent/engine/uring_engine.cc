@@ -124,9 +124,9 @@ void UringEngine::Flush() {
     const auto index = static_cast<uint32_t>(sqe.user_data & ((1u << kAttemptShift) - 1));
     io_uring_prep_nop(&sqe);
     io_uring_sqe_set_data64(&sqe, DataOfKind(kNothing));
-    AttemptVerdict verdict;
-    verdict.local_errno = error == EAGAIN ? ENOMEM : error;
-    End(index, verdict, now);
+    Judgement judgement;
+    judgement.local_errno = error == EAGAIN ? ENOMEM : error;
+    End(index, judgement, now);
   }
 }
 
@@ -205,19 +205,19 @@ void UringEngine::OnAttempt(uint32_t index, int result, Time now) {
     refused_.push_back(index);
     return;
   }
-  std::optional<AttemptVerdict> verdict;
+  std::optional<Judgement> judgement;
   if (slot.polled && result >= 0) {
-    verdict = JudgeEvent(fd, slot.target, static_cast<uint32_t>(result));
+    judgement = JudgeEvent(fd, slot.target, static_cast<uint32_t>(result));
   } else if (result >= 0 || result == -EALREADY || result == -EINPROGRESS || result == -EISCONN ||
              result == -EAGAIN || result == -EINTR) {
-    verdict = JudgeEvent(fd, slot.target, POLLERR | POLLHUP);
+    judgement = JudgeEvent(fd, slot.target, POLLERR | POLLHUP);
   } else {
     // The few errors that mean something else when connect() itself returned them.
     const bool at_once = (result == -EACCES || result == -ENOPROTOOPT) && !HasSentSyn(fd);
-    verdict = JudgeError(fd, slot.target, -result, at_once);
+    judgement = JudgeError(fd, slot.target, -result, at_once);
   }
-  if (verdict) {
-    End(index, *verdict, now);
+  if (judgement) {
+    End(index, *judgement, now);
   } else if (slot.use == Use::kTimedOut) {
     EndInSilence(index);
   } else {
@@ -234,46 +234,46 @@ void UringEngine::SettleRefused(Time now) {
     const bool known = poll(polled.data(), count, 0) >= 0;  // refused above the file limit
     for (size_t i = 0; i < count; ++i) {
       const uint32_t index = refused_[begin + i];
-      AttemptVerdict verdict;
+      Judgement judgement;
       if (known && (polled[i].revents & POLLERR) == 0) {
-        verdict.symbol = MeaningOfErrno(ECONNREFUSED, /*at_once=*/false);
-        verdict.after = After::kReuse;
+        judgement.symbol = MeaningOfErrno(ECONNREFUSED, /*at_once=*/false);
+        judgement.after = After::kReuse;
       } else {
-        verdict = JudgeError(sockets_.fd(index), slots_[index].target, ECONNREFUSED, false);
+        judgement = JudgeError(sockets_.fd(index), slots_[index].target, ECONNREFUSED, false);
       }
-      End(index, verdict, now);
+      End(index, judgement, now);
     }
   }
   refused_.clear();
 }
 
-void UringEngine::End(uint32_t index, const AttemptVerdict& verdict, Time now) {
+void UringEngine::End(uint32_t index, const Judgement& judgement, Time now) {
   Slot& slot = slots_[index];
   timers_.Remove(index);
   slot.use = Use::kIdle;
   --busy_;
-  ended_.Add(slot.cookie, verdict, now - slot.started);
-  if (verdict.after == After::kClose) {
+  ended_.Add(slot.cookie, judgement, now - slot.started);
+  if (judgement.after == After::kClose) {
     sockets_.Close(index);
   } else {
-    sockets_.Reuse(index, verdict.after == After::kDrainAndReuse);
+    sockets_.Reuse(index, judgement.after == After::kDrainAndReuse);
   }
 }
 
 void UringEngine::EndInSilence(uint32_t index) {
-  AttemptVerdict verdict;
-  verdict.symbol = kSilence;
-  verdict.after = After::kDrainAndReuse;
-  End(index, verdict, slots_[index].started);
+  Judgement judgement;
+  judgement.symbol = kSilence;
+  judgement.after = After::kDrainAndReuse;
+  End(index, judgement, slots_[index].started);
 }
 
 void UringEngine::WaitOn(uint32_t index) {
   Slot& slot = slots_[index];
   io_uring_sqe* const sqe = slot.looks < kMostLooks ? ring_->Next() : nullptr;
   if (sqe == nullptr) {
-    AttemptVerdict verdict;
-    verdict.local_errno = ENOBUFS;
-    End(index, verdict, slot.started);
+    Judgement judgement;
+    judgement.local_errno = ENOBUFS;
+    End(index, judgement, slot.started);
     return;
   }
   ++slot.looks;

@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "agent/engine/ended.h"
+#include "agent/engine/judgement.h"
 #include "agent/engine/probe_engine.h"
 #include "agent/engine/ring.h"
 #include "agent/engine/socket_pool.h"
 #include "agent/engine/timer_wheel.h"
-#include "agent/engine/verdict.h"
 
 namespace portolan {
 
@@ -25,7 +25,7 @@ namespace portolan {
 // and an ICMP error that is in the error queue alone reports one without an SO_ERROR. And
 // -ECONNREFUSED may be an ICMP port-unreachable. So one poll() over a batch of refusals asks
 // whether their error queues are empty, and everything else is judged as the epoll engine does
-// (verdict.h).
+// (judgement.h).
 //
 // A slot is not used again before its request has completed; an attempt that times out is cancelled
 // first, because a request that the kernel would try again after a disconnect would send a SYN.
@@ -87,7 +87,7 @@ class UringEngine final : public ProbeEngine {
   void OnAttempt(uint32_t index, int result, Time now);
   // Tells resets from ICMP among refused_.
   void SettleRefused(Time now);
-  void End(uint32_t index, const AttemptVerdict& verdict, Time now);
+  void End(uint32_t index, const Judgement& judgement, Time now);
   void EndInSilence(uint32_t index);
   // Waits for the socket by POLL_ADD: the CONNECT has completed and told nothing.
   void WaitOn(uint32_t index);

@@ -1,7 +1,10 @@
 // What is the io_uring engine's alone: batches, and why there is no such engine.
+#include "agent/engine/uring_engine.h"
+
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -51,6 +54,44 @@ TEST(UringEngine, CancelledBeforeItLeftIsNotMade) {
   (*engine)->Cancel();
   EXPECT_EQ((*engine)->in_flight(), 0u);
   EXPECT_FALSE(HasConnection(listener)) << "a packet left";
+}
+
+TEST(UringEngine, WorksWithTheSettingsOfOlderKernels) {
+  const TestSocket open = TestSocket::Listening(kLoopback, 4096);
+  const TestSocket refused = TestSocket::Bound(kLoopback);
+  SilentPort silent(kLoopback);
+  for (uint32_t skip = 0; skip < Ring::kSettings; ++skip) {
+    auto ring = Ring::Make(64, skip);
+    if (!ring.ok()) GTEST_SKIP() << ring.status();
+    SCOPED_TRACE((*ring)->settings());
+    UringEngine engine(64, {}, "", *std::move(ring), eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+                       SystemClock());
+    std::vector<ProbeOutcome> out;
+    uint64_t started = 0;
+    const Time until = SystemClock().Now() + seconds(20);
+    while (out.size() < 3000 && SystemClock().Now() < until) {
+      for (bool room = true; room && started < 3000; started += room) {
+        const uint16_t port = started % 50 == 0   ? silent.port()
+                              : started % 10 == 1 ? open.port()
+                                                  : refused.port();
+        room = engine.Start(kLoopback, port, milliseconds(started % 50 == 0 ? 5 : 5000), started,
+                            kNever);
+      }
+      engine.Poll(seconds(1), out);
+    }
+    ASSERT_EQ(out.size(), 3000u);
+    for (const ProbeOutcome& outcome : out) {
+      ASSERT_EQ(SymbolOf(outcome), outcome.cookie % 50 == 0   ? kSilent
+                                   : outcome.cookie % 10 == 1 ? kOpen
+                                                              : kRefused);
+    }
+    ASSERT_TRUE(engine.Start(kLoopback, silent.port(), seconds(20), 1, kNever));
+    engine.Poll(Duration::zero(), out);
+    engine.Wake();
+    engine.Poll(std::chrono::hours(1), out);
+    engine.Cancel();
+    EXPECT_EQ(engine.in_flight(), 0u);
+  }
 }
 
 TEST(MakeEngine, NamesAreThoseOfTheFlag) {

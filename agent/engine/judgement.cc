@@ -1,4 +1,4 @@
-#include "agent/engine/verdict.h"
+#include "agent/engine/judgement.h"
 
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -44,38 +44,38 @@ bool HasSentSyn(int fd) {
   return info && info->tcpi_segs_out > 0;
 }
 
-AttemptVerdict JudgeError(int fd, const SocketName& target, int error, bool at_once) {
-  AttemptVerdict verdict;
+Judgement JudgeError(int fd, const SocketName& target, int error, bool at_once) {
+  Judgement judgement;
   if (const std::optional<IcmpError> icmp = ReadErrorQueue(fd, target)) {
-    verdict.symbol = MeaningOf(*icmp);
-    return verdict;
+    judgement.symbol = MeaningOf(*icmp);
+    return judgement;
   }
-  verdict.symbol = MeaningOfErrno(error, at_once);
-  if (verdict.symbol.state == State::kOpen && !WasEstablished(fd))
-    verdict.symbol = {State::kOwed, Reason::kLocalFailure};
-  if (verdict.symbol.state == State::kOpen) {
-    if (const std::optional<SocketName> local = LocalNameOf(fd)) verdict.source = local->address;
+  judgement.symbol = MeaningOfErrno(error, at_once);
+  if (judgement.symbol.state == State::kOpen && !WasEstablished(fd))
+    judgement.symbol = {State::kOwed, Reason::kLocalFailure};
+  if (judgement.symbol.state == State::kOpen) {
+    if (const std::optional<SocketName> local = LocalNameOf(fd)) judgement.source = local->address;
   }
-  if (verdict.symbol.reason == Reason::kLocalFailure) verdict.local_errno = error;
-  if (verdict.symbol.reason == Reason::kConnRefused) verdict.after = After::kReuse;
-  return verdict;
+  if (judgement.symbol.reason == Reason::kLocalFailure) judgement.local_errno = error;
+  if (judgement.symbol.reason == Reason::kConnRefused) judgement.after = After::kReuse;
+  return judgement;
 }
 
-AttemptVerdict JudgeConnected(int fd, const SocketName& peer) {
-  AttemptVerdict verdict;
+Judgement JudgeConnected(int fd, const SocketName& peer) {
+  Judgement judgement;
   const std::optional<SocketName> local = LocalNameOf(fd);
   if (local && *local == peer) {
     // The kernel chose the port that it was connecting to, and SYN met SYN: nobody listens there.
-    verdict.symbol = {State::kClosed, Reason::kSelfConnect};
-    return verdict;
+    judgement.symbol = {State::kClosed, Reason::kSelfConnect};
+    return judgement;
   }
-  verdict.symbol = {State::kOpen, Reason::kSynAck};
-  verdict.after = After::kDrainAndReuse;
-  if (local) verdict.source = local->address;
-  return verdict;
+  judgement.symbol = {State::kOpen, Reason::kSynAck};
+  judgement.after = After::kDrainAndReuse;
+  if (local) judgement.source = local->address;
+  return judgement;
 }
 
-std::optional<AttemptVerdict> JudgeEvent(int fd, const SocketName& target, uint32_t events) {
+std::optional<Judgement> JudgeEvent(int fd, const SocketName& target, uint32_t events) {
   if (const int error = TakeSocketError(fd); error != 0)
     return JudgeError(fd, target, error, /*at_once=*/false);
   if (const std::optional<SocketName> peer = PeerOf(fd)) return JudgeConnected(fd, *peer);
@@ -83,16 +83,16 @@ std::optional<AttemptVerdict> JudgeEvent(int fd, const SocketName& target, uint3
   // reject without any round trip) is in the queue only.
   if ((events & POLLERR) != 0) {
     if (const std::optional<IcmpError> icmp = ReadErrorQueue(fd, target)) {
-      AttemptVerdict verdict;
-      verdict.symbol = MeaningOf(*icmp);
-      return verdict;
+      Judgement judgement;
+      judgement.symbol = MeaningOf(*icmp);
+      return judgement;
     }
   }
   if ((events & POLLHUP) != 0 && IsClosed(fd)) {
     // Taken away from us (ss --kill, an address removed): nothing was learned.
-    AttemptVerdict verdict;
-    verdict.local_errno = ECONNABORTED;
-    return verdict;
+    Judgement judgement;
+    judgement.local_errno = ECONNABORTED;
+    return judgement;
   }
   return std::nullopt;
 }

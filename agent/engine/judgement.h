@@ -13,7 +13,7 @@ namespace portolan {
 
 enum class After { kReuse, kDrainAndReuse, kClose };  // what becomes of the socket
 
-struct AttemptVerdict {
+struct Judgement {
   Symbol symbol = {State::kOwed, Reason::kLocalFailure};
   After after = After::kClose;
   int local_errno = 0;
@@ -23,11 +23,11 @@ struct AttemptVerdict {
 inline constexpr Symbol kSilence = {State::kFiltered, Reason::kNoResponse};
 
 // The attempt ended with this errno. `at_once`: connect() itself returned it.
-AttemptVerdict JudgeError(int fd, const SocketName& target, int error, bool at_once);
+Judgement JudgeError(int fd, const SocketName& target, int error, bool at_once);
 // The socket is connected to `peer`.
-AttemptVerdict JudgeConnected(int fd, const SocketName& peer);
+Judgement JudgeConnected(int fd, const SocketName& peer);
 // Something may have happened: `events` are poll's. Nullopt: the attempt goes on.
-std::optional<AttemptVerdict> JudgeEvent(int fd, const SocketName& target, uint32_t events);
+std::optional<Judgement> JudgeEvent(int fd, const SocketName& target, uint32_t events);
 
 // SO_ERROR, which is gone once it is read.
 int TakeSocketError(int fd);
