@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "agent/pacing/loss_meter.h"
 #include "common/base/time.h"
 
 namespace portolan {
@@ -27,7 +28,9 @@ struct PaceLimit {
 };
 
 // What was sent to one target, held against a limit. Answers raise the limit at once, silence never
-// does. In any window of length w at most 1 + rate x (w + 10 ms) attempts (GCRA, ITU-T I.371).
+// does; where answers prove that more than kLossy is lost, it goes down by what is lost, and slowly
+// up again when less is (AIMD of a rate, not of a window: what is lost shows only seconds later, at
+// a retry). In any window of length w at most 1 + rate x (w + 10 ms) attempts (GCRA, ITU-T I.371).
 // Callers with different limits may share one Pace: each is held to its own. Pure; not
 // thread-safe.
 class Pace {
@@ -39,31 +42,71 @@ class Pace {
 
   // When the next attempt may start: `now` or before: at once; kNever: only when one has ended.
   Time MayStart(const PaceLimit& limit, Time now) const {
-    if (limit.in_flight > 0 && in_flight_ >= limit.in_flight * Gain(limit)) return kNever;
-    if (limit.rate <= 0) return now;
+    if (limit.in_flight > 0 && in_flight_ >= std::max(1.0, limit.in_flight * Factor(limit)))
+      return kNever;
+    if (limit.rate <= 0 && !slowed_) return now;
     return std::max(now, next_ - kCatchUp);
   }
   void OnStart(const PaceLimit& limit, Time now) {
     ++in_flight_;
-    if (limit.rate > 0) next_ = std::max(next_, now) + FromSeconds(1 / (limit.rate * Gain(limit)));
+    factor_ = Factor(limit);
+    if (limit.rate <= 0 && !slowed_) return;
+    const double rate = limit.rate > 0 ? limit.rate : kUnlimited;
+    next_ = std::max(next_, now) + FromSeconds(1 / (rate * factor_));
   }
-  void OnAnswer() {
-    if (answers_ < UINT32_MAX) ++answers_;
+  // `about`: when the attempt was started that was answered at the first try, or the one before
+  // that was lost. What was started before the last change of the rate says nothing about this one.
+  void OnAnswer(bool first_try, Time about, Time now) {
+    if (about < changed_) return;
+    meter_.OnAnswer(first_try, now);
+    const double loss = meter_.Loss(now);
+    if (loss <= kLossy && answers_ < UINT32_MAX) ++answers_;
+    if (slowed_ && now - changed_ < kSettle) return;
+    if (loss > kLossy) {
+      slowed_ = true;
+      lossy_until_ = now;
+      Change(std::max(kLeast, factor_ * std::max(0.25, 1 - loss)), now);
+    } else if (slowed_ && loss < kCalm) {
+      Change(scale_ * kGrow, now);
+    }
   }
   void OnEnd() { in_flight_ -= in_flight_ > 0; }
 
+  // Whether the silence of an attempt that was started then may well be loss.
+  bool Lossy(Time started, Time now) { return started < lossy_until_ || meter_.Loss(now) > kLossy; }
   uint32_t in_flight() const { return in_flight_; }
-  uint32_t answers() const { return answers_; }
-  double Gain(const PaceLimit& limit) const {
+
+ private:
+  static constexpr double kLossy = 0.15;
+  static constexpr double kCalm = 0.05;
+  static constexpr double kGrow = 1.25;
+  // How long a change is given to show: a try, its retry and their answers.
+  static constexpr Duration kSettle = std::chrono::seconds(3);
+  static constexpr double kUnlimited = 10'000;  // attempts/s that is slowed where there is no limit
+  static constexpr double kLeast = 1e-3;
+
+  // Of the limit. Grows with the answers until something was lost.
+  double Factor(const PaceLimit& limit) const {
+    if (slowed_) return std::min(std::max(1.0, limit.growth), scale_);
     if (limit.growth <= 1) return 1;
     const double once = limit.rate > 0 ? limit.rate * kDouble : limit.in_flight;
     return std::min(limit.growth, 1 + answers_ / std::max(once, 1.0));
   }
+  void Change(double scale, Time now) {
+    scale_ = scale;
+    changed_ = now;
+    meter_ = LossMeter();
+  }
 
- private:
   Time next_ = Time::min() + std::chrono::hours(1);  // when the next one would be due by the rate
   uint32_t in_flight_ = 0;
   uint32_t answers_ = 0;
+  double factor_ = 1;    // of the attempt started last
+  bool slowed_ = false;  // by losses; then `scale_` is the factor
+  double scale_ = 1;
+  Time changed_ = Time::min();
+  Time lossy_until_ = Time::min();
+  LossMeter meter_;
 };
 
 }  // namespace portolan

@@ -15,6 +15,7 @@ struct Retry {
   uint32_t offset = 0;    // in the chunk
   uint16_t tries = 0;     // attempts that met silence
   uint16_t failures = 0;  // attempts that failed on our side, in a row
+  Time silent = kNever;   // when the last attempt was started that met silence
 };
 
 // Retries by the time they are due, those of the same time in the order they came. Holds no more

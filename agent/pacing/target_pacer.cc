@@ -78,18 +78,23 @@ void TargetPacer::OnStart(const Target& target, const TargetLimits& limits, Time
   prefixes_[target.prefix].pace.OnStart(limits.prefix, now);
 }
 
-void TargetPacer::OnAnswer(const Target& target, Duration rtt, bool sent_once) {
+void TargetPacer::OnAnswer(const Target& target, const Answer& answer, Time now) {
   Address& a = addresses_[target.address];
   Prefix& p = prefixes_[target.prefix];
-  if (sent_once) {
+  if (answer.sent_once) {
     const bool first = a.rtt.samples() == 0;
-    a.rtt.Sample(rtt);
-    p.rtt.Sample(rtt, first);
-    overall_.Sample(rtt, first);
+    a.rtt.Sample(answer.rtt);
+    p.rtt.Sample(answer.rtt, first);
+    overall_.Sample(answer.rtt, first);
   }
-  a.pace.OnAnswer();
-  p.pace.OnAnswer();
+  a.pace.OnAnswer(answer.first_try, answer.about, now);
+  p.pace.OnAnswer(answer.first_try, answer.about, now);
   OnNothing(target);
+}
+
+bool TargetPacer::Lossy(const Target& target, Time started, Time now) {
+  return addresses_[target.address].pace.Lossy(started, now) ||
+         prefixes_[target.prefix].pace.Lossy(started, now);
 }
 
 void TargetPacer::OnNothing(const Target& target) {

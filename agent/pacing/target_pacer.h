@@ -37,10 +37,18 @@ class TargetPacer {
   // when some attempt there has ended.
   Time MayStart(const Target& target, const TargetLimits& limits, Time now) const;
   void OnStart(const Target& target, const TargetLimits& limits, Time now);
-  // The attempt has ended: each OnStart must be followed by one of these. The round trip counts
-  // only where no packet was sent twice (Karn).
-  void OnAnswer(const Target& target, Duration rtt, bool sent_once);
+  // The attempt has ended: each OnStart must be followed by one of these.
+  struct Answer {
+    Duration rtt{};
+    bool sent_once =
+        true;  // no packet was sent twice; else the round trip counts for nothing (Karn)
+    bool first_try = true;  // of the port; else its silence before was loss
+    Time about{};           // when this attempt was started; not the first: when the lost one was
+  };
+  void OnAnswer(const Target& target, const Answer& answer, Time now);
   void OnNothing(const Target& target);
+  // So much is lost on the way there, by proof, that the silence of an attempt of then says little.
+  bool Lossy(const Target& target, Time started, Time now);
 
   // How long an attempt should wait: between `least` and `most`. By the address's own round trips;
   // else by those of its prefix, once some addresses there have answered; else by those of all.

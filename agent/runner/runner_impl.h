@@ -79,6 +79,7 @@ class Runner::Impl {
     Time started{};
     uint16_t tries = 0;
     uint16_t failures = 0;
+    Time silent = kNever;  // when the last try was started that met silence
     bool used = false;
     bool paced = false;
     TargetPacer::Target target;  // where it is paced

@@ -24,6 +24,9 @@ constexpr Duration kLookAgain = std::chrono::milliseconds(10);
 
 bool IsLoopback(const IpAddress& a) { return a.is_v6() ? a.value() == 1 : a.value() >> 24 == 127; }
 
+// Where much is proven to be lost, silence is tried so many times more before it is believed.
+constexpr uint32_t kMoreWhereLossy = 4;
+
 // Failures that the next target would meet as well; the others (EADDRNOTAVAIL, EPERM of a local
 // firewall) belong to one target.
 bool MeetsAnyTarget(int error) {
@@ -122,6 +125,7 @@ Runner::Impl::Began Runner::Impl::BeginRetry(Scan& scan, Time now) {
     attempt.offset = retry.offset;
     attempt.tries = retry.tries;
     attempt.failures = retry.failures;
+    attempt.silent = retry.silent;
     if (const Time may = MayProbe(scan, endpoint.address, attempt, now); may > now) {
       Retry later = retry;
       later.due = std::min(may, now + kLookAgain);
@@ -259,7 +263,10 @@ void Runner::Impl::OnOutcome(const ProbeOutcome& outcome, Time now, WallTime wal
   const bool answered = outcome.state == State::kOpen || outcome.state == State::kClosed;
   if (attempt.paced && !answered) pacer_.OnNothing(attempt.target);
   if (attempt.paced && answered)
-    pacer_.OnAnswer(attempt.target, outcome.rtt, KernelRetransmits(outcome.rtt) == 0);
+    pacer_.OnAnswer(attempt.target,
+                    {outcome.rtt, KernelRetransmits(outcome.rtt) == 0, attempt.tries == 0,
+                     attempt.tries == 0 ? attempt.started : attempt.silent},
+                    now);
   const Duration took = outcome.rtt > Duration::zero() ? outcome.rtt : now - attempt.started;
   if (const uint32_t again = outcome.state == State::kOwed ? 0 : KernelRetransmits(took);
       again > 0) {
@@ -292,8 +299,23 @@ void Runner::Impl::TakeVerdict(OpenChunk& open, const Attempt& attempt, const Pr
     Attempt next = attempt;
     ++next.tries;
     next.failures = 0;
+    next.silent = attempt.started;
     TryLater(open, next, Reason::kChunkClosed, scan.context.timing.retry_delay, now);
     return;
+  }
+  if (silent && attempt.paced && pacer_.Lossy(attempt.target, attempt.started, now)) {
+    // Tried again while the chunk is open; then owed, to be granted again; in the end believed.
+    const uint32_t more = attempt.tries - scan.context.timing.retries;
+    const bool fits =
+        open.chunk.Fits(now + scan.context.timing.retry_delay, scan.context.timing.timeout);
+    if (more < (fits ? kMoreWhereLossy : kMoreWhereLossy / 2)) {
+      Attempt next = attempt;
+      ++next.tries;
+      next.failures = 0;
+      next.silent = attempt.started;
+      TryLater(open, next, Reason::kChunkClosed, scan.context.timing.retry_delay, now);
+      return;
+    }
   }
   open.chunk.Decide(attempt.offset, {outcome.state, outcome.reason});
   if (outcome.state != State::kOpen) return;
@@ -323,6 +345,7 @@ void Runner::Impl::TryLater(OpenChunk& open, const Attempt& attempt, Reason caus
   retry.offset = attempt.offset;
   retry.tries = attempt.tries;
   retry.failures = attempt.failures;
+  retry.silent = attempt.silent;
   open.scan->retries.Push(retry);
 }
 

@@ -36,7 +36,7 @@ TEST(Pace, SilenceNeverRaisesItAndAnswersDo) {
       while (pace.MayStart(limit, At(t)) <= At(t)) {
         pace.OnStart(limit, At(t));
         ++started;
-        if (answers) pace.OnAnswer();
+        if (answers) pace.OnAnswer(true, At(t), At(t));
         pace.OnEnd();
       }
     }
@@ -44,6 +44,65 @@ TEST(Pace, SilenceNeverRaisesItAndAnswersDo) {
   };
   EXPECT_NEAR(count(silent, false), 300, 3);
   EXPECT_GT(count(answering, true), 5000);
+}
+
+TEST(LossMeter, RatioOfLaterToFirstAnswersIsTheLoss) {
+  std::mt19937_64 random(1);
+  for (const double loss : {0.02, 0.1, 0.3, 0.6, 0.8}) {
+    LossMeter meter;
+    std::uniform_real_distribution<double> chance(0, 1);
+    double t = 0;
+    for (int i = 0; i < 20'000; ++i, t += 0.0005) {
+      if (chance(random) >= loss) {
+        meter.OnAnswer(true, At(t));
+      } else if (chance(random) >= loss) {
+        meter.OnAnswer(false, At(t));
+      }
+    }
+    EXPECT_NEAR(meter.Loss(At(t)), loss, 0.05) << loss;
+    EXPECT_EQ(meter.Loss(At(t + 60)), 0) << "forgotten";
+  }
+}
+
+// A prefix that lets 200 attempts/s pass and drops the rest: whatever it is begun with, the rate
+// comes to within a third of that within a minute, and goes up again when the limit is gone.
+TEST(Pace, FindsAHiddenLimitAndGrowsBack) {
+  for (const double start : {1000.0, 5000.0, 0.0}) {
+    SCOPED_TRACE(start);
+    const PaceLimit limit{start, 0, 50};
+    Pace pace;
+    std::multimap<double, double> retries;  // when, and since when it is silent
+    double tokens = 0, hidden = 200;
+    int sent = 0;
+    const auto run = [&](double from, double until) {
+      sent = 0;
+      for (double t = from; t < until; t += 0.001) {
+        tokens = std::min(20.0, tokens + hidden * 0.001);
+        for (int i = 0; i < 20 && pace.MayStart(limit, At(t)) <= At(t); ++i) {
+          const bool again = !retries.empty() && retries.begin()->first <= t;
+          const double about = again ? retries.begin()->second : t;
+          if (again) retries.erase(retries.begin());
+          pace.OnStart(limit, At(t));
+          pace.OnEnd();
+          ++sent;
+          if (tokens >= 1) {
+            --tokens;
+            pace.OnAnswer(!again, At(about), At(t));
+          } else if (!again && retries.size() < 5000) {
+            retries.emplace(t + 1.5, t);
+          }
+        }
+      }
+      return sent / (until - from);
+    };
+    run(0, 60);
+    const double found = run(60, 90);
+    EXPECT_GT(found, 130);
+    EXPECT_LT(found, 270);
+    hidden = 1e9;
+    run(90, 130);
+    EXPECT_GT(run(130, 140), 2 * found);
+  }
 }
 
 TEST(Pace, HoldsWhatIsInFlight) {
@@ -54,7 +113,7 @@ TEST(Pace, HoldsWhatIsInFlight) {
     pace.OnStart(limit, At(0));
   }
   EXPECT_EQ(pace.MayStart(limit, At(0)), kNever);
-  for (int i = 0; i < 100; ++i) pace.OnAnswer();
+  for (int i = 0; i < 100; ++i) pace.OnAnswer(true, At(0), At(0));
   for (int i = 0; i < 4; ++i) {
     ASSERT_LE(pace.MayStart(limit, At(0)), At(0));
     pace.OnStart(limit, At(0));
@@ -150,7 +209,7 @@ TEST(TargetPacer, TimeoutIsTheAddresssOwnThenItsNeighboursThenEverybodys) {
     TargetPacer::Target t;
     ASSERT_TRUE(pacer.Find(Host(host), t));
     pacer.OnStart(t, limits, At(0));
-    pacer.OnAnswer(t, rtt, true);
+    pacer.OnAnswer(t, {rtt, true, true, At(0)}, At(0));
   };
   const auto timeout = [&](uint32_t host, bool last) {
     TargetPacer::Target t;

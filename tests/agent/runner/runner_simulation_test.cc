@@ -281,9 +281,10 @@ TEST(RunnerSimulation, CalmScansOweNothing) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     std::mt19937_64 random(seed);
     RunnerHarness h(
-        [&](const IpAddress&, uint16_t) {
-          return random() % 3 == 0 ? FakeAnswer::Silence()
-                                   : FakeAnswer::Closed(Duration(random() % 50'000'000));
+        [&](const IpAddress& a, uint16_t port) {
+          return (static_cast<uint64_t>(a.value()) + port) % 3 == 0
+                     ? FakeAnswer::Silence()
+                     : FakeAnswer::Closed(Duration(random() % 50'000'000));
         },
         static_cast<uint32_t>(20 + random() % 3000));
     ProbeTiming timing;
