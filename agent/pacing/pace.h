@@ -60,28 +60,38 @@ class Pace {
     if (about < changed_) return;
     meter_.OnAnswer(first_try, now);
     const double loss = meter_.Loss(now);
-    if (loss <= kLossy && answers_ < UINT32_MAX) ++answers_;
+    if (loss <= kCalm && answers_ < UINT32_MAX) ++answers_;
+    if (loss > kCalm && proven_ == kNever) proven_ = now;
     if (slowed_ && now - changed_ < kSettle) return;
-    if (loss > kLossy) {
+    if (loss > kLossy && now - proven_ >= kRipe) {
       slowed_ = true;
-      lossy_until_ = now;
-      Change(std::max(kLeast, factor_ * std::max(0.25, 1 - loss)), now);
+      Change(std::max(kLeast, factor_ * std::max(0.25, 1 - loss)), loss, now);
     } else if (slowed_ && loss < kCalm) {
-      Change(scale_ * kGrow, now);
+      Change(scale_ * kGrow, loss, now);
     }
   }
   void OnEnd() { in_flight_ -= in_flight_ > 0; }
 
-  // Whether the silence of an attempt that was started then may well be loss.
-  bool Lossy(Time started, Time now) { return started < lossy_until_ || meter_.Loss(now) > kLossy; }
+  // What share of the attempts started then was lost, as far as answers have proven; 0 to 1.
+  double Loss(Time started, Time now) {
+    const double loss = meter_.Loss(now);
+    if (slowed_ && started < changed_ + kSettle) return std::max(loss, loss_then_);
+    // The first proofs are of the first retries; how many more there will be is not known yet.
+    return loss > kCalm && now - proven_ < kRipe ? std::max(loss, kUnripe) : loss;
+  }
   uint32_t in_flight() const { return in_flight_; }
 
- private:
   static constexpr double kLossy = 0.15;
+
+ private:
   static constexpr double kCalm = 0.05;
   static constexpr double kGrow = 1.25;
   // How long a change is given to show: a try, its retry and their answers.
   static constexpr Duration kSettle = std::chrono::seconds(3);
+  // How long retries are answered before their number says how much was lost; and what is taken for
+  // lost until then.
+  static constexpr Duration kRipe = std::chrono::seconds(2);
+  static constexpr double kUnripe = 0.8;
   static constexpr double kUnlimited = 10'000;  // attempts/s that is slowed where there is no limit
   static constexpr double kLeast = 1e-3;
 
@@ -92,10 +102,12 @@ class Pace {
     const double once = limit.rate > 0 ? limit.rate * kDouble : limit.in_flight;
     return std::min(limit.growth, 1 + answers_ / std::max(once, 1.0));
   }
-  void Change(double scale, Time now) {
+  void Change(double scale, double loss, Time now) {
     scale_ = scale;
+    loss_then_ = loss;
     changed_ = now;
     meter_ = LossMeter();
+    proven_ = kNever;
   }
 
   Time next_ = Time::min() + std::chrono::hours(1);  // when the next one would be due by the rate
@@ -105,7 +117,8 @@ class Pace {
   bool slowed_ = false;  // by losses; then `scale_` is the factor
   double scale_ = 1;
   Time changed_ = Time::min();
-  Time lossy_until_ = Time::min();
+  Time proven_ = kNever;  // since when losses are proven
+  double loss_then_ = 0;  // when that changed: until the change has shown, it may still be so
   LossMeter meter_;
 };
 

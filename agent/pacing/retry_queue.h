@@ -16,6 +16,7 @@ struct Retry {
   uint16_t tries = 0;     // attempts that met silence
   uint16_t failures = 0;  // attempts that failed on our side, in a row
   Time silent = kNever;   // when the last attempt was started that met silence
+  float certainty = 0;    // that the silence is no loss: -log10 of the chance that all were lost
 };
 
 // Retries by the time they are due, those of the same time in the order they came. Holds no more

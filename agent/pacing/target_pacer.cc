@@ -92,9 +92,9 @@ void TargetPacer::OnAnswer(const Target& target, const Answer& answer, Time now)
   OnNothing(target);
 }
 
-bool TargetPacer::Lossy(const Target& target, Time started, Time now) {
-  return addresses_[target.address].pace.Lossy(started, now) ||
-         prefixes_[target.prefix].pace.Lossy(started, now);
+double TargetPacer::Loss(const Target& target, Time started, Time now) {
+  return std::max(addresses_[target.address].pace.Loss(started, now),
+                  prefixes_[target.prefix].pace.Loss(started, now));
 }
 
 void TargetPacer::OnNothing(const Target& target) {

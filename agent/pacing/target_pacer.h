@@ -47,8 +47,9 @@ class TargetPacer {
   };
   void OnAnswer(const Target& target, const Answer& answer, Time now);
   void OnNothing(const Target& target);
-  // So much is lost on the way there, by proof, that the silence of an attempt of then says little.
-  bool Lossy(const Target& target, Time started, Time now);
+  // What share of the attempts that were started there then was lost, as far as answers have
+  // proven.
+  double Loss(const Target& target, Time started, Time now);
 
   // How long an attempt should wait: between `least` and `most`. By the address's own round trips;
   // else by those of its prefix, once some addresses there have answered; else by those of all.

@@ -79,7 +79,8 @@ class Runner::Impl {
     Time started{};
     uint16_t tries = 0;
     uint16_t failures = 0;
-    Time silent = kNever;  // when the last try was started that met silence
+    Time silent = kNever;  // as in Retry
+    float certainty = 0;
     bool used = false;
     bool paced = false;
     TargetPacer::Target target;  // where it is paced
@@ -106,6 +107,8 @@ class Runner::Impl {
               Time deadline, Time now);
   void TakeVerdict(OpenChunk& open, const Attempt& attempt, const ProbeOutcome& outcome, Time now,
                    WallTime wall);
+  // After silence: false when it is to be believed.
+  bool TryAgain(OpenChunk& open, const Attempt& attempt, Time now);
   void TryLater(OpenChunk& open, const Attempt& attempt, Reason cause, Duration delay, Time now);
   void Brake(Time now);
   // Ends the chunk if it is over.

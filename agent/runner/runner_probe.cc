@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 
 #include "agent/pacing/syn_schedule.h"
 #include "agent/runner/runner_impl.h"
@@ -24,8 +25,12 @@ constexpr Duration kLookAgain = std::chrono::milliseconds(10);
 
 bool IsLoopback(const IpAddress& a) { return a.is_v6() ? a.value() == 1 : a.value() >> 24 == 127; }
 
-// Where much is proven to be lost, silence is tried so many times more before it is believed.
-constexpr uint32_t kMoreWhereLossy = 4;
+// Silence is believed when all tries that were asked for are made, and the chance that all of them
+// were lost is below 10^-kCertain, as far as losses there were proven. Fewer than kLeastLoss of the
+// attempts are never said to be lost.
+constexpr double kCertain = 2.5;
+constexpr double kLeastLoss = 0.02, kMostLoss = 0.95;
+constexpr uint32_t kDoubtingGrants = 4;  // of a position, before silence is believed anyway
 
 // Failures that the next target would meet as well; the others (EADDRNOTAVAIL, EPERM of a local
 // firewall) belong to one target.
@@ -126,6 +131,7 @@ Runner::Impl::Began Runner::Impl::BeginRetry(Scan& scan, Time now) {
     attempt.tries = retry.tries;
     attempt.failures = retry.failures;
     attempt.silent = retry.silent;
+    attempt.certainty = retry.certainty;
     if (const Time may = MayProbe(scan, endpoint.address, attempt, now); may > now) {
       Retry later = retry;
       later.due = std::min(may, now + kLookAgain);
@@ -287,36 +293,13 @@ void Runner::Impl::OnOutcome(const ProbeOutcome& outcome, Time now, WallTime wal
 
 void Runner::Impl::TakeVerdict(OpenChunk& open, const Attempt& attempt, const ProbeOutcome& outcome,
                                Time now, WallTime wall) {
-  const Scan& scan = *open.scan;
   if (outcome.reason == Reason::kLocalFailure) {
     Attempt failed = attempt;
     if (failed.failures < UINT16_MAX) ++failed.failures;
     TryLater(open, failed, Reason::kLocalFailure, BackOff(attempt.failures), now);
     return;
   }
-  const bool silent = outcome.reason == Reason::kNoResponse;
-  if (silent && attempt.tries < scan.context.timing.retries) {
-    Attempt next = attempt;
-    ++next.tries;
-    next.failures = 0;
-    next.silent = attempt.started;
-    TryLater(open, next, Reason::kChunkClosed, scan.context.timing.retry_delay, now);
-    return;
-  }
-  if (silent && attempt.paced && pacer_.Lossy(attempt.target, attempt.started, now)) {
-    // Tried again while the chunk is open; then owed, to be granted again; in the end believed.
-    const uint32_t more = attempt.tries - scan.context.timing.retries;
-    const bool fits =
-        open.chunk.Fits(now + scan.context.timing.retry_delay, scan.context.timing.timeout);
-    if (more < (fits ? kMoreWhereLossy : kMoreWhereLossy / 2)) {
-      Attempt next = attempt;
-      ++next.tries;
-      next.failures = 0;
-      next.silent = attempt.started;
-      TryLater(open, next, Reason::kChunkClosed, scan.context.timing.retry_delay, now);
-      return;
-    }
-  }
+  if (outcome.reason == Reason::kNoResponse && TryAgain(open, attempt, now)) return;
   open.chunk.Decide(attempt.offset, {outcome.state, outcome.reason});
   if (outcome.state != State::kOpen) return;
   OpenReport report;
@@ -328,6 +311,26 @@ void Runner::Impl::TakeVerdict(OpenChunk& open, const Attempt& attempt, const Pr
   report.row.when = wall;
   report.row.source = outcome.source;
   sink_.PutOpen(report);
+}
+
+bool Runner::Impl::TryAgain(OpenChunk& open, const Attempt& attempt, Time now) {
+  const ProbeTiming& timing = open.scan->context.timing;
+  const double loss = attempt.paced ? pacer_.Loss(attempt.target, attempt.started, now) : 0;
+  Attempt next = attempt;
+  ++next.tries;
+  next.failures = 0;
+  next.silent = attempt.started;
+  next.certainty -= static_cast<float>(std::log10(std::clamp(loss, kLeastLoss, kMostLoss)));
+  if (attempt.tries >= timing.retries) {
+    // What is owed is granted again, and believed more easily each time.
+    const uint32_t grants =
+        open.lease == nullptr ? 0 : std::min(open.lease->walk.lease().attempt - 1, kDoubtingGrants);
+    const double enough = std::min(kCertain, -std::log10(kLeastLoss) * (timing.retries + 1)) - 1e-3;
+    if (next.certainty >= enough * (1 - static_cast<double>(grants) / kDoubtingGrants))
+      return false;
+  }
+  TryLater(open, next, Reason::kChunkClosed, timing.retry_delay, now);
+  return true;
 }
 
 void Runner::Impl::TryLater(OpenChunk& open, const Attempt& attempt, Reason cause, Duration delay,
@@ -346,6 +349,7 @@ void Runner::Impl::TryLater(OpenChunk& open, const Attempt& attempt, Reason caus
   retry.tries = attempt.tries;
   retry.failures = attempt.failures;
   retry.silent = attempt.silent;
+  retry.certainty = attempt.certainty;
   open.scan->retries.Push(retry);
 }
 
