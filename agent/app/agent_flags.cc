@@ -177,8 +177,8 @@ std::variant<AgentProgram, int> ParseAgentFlags(int argc, char** argv) {
   absl::Status status = Fill(texts, program);
   if (status.ok()) {
     auto built = scope.Build();
-    if (built.ok()) o.scope = *std::move(built);
     status = built.status();
+    if (status.ok()) o.scope = *std::move(built);
   }
   if (status.ok()) status = InitLogging(program.log);
   if (status.ok()) return program;

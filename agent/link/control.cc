@@ -10,7 +10,7 @@ namespace {
 constexpr Duration kFirstDeadline = std::chrono::seconds(10);
 // How much unwalked work an agent takes: enough for two lease terms.
 constexpr double kRoomSeconds = 20;
-constexpr uint64_t kLeastRoom = 64 * 1024;  // for each thread
+constexpr uint64_t kLeastRoom = uint64_t{64} * 1024;  // for each thread
 // Work for less than this calls for more before the parked call ends.
 constexpr double kLowSeconds = 2;
 constexpr uint64_t kWorthACall = 64;
@@ -288,7 +288,7 @@ void AgentControl::OnCancelled(Time) { calling_ = cancelling_ = false; }
 absl::Status AgentControl::OnFailure(const absl::Status& error, Time now) {
   calling_ = cancelling_ = false;
   if (goodbye_) return absl::OkStatus();
-  const absl::Status fatal = policy_.OnFailure(error, now);
+  absl::Status fatal = policy_.OnFailure(error, now);
   if (!fatal.ok()) {
     while (!parts_.empty()) Forget(parts_.begin()->first);
   }

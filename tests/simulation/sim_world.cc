@@ -190,7 +190,7 @@ void SimWorld::StepAll() {
     for (const auto& [id, spec] : specs_) {
       const auto view = coordinator_.scheduler().GetScan(id);
       if (view && view->state == ScanState::kPaused) {
-        coordinator_.Operate([&](Scheduler& s) { return s.Resume(id, now_, wall()); });
+        coordinator_.Operate([&, scan = id](Scheduler& s) { return s.Resume(scan, now_, wall()); });
       }
     }
     for (const auto& a : coordinator_.scheduler().ListAgents()) {

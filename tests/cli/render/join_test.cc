@@ -92,7 +92,6 @@ TEST(VantageJoin, ShowsTheTruthOfEveryVantageInBoundedLookups) {
         },
         max_product);
     std::string expected;
-    std::optional<IpAddress> ip;
     size_t partly_open = 0;
     for (const auto& [endpoint, states] : truth) {
       size_t open = 0;
