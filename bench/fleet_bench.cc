@@ -255,7 +255,7 @@ int Main(int argc, char** argv) {
   PrintSummary("fleet-all",
                fmt::format("p99 {:.1f} ms until all of {} agents know of an exclusion",
                            Quantile(herd, 0.99), workers),
-               "a figure", true);
+               "p99 below 100 ms", Quantile(herd, 0.99) < kWantedMs);
   return 0;
 }
 
