@@ -117,12 +117,12 @@ void Runner::Impl::Forget(Token token) {
   const auto it = leases_.find(token);
   if (it == leases_.end()) return;
   Lease* lease = it->second.get();
-  for (Place& place : places_) {
-    if (place.open == nullptr || place.open->lease != lease) continue;
-    place.open->lease = nullptr;
-    place.open->chunk.Finish();
+  chunks_.ForEach([&](uint64_t, const std::unique_ptr<OpenChunk>& open) {
+    if (open->lease != lease) return;
+    open->lease = nullptr;
+    open->chunk.Finish();
     next_check_ = Time::min();
-  }
+  });
   lease->scan->unbegun.erase(token);
   leases_.erase(it);
 }
@@ -160,14 +160,6 @@ Runner::Impl::Lease* Runner::Impl::Find(Token token) {
   return it == leases_.end() ? nullptr : it->second.get();
 }
 
-void Runner::Impl::Unfill(Lease& lease) {
-  if (OpenChunk* open = Named(lease.filling)) {
-    open->chunk.Seal();
-    next_check_ = Time::min();  // it may be over
-  }
-  lease.filling = 0;
-}
-
 void Runner::Impl::NoteUnbegun(Lease& lease) {
   const Token token = lease.walk.lease().token;
   if (lease.walk.unbegun() == 0) {
@@ -175,28 +167,6 @@ void Runner::Impl::NoteUnbegun(Lease& lease) {
   } else {
     lease.scan->unbegun[token] = &lease;
   }
-}
-
-Runner::Impl::OpenChunk* Runner::Impl::Named(uint64_t name) {
-  if (name == 0) return nullptr;
-  Place& place = places_[static_cast<uint32_t>(name) - 1];
-  return place.generation == name >> 32 ? place.open.get() : nullptr;
-}
-
-uint64_t Runner::Impl::OpenNew(Lease& lease, uint64_t begin, Time now, WallTime wall) {
-  if (free_places_.empty()) {
-    free_places_.push_back(static_cast<uint32_t>(places_.size()));
-    places_.emplace_back();
-  }
-  const uint32_t index = free_places_.back();
-  free_places_.pop_back();
-  Place& place = places_[index];
-  const Token token = lease.walk.lease().token;
-  place.open.reset(
-      new OpenChunk{Chunk(token, begin, now, wall, lease.scan->limits), lease.scan, &lease});
-  ++open_chunks_;
-  ++lease.open_chunks;
-  return uint64_t{++place.generation} << 32 | (index + 1);
 }
 
 Runner::Runner(ProbeEngine& engine, ReportSink& sink, Scope scope, RunnerOptions options)
