@@ -15,7 +15,8 @@ std::string HeldText(const std::vector<ConfirmedPort>& confirmed) {
   constexpr std::pair<Held, std::string_view> kTexts[] = {{Held::kReset, "reset at once"},
                                                           {Held::kClosed, "closed again"},
                                                           {Held::kData, "talkative"},
-                                                          {Held::kQuiet, "quiet"}};
+                                                          {Held::kQuiet, "quiet"},
+                                                          {Held::kNoWindow, "taking no data"}};
   std::string out;
   for (const auto& [held, text] : kTexts) {
     const auto n = static_cast<size_t>(

@@ -43,6 +43,8 @@ std::string_view HeldName(Held held) {
       return "data";
     case Held::kQuiet:
       return "quiet";
+    case Held::kNoWindow:
+      return "no-window";
   }
   return "unknown";
 }
@@ -57,7 +59,7 @@ absl::Status CheckHostFinding(const HostFinding& f) {
                            f.confirmed.size(), HostFinding::kMaxConfirmed);
   }
   for (const ConfirmedPort& c : f.confirmed) {
-    if (c.held > Held::kQuiet)
+    if (c.held > Held::kNoWindow)
       return InvalidArgument("host finding: port {} held {}: unknown", c.port,
                              static_cast<int>(c.held));
   }

@@ -42,6 +42,7 @@ enum class Held : uint8_t {
   kClosed = 2,  // the peer ended it in order
   kData = 3,    // the peer spoke first
   kQuiet = 4,
+  kNoWindow = 5,  // quiet, and it takes no data either
 };
 std::string_view HeldName(Held held);  // "quiet"
 

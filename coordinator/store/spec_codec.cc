@@ -377,7 +377,7 @@ absl::StatusOr<std::vector<ConfirmedPort>> DecodeConfirmed(std::string_view byte
     const uint16_t high = r.Byte();
     const uint16_t port = static_cast<uint16_t>(high << 8 | r.Byte());
     const uint8_t held = r.Byte();
-    if (held > static_cast<uint8_t>(Held::kQuiet)) r.Fail();
+    if (held > static_cast<uint8_t>(Held::kNoWindow)) r.Fail();
     ports.push_back({port, static_cast<Held>(held)});
   }
   if (!r.done()) return Damaged("host finding");

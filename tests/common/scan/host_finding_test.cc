@@ -32,6 +32,7 @@ TEST(HostFinding, NumbersAndNamesNeverChange) {
   EXPECT_EQ(HostFindingName(HostFindingKind::kStoppedAnswering), "stopped-answering");
   EXPECT_EQ(static_cast<int>(Held::kReset), 1);
   EXPECT_EQ(static_cast<int>(Held::kQuiet), 4);
+  EXPECT_EQ(static_cast<int>(Held::kNoWindow), 5);
   int valid = 0;
   for (int i = 0; i < 256; ++i) {
     const auto kind = static_cast<HostFindingKind>(i);
@@ -57,7 +58,7 @@ TEST(HostFinding, EvidenceMustBelongToItsKind) {
   EXPECT_TRUE(broken(Everywhere(), [](auto& f) { f.confirmed.clear(); }));
   EXPECT_TRUE(broken(Everywhere(), [](auto& f) { f.sentinel = 1; }));
   EXPECT_TRUE(broken(Everywhere(), [](auto& f) { f.confirmed.resize(17); }));
-  EXPECT_TRUE(broken(Everywhere(), [](auto& f) { f.confirmed[0].held = static_cast<Held>(5); }));
+  EXPECT_TRUE(broken(Everywhere(), [](auto& f) { f.confirmed[0].held = static_cast<Held>(6); }));
   // Somebody who completes handshakes for others resets each of them.
   EXPECT_TRUE(broken(Everywhere(), [](auto& f) { f.kind = HostFindingKind::kSynProxy; }));
   EXPECT_TRUE(broken(Stopped(), [](auto& f) { f.sentinel.reset(); }));

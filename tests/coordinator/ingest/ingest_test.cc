@@ -269,15 +269,14 @@ TEST_F(IngestTest, FindingOfAHeldLeaseIsTakenInAndLaterItIsFenced) {
   EXPECT_EQ(ingest->counters().findings[1], 1u);
 
   // In the same batch as the last chunk of its lease: before it. After it: no more.
-  const auto all = [&] {
-    for (IndexRange left{0, space->size()}; !left.empty();) {
-      IndexRange part{left.begin, std::min(left.end, space->GroupOf(left.begin).range.end)};
-      AddChunk(TokenOf(x, part.begin), part.begin, std::vector<Symbol>(part.size(), kClosed));
+  for (IndexRange left : x.held.at(token).ranges.ToVector()) {
+    while (!left.empty()) {
+      const IndexRange part{left.begin, std::min(left.end, space->GroupOf(left.begin).range.end)};
+      AddChunk(token, part.begin, std::vector<Symbol>(part.size(), kClosed));
       left.begin = part.end;
     }
-    batch.findings = {{token, FindingAbout(space->At(0).address)}};
-  };
-  all();
+  }
+  batch.findings = {{token, FindingAbout(space->At(0).address)}};
   result = Apply(x);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->batch.findings.size(), 1u);

@@ -65,7 +65,7 @@ TEST(SpecCodec, ConfirmedPortsComeBack) {
   const std::vector<ConfirmedPort> ports = {{0, Held::kNotHeld}, {65535, Held::kQuiet}};
   EXPECT_EQ(*DecodeConfirmed(EncodeConfirmed(ports)), ports);
   EXPECT_TRUE(DecodeConfirmed("")->empty());
-  for (const char* bad : {"a", "ab", "ab\x05",
+  for (const char* bad : {"a", "ab", "ab\x06",
                           "ab\x04"
                           "c"})
     EXPECT_FALSE(DecodeConfirmed(bad).ok());
