@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstddef>
 
+#include "agent/engine/socket_pool.h"
+
 namespace portolan {
 namespace {
 
@@ -46,6 +48,7 @@ AfterOpen LookAtHeld(int fd) {
         return AfterOpen::kQuiet;
       case ECONNRESET:
       case EPIPE:
+      case ENOTCONN:  // JudgeResetInConnect's
         return AfterOpen::kReset;
       case ECONNABORTED:  // ss --kill, an address removed
         return AfterOpen::kNotHeld;
@@ -104,6 +107,21 @@ Judgement JudgeError(int fd, const SocketName& target, int error, bool at_once) 
   return judgement;
 }
 
+Judgement JudgeResetInConnect(int fd, const SocketName& target) {
+  Judgement judgement;
+  judgement.symbol = {State::kOpen, Reason::kResetAfterAccept};
+  std::optional<SocketName> local = LocalNameOf(fd);  // kept when the engine chose it
+  if (!local || local->address.value() == 0) {
+    // The address that the kernel takes towards this target. Nothing is sent.
+    const OwnedFd asked(
+        socket(target.address.is_v6() ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    const SocketAddress to = ToSocketAddress(target.address, target.port);
+    if (connect(asked.get(), to.get(), to.length) == 0) local = LocalNameOf(asked.get());
+  }
+  if (local) judgement.source = local->address;
+  return judgement;
+}
+
 Judgement JudgeConnected(int fd, const SocketName& peer) {
   Judgement judgement;
   const std::optional<SocketName> local = LocalNameOf(fd);
@@ -132,6 +150,9 @@ std::optional<Judgement> JudgeEvent(int fd, const SocketName& target, uint32_t e
     }
   }
   if ((events & POLLHUP) != 0 && IsClosed(fd)) {
+    // A reset may have come between the two looks at the socket.
+    if (const int error = TakeSocketError(fd); error != 0)
+      return JudgeError(fd, target, error, /*at_once=*/false);
     // Taken away from us (ss --kill, an address removed): nothing was learned.
     Judgement judgement;
     judgement.local_errno = ECONNABORTED;

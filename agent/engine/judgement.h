@@ -26,6 +26,10 @@ inline constexpr Symbol kSilence = {State::kFiltered, Reason::kNoResponse};
 
 // The attempt ended with this errno. `at_once`: connect() itself returned it.
 Judgement JudgeError(int fd, const SocketName& target, int error, bool at_once);
+// connect() was called again to learn how the attempt went, and a reset of the connection came in
+// that moment: the call then takes the error and forgets that the socket has ever been connected.
+// io_uring's CONNECT does so.
+Judgement JudgeResetInConnect(int fd, const SocketName& target);
 // The socket is connected to `peer`.
 Judgement JudgeConnected(int fd, const SocketName& peer);
 // Something may have happened: `events` are poll's. Nullopt: the attempt goes on.

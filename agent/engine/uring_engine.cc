@@ -218,6 +218,8 @@ void UringEngine::OnAttempt(uint32_t index, int result, Time now) {
   } else if (result >= 0 || result == -EALREADY || result == -EINPROGRESS || result == -EISCONN ||
              result == -EAGAIN || result == -EINTR) {
     judgement = JudgeEvent(fd, slot.target, POLLERR | POLLHUP);
+  } else if ((result == -ECONNRESET || result == -EPIPE) && !slot.polled && !HasSentSyn(fd)) {
+    judgement = JudgeResetInConnect(fd, slot.target);
   } else {
     // The few errors that mean something else when connect() itself returned them.
     const bool at_once = (result == -EACCES || result == -ENOPROTOOPT) && !HasSentSyn(fd);
