@@ -160,13 +160,16 @@ Time UringEngine::Poll(Duration wait, std::vector<ProbeOutcome>& out) {
 
 void UringEngine::Harvest(Duration wait) {
   ArmWake();
+  // A pass that brings nothing is the last, whatever the ring says: the kernel may leave its flag
+  // for work that is due (IORING_SQ_TASKRUN) behind when it adds some while it is running some.
+  uint32_t reaped;
   do {
     ring_->Run(wait);
     wait = Duration::zero();
     const Time now = clock_.Now();
-    ring_->Reap([&](uint64_t data, int result) { OnCompletion(data, result, now); });
+    reaped = ring_->Reap([&](uint64_t data, int result) { OnCompletion(data, result, now); });
     SettleRefused(now);
-  } while (ring_->HasMore());
+  } while (reaped > 0 && ring_->HasMore());
 }
 
 void UringEngine::OnCompletion(uint64_t data, int result, Time now) {
