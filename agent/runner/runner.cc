@@ -8,6 +8,11 @@
 #include "common/base/status.h"
 
 namespace portolan {
+namespace {
+
+constexpr double kLeastFirstRate = 2000;  // attempts/s over all targets, when a scan begins
+
+}  // namespace
 
 Runner::Impl::Impl(ProbeEngine& engine, ReportSink& sink, Scope scope, RunnerOptions options)
     : engine_(engine), sink_(sink), scope_(std::move(scope)), options_(options) {}
@@ -29,6 +34,10 @@ void Runner::Impl::SetContext(ScanContext context) {
   scan->targets.address =
       PaceLimit{t.address_rate, t.address_in_flight, growth}.Times(options_.target_fraction);
   scan->targets.prefix = PaceLimit{t.prefix_rate, 0, growth}.Times(options_.target_fraction);
+  // As much as two prefixes get, so that a careful scan starts carefully.
+  scan->targets.first_rate =
+      t.prefix_rate > 0 ? std::max(kLeastFirstRate, 2 * t.prefix_rate) * options_.target_fraction
+                        : 0;
   scan->context = std::move(context);
 }
 
