@@ -23,6 +23,7 @@ Time Runner::Impl::Step(Time now, WallTime wall) {
   room_ = sink_.HasRoom();
   meter_.Observe(now, counters_.begun, CanBegin(now));
   counters_.measured_rate = meter_.rate();
+  ChargeResends(now);
 
   Time want = kNever;
   uint32_t attempts = 0;
@@ -62,6 +63,17 @@ bool Runner::Impl::CanBegin(Time now) const {
     }
   }
   return false;
+}
+
+void Runner::Impl::ChargeResends(Time now) {
+  resends_.RunDue(now, [this](uint64_t name) {
+    Attempt* attempt = attempts_.Find(name);
+    if (attempt == nullptr) return false;
+    ++attempt->resent;
+    bucket_.Charge(1);
+    if (Scan* scan = ScanOf(*attempt)) scan->bucket.Charge(1);
+    return true;
+  });
 }
 
 Runner::Impl::Began Runner::Impl::BeginOne(const std::shared_ptr<Scan>& scan, Time now,
@@ -106,7 +118,7 @@ Runner::Impl::Began Runner::Impl::BeginRetry(Scan& scan, Time now, WallTime wall
       EndIfOver(retry.chunk, now);
       continue;
     }
-    Attempt attempt{retry, {}, 0, false, {}};
+    Attempt attempt{retry, {}, 0, 0, false, {}};
     if (const Time may = MayProbe(scan, endpoint.address, attempt, now); may > now) {
       Retry later = retry;
       later.due = std::min(may, now + kLookAgain);
@@ -215,7 +227,8 @@ bool Runner::Impl::Launch(Scan& scan, const ScanSpace::Endpoint& endpoint, const
   Attempt started = attempt;
   started.started = now;
   started.port = endpoint.port;
-  attempts_.Put(started);
+  const uint64_t name = attempts_.Put(started);
+  if (!scan.bucket.unlimited() || !bucket_.unlimited()) resends_.OnStart(name, now, timeout);
   scan.bucket.Take();
   bucket_.Take();
   ++counters_.attempts;

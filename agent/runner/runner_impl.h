@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/pacing/rate_meter.h"
+#include "agent/pacing/resends.h"
 #include "agent/pacing/retry_queue.h"
 #include "agent/pacing/target_pacer.h"
 #include "agent/pacing/token_bucket.h"
@@ -73,6 +74,7 @@ class Runner::Impl {
   struct Attempt : Tried {
     Time started{};
     uint16_t port = 0;
+    uint8_t resent = 0;  // SYNs of the kernel's own that have been charged already
     bool paced = false;
     TargetPacer::Target target;  // where it is paced
   };
@@ -103,6 +105,7 @@ class Runner::Impl {
 
   // runner_begin.cc
   bool CanBegin(Time now) const;
+  void ChargeResends(Time now);
   // Starts one attempt of this scan if it may; else lowers `want` to when it may.
   Began BeginOne(const std::shared_ptr<Scan>& scan, Time now, WallTime wall, Time& want);
   Began BeginRetry(Scan& scan, Time now, WallTime wall);
@@ -136,6 +139,8 @@ class Runner::Impl {
   void CheckChunks(Time now);
 
   // runner_inquiry.cc
+  // Null: its chunk or its question has ended.
+  Scan* ScanOf(const Attempt& attempt);
   // Null: it is not known, and there is no place for it now. Good until the pacer is asked again.
   HostEvidence* EvidenceOf(const IpAddress& address);
   // After an open port: asks whether the host answers everywhere, when that is due.
@@ -175,6 +180,7 @@ class Runner::Impl {
   Slots<Attempt> attempts_;
   Slots<Inquiry> inquiries_;
   uint32_t next_serial_ = 1;
+  Resends resends_;  // of the attempts that were started under a limit
 
   TokenBucket bucket_;
   std::vector<std::shared_ptr<Scan>> turns_;  // scans take turns

@@ -45,6 +45,15 @@ Held HeldOf(AfterOpen after) {
 
 }  // namespace
 
+Runner::Impl::Scan* Runner::Impl::ScanOf(const Attempt& attempt) {
+  if (attempt.offset < kInquiry) {
+    const OpenChunk* open = Named(attempt.chunk);
+    return open == nullptr ? nullptr : open->scan.get();
+  }
+  const Inquiry* inquiry = inquiries_.Find(attempt.chunk);
+  return inquiry == nullptr ? nullptr : inquiry->scan.get();
+}
+
 HostEvidence* Runner::Impl::EvidenceOf(const IpAddress& address) {
   TargetPacer::Target target;
   return pacer_.Find(address, target) ? &pacer_.evidence(target) : nullptr;
@@ -191,7 +200,7 @@ Runner::Impl::Began Runner::Impl::BeginInquiry(Scan& scan, const Retry& retry, T
     EndInquiry(retry.chunk, Answer::kUnknown, Time(), now, wall);
     return Began::kNothing;
   }
-  Attempt attempt{retry, {}, 0, false, {}};
+  Attempt attempt{retry, {}, 0, 0, false, {}};
   if (const Time may = MayProbe(scan, endpoint.address, attempt, now); may > now) {
     Retry later = retry;
     later.due = std::min(may, now + kLookAgain);
