@@ -273,9 +273,9 @@ void Runner::Impl::EndInquiry(uint64_t name, Answer answer, Time silent_from, Ti
   if (evidence == nullptr) evidence = &forgotten;
   if (inquiry.kind == Inquiry::Kind::kConfirm) {
     OpenChunk* open = Named(inquiry.chunk);
-    if (answer == Answer::kAnswered && open != nullptr)
-      TellEverywhere(inquiry, *open, *evidence, wall);
-    evidence->OnConfirmed(answer == Answer::kAnswered, inquiry.scan->serial);
+    const bool tell = answer == Answer::kAnswered && open != nullptr;
+    if (tell) TellEverywhere(inquiry, *open, *evidence, wall);
+    evidence->OnConfirmed(tell, inquiry.scan->serial);
     if (open != nullptr) {
       open->chunk.Met();
       EndIfOver(inquiry.chunk, now);

@@ -164,6 +164,20 @@ bool Network::Lost(Time now, double chance, BurstLoss& burst, uint64_t& counter)
   return lost;
 }
 
+bool Network::IsBlocked(Time now, const Host& host, uint32_t index) {
+  const WorldOptions& o = world_.options();
+  if (o.block_after <= 0 || host.kind == HostKind::kDead || index == AddressTable<HostEntry>::kNone)
+    return false;
+  HostEntry& entry = counters_.hosts[index];
+  if (now >= entry.blocked_until && entry.taken++ < o.block_after) return false;
+  if (now >= entry.blocked_until) {
+    entry.taken = 0;
+    entry.blocked_until = now + Duration(static_cast<int64_t>(o.block_ms * 1e6));
+  }
+  ++counters_.blocked;
+  return true;
+}
+
 bool Network::MaySendReset(Time now, uint32_t host) {
   const double rate = world_.options().host_rst_rate;
   if (rate <= 0 || host == AddressTable<HostEntry>::kNone ||
@@ -226,6 +240,7 @@ void Network::OnSyn(Time now, const Segment& s, PacketSink& sink) {
   if (!PassesLimits(now, s) || Lost(now, o.loss_out, burst_out_, counters_.lost_out))
     return Unanswered(now, index);
   const Host host = world_.HostAt(s.to);
+  if (IsBlocked(now, host, index)) return Unanswered(now, index);
   const PortBehaviour port = world_.PortAt(host, s.to_port);
   bool silent = port.answer == Answer::kSilence;
   if (port.second_syn &&

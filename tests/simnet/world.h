@@ -34,6 +34,7 @@ struct WorldOptions {
   // limits
   double link_syn_rate = 0, prefix_syn_rate = 0, host_rst_rate = 0, host_icmp_rate = 0,
          router_icmp_rate = 0;
+  double block_after = 0, block_ms = 60'000;
 };
 
 enum class HostKind : uint8_t { kDead, kPlain, kAllOpen, kSynProxy, kTarpit };
