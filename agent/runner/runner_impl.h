@@ -82,7 +82,7 @@ class Runner::Impl {
   // A question about a host, asked with attempts that are of no position: their `chunk` is the
   // question's name, their `offset` kInquiry and the place among its ports.
   static constexpr uint32_t kInquiry = 0xFFFFFF00;
-  static constexpr size_t kMaxInquiries = 4096;
+  static constexpr size_t kMaxInquiries = 65'536;
   struct Inquiry {
     enum class Kind : uint8_t { kConfirm, kSentinel };
     struct Waiting {

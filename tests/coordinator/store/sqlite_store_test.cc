@@ -94,6 +94,24 @@ TEST_F(SqliteStoreTest, NewerSchemaIsRefused) {
   EXPECT_THAT(std::string(Message(status)), HasSubstr("newer"));
 }
 
+TEST_F(SqliteStoreTest, OlderSchemaIsBroughtUpToDate) {
+  ASSERT_TRUE(Open(place_).ok());
+  // As the first schema was, with a lane in it.
+  for (const char* sql :
+       {"DROP TABLE host_findings", "ALTER TABLE lanes DROP COLUMN findings",
+        "ALTER TABLE lanes DROP COLUMN findings_dropped", "PRAGMA user_version = 1",
+        "INSERT INTO scans (id, state, created, started, finished, retention, spec, overlay) "
+        "VALUES ('s', 4, 0, 0, 0, 0, x'', x'')",
+        "INSERT INTO lanes (id, scan, vantage, open) VALUES (7, 1, 'dmz', 5)"})
+    Query(place_, sql);
+  const auto store = Open(place_);
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_EQ(Query(place_, "PRAGMA user_version"), 2);
+  EXPECT_EQ(Query(place_, "SELECT open FROM lanes WHERE id = 7"), 5);
+  EXPECT_EQ(*(*store)->CountFindings({LaneId{7}}), std::vector<Store::FindingCounts>(1));
+  EXPECT_TRUE((*store)->ReadFindings(LaneId{7}, std::nullopt, 10, true)->findings.empty());
+}
+
 TEST_F(SqliteStoreTest, DatabaseOfAnotherProgramIsRefused) {
   Query(place_, "CREATE TABLE theirs (x)");
   EXPECT_TRUE(absl::IsFailedPrecondition(Open(place_).status()));
@@ -145,6 +163,12 @@ TEST_F(SqliteStoreTest, DeletedScanLeavesNothingBehind) {
       chunk.outcomes = EncodeOutcomes(std::vector<Symbol>{{State::kOpen, Reason::kSynAck}});
       batch.chunks.push_back(chunk);
     }
+    for (uint32_t i = 0; i < 6000; ++i) {
+      StoredFinding finding;
+      finding.lane = LaneId{lane};
+      finding.finding.address = IpAddress::V4(i);
+      batch.findings.push_back(std::move(finding));
+    }
     PutGaps gaps{LaneId{lane}, {}};
     for (uint64_t i = 0; i < 6000; ++i)
       gaps.gaps.push_back({{50'000 + 2 * i, 50'001 + 2 * i}, Reason::kCancelled});
@@ -175,7 +199,7 @@ TEST_F(SqliteStoreTest, DeletedScanLeavesNothingBehind) {
   while (Query(place_, "SELECT count(*) FROM scans") > 0)
     std::this_thread::yield();  // purged in the background
   for (const char* table : {"scans", "spaces", "lanes", "requests", "leases", "gaps", "chunks",
-                            "finished_groups", "open_ports"}) {
+                            "finished_groups", "open_ports", "host_findings"}) {
     EXPECT_EQ(Query(place_, std::string("SELECT count(*) FROM ") + table), 0) << table;
   }
 }
