@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "common/scan/host_finding.h"
+
 namespace portolan {
 namespace {
 
