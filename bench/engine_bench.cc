@@ -79,6 +79,7 @@ class CountingSink final : public ReportSink {
  public:
   void PutOpen(const OpenReport&) override {}
   void PutChunk(ChunkReport chunk) override { bytes += chunk.outcomes.size(); }
+  void PutFinding(const FindingReport&) override {}
   bool HasRoom() const override { return true; }
   size_t bytes = 0;
 };

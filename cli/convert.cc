@@ -68,6 +68,9 @@ absl::StatusOr<ResultRow> ToRow(const v1::Observation& o, TextPool& pool) {
   if (!o.source().empty()) {
     PORTOLAN_ASSIGN_OR_RETURN(row.source, IpAddress::FromBytes(o.source()));
   }
+  // One that is newer than this program is no finding to it.
+  if (v1::HostFindingKind_IsValid(o.host_finding()) && o.host_finding() != 0)
+    row.host_finding = static_cast<HostFindingKind>(o.host_finding());
   return row;
 }
 
@@ -151,7 +154,7 @@ std::string LaneJson(const v1::Lane& lane) {
 
 }  // namespace
 
-std::string ScanJson(const v1::Scan& scan) {
+std::string ScanJson(const v1::Scan& scan, const HostTotals* hosts) {
   JsonObject o;
   o.Text("type", "scan").Text("scan_id", scan.id()).TextOrNull("name", scan.spec().name());
   o.Text("state", ScanStateName(scan.state())).Text("status_message", scan.status_message());
@@ -160,6 +163,7 @@ std::string ScanJson(const v1::Scan& scan) {
   o.TimeOrNull("finished", FromUnixMicros(scan.finished_unix_us()));
   o.Uint("addresses", scan.addresses()).Uint("target_names", scan.target_names());
   o.Raw("ledger", LedgerJson(ToLedger(scan.ledger())));
+  if (hosts != nullptr) o.Raw("hosts", HostTotalsJson(*hosts));
   o.Number("rate", scan.rate()).Uint("agents", scan.agents());
   if (scan.eta_s() > 0) {
     o.Number("eta_s", scan.eta_s());

@@ -21,7 +21,7 @@ LedgerRecord ToLedger(const v1::Ledger& ledger);
 ScanRecordEnd ToRecordEnd(const v1::Scan& scan);
 Progress ToProgress(const v1::Scan& scan);
 // {"type":"scan", ...}: everything about a scan, on one line.
-std::string ScanJson(const v1::Scan& scan);
+std::string ScanJson(const v1::Scan& scan, const HostTotals* hosts = nullptr);
 std::string AgentJson(const v1::Agent& agent);
 
 }  // namespace portolan

@@ -5,6 +5,7 @@
 
 #include "cli/base/inputs.h"
 #include "cli/convert.h"
+#include "cli/hosts.h"
 #include "cli/render/sorting.h"
 #include "cli/render/text.h"
 #include "cli/render/vantage_join.h"
@@ -16,25 +17,37 @@ namespace {
 // More observations than this are not sorted for a table; it is about 200 MB of them.
 constexpr uint64_t kMostSorted = 1'000'000;
 
-absl::StatusOr<std::vector<v1::PortState>> ParseStates(const std::string& show) {
+struct Shown {
+  std::vector<v1::PortState> states;
+  bool everywhere = false;  // also the open ports of hosts that answer everywhere
+};
+
+absl::StatusOr<Shown> ParseShow(const std::string& show) {
   if (show == "all") {
-    return std::vector<v1::PortState>{v1::PORT_STATE_OPEN, v1::PORT_STATE_CLOSED,
-                                      v1::PORT_STATE_FILTERED, v1::PORT_STATE_UNREACHABLE,
-                                      v1::PORT_STATE_NOT_PROBED};
+    return Shown{{v1::PORT_STATE_OPEN, v1::PORT_STATE_CLOSED, v1::PORT_STATE_FILTERED,
+                  v1::PORT_STATE_UNREACHABLE, v1::PORT_STATE_NOT_PROBED},
+                 true};
   }
   PORTOLAN_ASSIGN_OR_RETURN(const auto names, SplitList(show));
-  std::vector<v1::PortState> states;
+  Shown shown;
+  std::vector<v1::PortState>& states = shown.states;
   for (const std::string& name : names) {
+    if (name == "everywhere") {
+      shown.everywhere = true;
+      continue;
+    }
     const auto state = StateFromName(name);
     if (!state || *state == State::kOwed) {
       return InvalidArgument(
           "--show \"{}\": no such state; write all, or some of open, closed, filtered, "
-          "unreachable, not-probed",
+          "unreachable, not-probed, everywhere",
           name);
     }
     states.push_back(static_cast<v1::PortState>(*state));
   }
-  return states;
+  const bool open = std::find(states.begin(), states.end(), v1::PORT_STATE_OPEN) != states.end();
+  if (shown.everywhere && !open) states.push_back(v1::PORT_STATE_OPEN);
+  return shown;
 }
 
 // An upper bound of what may come, filters aside.
@@ -108,10 +121,10 @@ absl::Status LookUp(Request& request, const std::vector<std::string>& vantages,
 }
 
 absl::Status PrintTable(Request& request, const TableOptions& table,
-                        const std::vector<v1::PortState>& states, Output& out) {
+                        const std::vector<v1::PortState>& states, const ScanRecordEnd& end,
+                        Output& out) {
   const bool only_open = states.size() == 1 && states[0] == v1::PORT_STATE_OPEN;
   const uint64_t expected = only_open ? 0 : Expected(request.scan, states);
-  const ScanRecordEnd end = ToRecordEnd(request.scan);
 
   std::vector<std::string> columns;
   for (const v1::Lane& lane : request.scan.lanes()) {
@@ -159,14 +172,18 @@ void AddPrintFlags(CLI::App* app, PrintFlags* flags) {
          "name (when there is one), port, protocol, state, "
          "reason, rtt_ms, timestamp, service, agent, source_ip; null where not known (rtt_ms and "
          "source_ip are kept for open ports only; for others "
-         "timestamp is to within some seconds). The last line is the ledger, \"type\":\"summary\".")
+         "timestamp is to within some seconds), and host_finding for open ports of a host that "
+         "answers everywhere. Then an object a finding about a host, \"type\":\"host-finding\". "
+         "The last line is the ledger, \"type\":\"summary\".")
       ->group(kGroup);
   app->add_flag("--csv", flags->csv,
-                "CSV with a header line and the same columns; the ledger goes to stderr.")
+                "CSV with a header line and the same columns; findings about hosts and the ledger "
+                "go to stderr.")
       ->group(kGroup);
   app->add_option("--show", flags->show,
                   "Which results: a comma list of open, closed, filtered, unreachable, not-probed; "
-                  "or all. Default: open.")
+                  "or all. Default: open. A host that answers everywhere is one line and its open "
+                  "ports are left out of the table, unless everywhere is in the list (or all).")
       ->option_text("STATES")
       ->group(kGroup);
   app->add_option("--output", flags->output,
@@ -178,18 +195,30 @@ void AddPrintFlags(CLI::App* app, PrintFlags* flags) {
 absl::Status CheckPrintFlags(const PrintFlags& flags) {
   if (flags.json && flags.csv)
     return InvalidArgument("--json and --csv exclude each other: give one");
-  return ParseStates(flags.show).status();
+  return ParseShow(flags.show).status();
 }
 
 absl::Status PrintResults(Context& context, Session& session, const v1::Scan& scan,
                           const PrintFlags& flags, const ResultFilter& filter) {
-  PORTOLAN_ASSIGN_OR_RETURN(const auto states, ParseStates(flags.show));
+  PORTOLAN_ASSIGN_OR_RETURN(const Shown shown, ParseShow(flags.show));
+  const std::vector<v1::PortState>& states = shown.states;
   Request request{context, session, scan, {}, {}};
   request.list.set_scan_id(scan.id());
   for (const v1::PortState s : states) request.list.add_states(s);
   for (const std::string& t : filter.targets) request.list.add_targets(t);
   request.list.set_ports(filter.ports);
   for (const std::string& v : filter.vantages) request.list.add_vantages(v);
+  // Programs get everything, marked.
+  request.list.set_without_everywhere_open(!flags.json && !flags.csv && !shown.everywhere);
+
+  ScanRecordEnd end = ToRecordEnd(scan);
+  PORTOLAN_ASSIGN_OR_RETURN(HostList hosts, FetchHosts(session, scan.id(), {}, {}, request.pool));
+  end.host_totals = TotalsOf(hosts.rows, hosts.dropped);
+  if (!hosts.rows.empty() && !(filter.targets.empty() && filter.vantages.empty())) {
+    PORTOLAN_ASSIGN_OR_RETURN(
+        hosts, FetchHosts(session, scan.id(), filter.targets, filter.vantages, request.pool));
+  }
+  end.hosts = std::move(hosts.rows);
 
   std::unique_ptr<FileOutput> file;
   if (!flags.output.empty()) {
@@ -201,14 +230,18 @@ absl::Status PrintResults(Context& context, Session& session, const v1::Scan& sc
     const auto renderer =
         flags.json ? MakeJsonRenderer(scan.id(), out) : MakeCsvRenderer(scan.id(), out);
     PORTOLAN_RETURN_IF_ERROR(request.Into(*renderer));
-    PORTOLAN_RETURN_IF_ERROR(renderer->Finish(ToRecordEnd(scan)));
-    if (flags.csv) context.env.notes->Print(SummaryText(ToRecordEnd(scan)));
+    PORTOLAN_RETURN_IF_ERROR(renderer->Finish(end));
+    if (flags.csv) {
+      std::string text;
+      for (const HostRow& host : end.hosts) text += HostLine(host, true) + "\n";
+      context.env.notes->Print(text + SummaryText(end));
+    }
   } else {
     TableOptions table;
     table.color = context.color && !file;
     // Local mode has one vantage, and so has a scan that named one.
     table.show_vantage = !session.is_local() && scan.spec().vantages_size() != 1;
-    PORTOLAN_RETURN_IF_ERROR(PrintTable(request, table, states, out));
+    PORTOLAN_RETURN_IF_ERROR(PrintTable(request, table, states, end, out));
   }
   return file ? file->Close() : absl::OkStatus();
 }

@@ -3,6 +3,7 @@
 
 #include "cli/convert.h"
 #include "cli/exit_code.h"
+#include "cli/hosts.h"
 #include "cli/render/text.h"
 #include "cli/scans.h"
 #include "common/base/status.h"
@@ -81,7 +82,7 @@ void AddLane(const v1::Lane& lane, std::string* out) {
   }
 }
 
-std::string Show(const v1::Scan& scan) {
+std::string Show(const v1::Scan& scan, const HostTotals& hosts) {
   std::string out;
   Field(&out, "scan", Printable(scan.id()));
   Field(&out, "name", Printable(scan.spec().name()));
@@ -110,7 +111,7 @@ std::string Show(const v1::Scan& scan) {
   for (const v1::Lane& lane : scan.lanes()) AddLane(lane, &out);
   if (scan.ledger().extra() > 0)
     out += "\nprobes beyond the plan: " + Grouped(scan.ledger().extra()) + "\n";
-  return out + "\n" + LedgerLine(ToLedger(scan.ledger())) + "\n";
+  return out + "\n" + LedgerLine(ToLedger(scan.ledger()), &hosts) + "\n" + HostNotes(hosts);
 }
 
 }  // namespace
@@ -130,7 +131,12 @@ void AddScansShow(Program& program, CLI::App* scans) {
       [flags](Context& context) -> absl::StatusOr<int> {
         PORTOLAN_ASSIGN_OR_RETURN(const auto session, context.Connect({}, false));
         PORTOLAN_ASSIGN_OR_RETURN(const v1::Scan scan, GetScan(*session, flags->id));
-        PORTOLAN_RETURN_IF_ERROR(context.Print(flags->json ? ScanJson(scan) + "\n" : Show(scan)));
+        TextPool pool;
+        PORTOLAN_ASSIGN_OR_RETURN(const HostList list,
+                                  FetchHosts(*session, scan.id(), {}, {}, pool));
+        const HostTotals hosts = TotalsOf(list.rows, list.dropped);
+        PORTOLAN_RETURN_IF_ERROR(
+            context.Print(flags->json ? ScanJson(scan, &hosts) + "\n" : Show(scan, hosts)));
         return kExitComplete;
       });
   AddScanId(app, &flags->id);

@@ -18,9 +18,11 @@ std::shared_ptr<const ScanContext> Merge(const ScanContext* old, const DesiredCo
   if (desired.space != nullptr) {
     out.space = desired.space;
     out.timing = desired.timing;
+    out.confirm_ports = desired.confirm_ports;
   } else {
     out.space = old->space;
     out.timing = old->timing;
+    out.confirm_ports = old->confirm_ports;
   }
   // An overlay only grows: an older one, in an answer that was overtaken, must not open what was
   // closed.

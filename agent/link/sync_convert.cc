@@ -40,6 +40,7 @@ absl::StatusOr<DesiredContext> ContextFromProto(const v1::ScanContext& context) 
   if (!context.has_space()) return out;
   PORTOLAN_ASSIGN_OR_RETURN(out.space, FromProto(context.space()));
   PORTOLAN_ASSIGN_OR_RETURN(out.timing, FromProto(context.timing()));
+  PORTOLAN_ASSIGN_OR_RETURN(out.confirm_ports, FromProto(context.confirm_ports(), "confirm_ports"));
   return out;
 }
 
@@ -135,6 +136,11 @@ void ToProto(const SpoolBatch& batch, v1::ReportBatch* out) {
     chunk->set_duration_ms(c.duration_ms);
     chunk->set_outcomes(c.outcomes);
     chunk->set_extra(c.extra);
+  }
+  for (const FindingReport& f : batch.findings) {
+    v1::HostReport* report = out->add_host_findings();
+    report->set_token(f.token.value);
+    ToProto(f.finding, report->mutable_finding());
   }
   for (const OpenGroup& group : batch.opens) {
     if (group.rows.empty()) continue;

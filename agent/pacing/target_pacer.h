@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "agent/pacing/host_evidence.h"
 #include "agent/pacing/pace.h"
 #include "agent/pacing/rtt_estimator.h"
 #include "agent/pacing/uplink.h"
@@ -57,6 +58,9 @@ class TargetPacer {
   // proven.
   double Loss(const Target& target, Time started, Time now);
 
+  // What the address has shown as a whole. The caller keeps it; it is forgotten with the address.
+  HostEvidence& evidence(const Target& target) { return addresses_[target.address].evidence; }
+
   // How long an attempt should wait: between `least` and `most`. By the address's own round trips;
   // else by those of its prefix, once some addresses there have answered; else by those of all.
   // Before that, and for the last try before silence is believed: `most`, so that a wrong estimate
@@ -78,6 +82,7 @@ class TargetPacer {
     uint32_t stamp = 0;
     Pace pace;
     RttEstimator rtt;
+    HostEvidence evidence;
   };
   struct Prefix {
     IpAddress key;

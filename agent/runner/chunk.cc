@@ -57,7 +57,8 @@ void Chunk::Resume(uint32_t offset) {
 bool Chunk::IsWaiting(uint32_t offset) const {
   const Symbol symbol = symbols_[offset];
   return symbol == Symbol{State::kOwed, Reason::kChunkClosed} ||
-         symbol == Symbol{State::kOwed, Reason::kLocalFailure};
+         symbol == Symbol{State::kOwed, Reason::kLocalFailure} ||
+         symbol == Symbol{State::kOwed, Reason::kHostThrottles};
 }
 
 bool Chunk::IsFull(Time now) const {
@@ -69,7 +70,7 @@ bool Chunk::IsFull(Time now) const {
 bool Chunk::IsOver(Time now) const {
   if (in_flight_ > 0) return false;
   if (now >= first_ + limits_.close_after) return true;
-  return sealed_ && (finishing_ || waiting_ == 0);
+  return sealed_ && (finishing_ || (waiting_ == 0 && expected_ == 0));
 }
 
 Time Chunk::NextChange() const {
@@ -91,6 +92,7 @@ ChunkReport Chunk::Report(Time now) {
   report.duration_ms =
       static_cast<uint32_t>(std::max<int64_t>(0, (now - first_) / std::chrono::milliseconds(1)));
   report.outcomes = EncodeOutcomes(symbols_);
+  report.extra = extra_;
   return report;
 }
 

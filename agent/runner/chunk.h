@@ -41,6 +41,13 @@ class Chunk {
   void Resume(uint32_t offset);
   bool IsWaiting(uint32_t offset) const;
 
+  // A question is asked whose answer is to be reported before the chunk: it does not end by itself
+  // until that is Met. It ends with its time all the same.
+  void Expect() { ++expected_; }
+  void Met() { --expected_; }
+  // A probe was sent for it beyond the plan.
+  void AddExtra() { ++extra_; }
+
   // Takes in nothing more.
   void Seal() { sealed_ = true; }
   // Seals it and lets waiting positions wait no longer: it ends when nothing is in flight.
@@ -77,6 +84,8 @@ class Chunk {
   std::vector<Symbol> symbols_;
   uint32_t in_flight_ = 0;
   uint32_t waiting_ = 0;
+  uint32_t expected_ = 0;
+  uint32_t extra_ = 0;
   bool sealed_ = false;
   bool finishing_ = false;
 };

@@ -22,6 +22,7 @@ void Runner::Impl::SetContext(ScanContext context) {
   std::shared_ptr<Scan>& scan = scans_[context.scan];
   if (scan == nullptr) {
     scan = std::make_shared<Scan>();
+    scan->serial = next_serial_++;
     turns_.push_back(scan);
     if (const auto share = shares_.find(context.scan); share != shares_.end())
       scan->bucket.SetRate(share->second);
@@ -60,6 +61,7 @@ void Runner::Impl::DropContext(const std::string& name) {
     if (lease->scan == scan) tokens.push_back(token);
   }
   for (Token token : tokens) Forget(token);
+  DropInquiries(*scan);
   turns_.erase(std::find(turns_.begin(), turns_.end(), scan));
   turn_left_ = 0;
 }

@@ -23,6 +23,7 @@ Time Runner::Impl::Step(Time now, WallTime wall) {
   room_ = sink_.HasRoom();
   meter_.Observe(now, counters_.begun, CanBegin(now));
   counters_.measured_rate = meter_.rate();
+  ChargeResends(now);
 
   Time want = kNever;
   uint32_t attempts = 0;
@@ -64,6 +65,17 @@ bool Runner::Impl::CanBegin(Time now) const {
   return false;
 }
 
+void Runner::Impl::ChargeResends(Time now) {
+  resends_.RunDue(now, [this](uint64_t name) {
+    Attempt* attempt = attempts_.Find(name);
+    if (attempt == nullptr) return false;
+    ++attempt->resent;
+    bucket_.Charge(1);
+    if (Scan* scan = ScanOf(*attempt)) scan->bucket.Charge(1);
+    return true;
+  });
+}
+
 Runner::Impl::Began Runner::Impl::BeginOne(const std::shared_ptr<Scan>& scan, Time now,
                                            WallTime wall, Time& want) {
   const bool retry_due = scan->retries.NextDue() <= now;
@@ -74,14 +86,18 @@ Runner::Impl::Began Runner::Impl::BeginOne(const std::shared_ptr<Scan>& scan, Ti
     return Began::kNothing;
   }
   // Retries first: they keep their chunks waiting.
-  if (retry_due && BeginRetry(*scan, now) == Began::kAttempt) return Began::kAttempt;
+  if (retry_due && BeginRetry(*scan, now, wall) == Began::kAttempt) return Began::kAttempt;
   return BeginNew(scan, now, wall, want);
 }
 
-Runner::Impl::Began Runner::Impl::BeginRetry(Scan& scan, Time now) {
+Runner::Impl::Began Runner::Impl::BeginRetry(Scan& scan, Time now, WallTime wall) {
   while (scan.retries.NextDue() <= now && free_passes_ > 0) {
     const Retry retry = scan.retries.Pop();
     --free_passes_;
+    if (retry.offset >= kInquiry) {
+      if (BeginInquiry(scan, retry, now, wall) == Began::kAttempt) return Began::kAttempt;
+      continue;
+    }
     OpenChunk* open = Named(retry.chunk);
     if (open == nullptr || open->chunk.finishing()) continue;
     Chunk& chunk = open->chunk;
@@ -102,7 +118,7 @@ Runner::Impl::Began Runner::Impl::BeginRetry(Scan& scan, Time now) {
       EndIfOver(retry.chunk, now);
       continue;
     }
-    Attempt attempt{retry, {}, false, {}};
+    Attempt attempt{retry, {}, 0, 0, false, {}};
     if (const Time may = MayProbe(scan, endpoint.address, attempt, now); may > now) {
       Retry later = retry;
       later.due = std::min(may, now + kLookAgain);
@@ -197,19 +213,22 @@ std::optional<Symbol> Runner::Impl::Refused(const Scan& scan,
 }
 
 bool Runner::Impl::Launch(Scan& scan, const ScanSpace::Endpoint& endpoint, const Attempt& attempt,
-                          Time deadline, Time now) {
+                          Time deadline, Time now, Duration hold) {
   const ProbeTiming& timing = scan.context.timing;
   Duration timeout = timing.timeout;
   if (attempt.paced) {
     const bool last = attempt.tries >= timing.retries;
     timeout = pacer_.Timeout(attempt.target, timing.min_timeout, timing.timeout, last);
   }
-  if (!engine_.Start(endpoint.address, endpoint.port, timeout, attempts_.NextName(), deadline))
+  if (!engine_.StartHolding(endpoint.address, endpoint.port, timeout, hold, attempts_.NextName(),
+                            deadline))
     return false;
   if (attempt.paced) pacer_.OnStart(attempt.target, scan.targets, now);
   Attempt started = attempt;
   started.started = now;
-  attempts_.Put(started);
+  started.port = endpoint.port;
+  const uint64_t name = attempts_.Put(started);
+  if (!scan.bucket.unlimited() || !bucket_.unlimited()) resends_.OnStart(name, now, timeout);
   scan.bucket.Take();
   bucket_.Take();
   ++counters_.attempts;

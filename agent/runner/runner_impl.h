@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/pacing/rate_meter.h"
+#include "agent/pacing/resends.h"
 #include "agent/pacing/retry_queue.h"
 #include "agent/pacing/target_pacer.h"
 #include "agent/pacing/token_bucket.h"
@@ -17,7 +18,8 @@
 namespace portolan {
 
 // runner.cc keeps contexts and leases; runner_begin.cc starts attempts, runner_outcome.cc takes
-// what becomes of them; runner_chunks.cc collects the verdicts.
+// what becomes of them; runner_chunks.cc collects the verdicts;
+// runner_inquiry.cc asks about hosts as a whole.
 class Runner::Impl {
  public:
   Impl(ProbeEngine& engine, ReportSink& sink, Scope scope, RunnerOptions options);
@@ -49,6 +51,7 @@ class Runner::Impl {
  private:
   struct Lease;
   struct Scan {
+    uint32_t serial = 0;  // never 0 once it is known
     ScanContext context;
     ChunkLimits limits;
     TargetLimits targets;
@@ -70,10 +73,31 @@ class Runner::Impl {
   // An attempt in flight. Its name is the engine's cookie.
   struct Attempt : Tried {
     Time started{};
+    uint16_t port = 0;
+    uint8_t resent = 0;  // SYNs of the kernel's own that have been charged already
     bool paced = false;
     TargetPacer::Target target;  // where it is paced
   };
   enum class Began { kAttempt, kNothing };
+  // A question about a host, asked with attempts that are of no position: their `chunk` is the
+  // question's name, their `offset` kInquiry and the place among its ports.
+  static constexpr uint32_t kInquiry = 0xFFFFFF00;
+  static constexpr size_t kMaxInquiries = 4096;
+  struct Inquiry {
+    enum class Kind : uint8_t { kConfirm, kSentinel };
+    struct Waiting {
+      uint64_t chunk;
+      uint32_t offset;
+    };
+    Kind kind = Kind::kConfirm;
+    std::shared_ptr<Scan> scan;
+    uint64_t chunk = 0;  // whose lease pays for it; kConfirm: which expects the answer
+    IpAddress address;
+    std::vector<uint16_t> ports;
+    std::vector<ConfirmedPort> confirmed;  // those that were open
+    std::vector<Waiting> waiting;          // positions whose silence is doubted
+  };
+  enum class Answer { kAnswered, kSilent, kUnknown };  // kConfirm: all open, not all, not known
 
   // runner.cc
   Lease* Find(Token token);
@@ -81,16 +105,17 @@ class Runner::Impl {
 
   // runner_begin.cc
   bool CanBegin(Time now) const;
+  void ChargeResends(Time now);
   // Starts one attempt of this scan if it may; else lowers `want` to when it may.
   Began BeginOne(const std::shared_ptr<Scan>& scan, Time now, WallTime wall, Time& want);
-  Began BeginRetry(Scan& scan, Time now);
+  Began BeginRetry(Scan& scan, Time now, WallTime wall);
   Began BeginNew(const std::shared_ptr<Scan>& scan, Time now, WallTime wall, Time& want);
   // When this address may be sent something; looks it up for the attempt.
   Time MayProbe(const Scan& scan, const IpAddress& address, Attempt& attempt, Time now);
   // Nullopt: may be probed. Else what its position gets without a probe.
   std::optional<Symbol> Refused(const Scan& scan, const ScanSpace::Endpoint& endpoint) const;
   bool Launch(Scan& scan, const ScanSpace::Endpoint& endpoint, const Attempt& attempt,
-              Time deadline, Time now);
+              Time deadline, Time now, Duration hold = Duration::zero());
 
   // runner_outcome.cc
   // What the outcome says about pace and limits, whatever becomes of its position.
@@ -98,7 +123,7 @@ class Runner::Impl {
   void TakeVerdict(OpenChunk& open, const Attempt& attempt, const ProbeOutcome& outcome, Time now,
                    WallTime wall);
   // After silence: false when it is to be believed.
-  bool TryAgain(OpenChunk& open, const Attempt& attempt, Time now);
+  bool TryAgain(OpenChunk& open, const Attempt& attempt, Time now, WallTime wall);
   void TryAfterFailure(OpenChunk& open, const Attempt& attempt, Time now);
   void TryLater(OpenChunk& open, const Tried& tried, Reason cause, Duration delay, Time now);
   void Brake(Time now);
@@ -112,6 +137,30 @@ class Runner::Impl {
   void End(uint64_t name, Time now);
   void Count(const std::vector<Symbol>& symbols);
   void CheckChunks(Time now);
+
+  // runner_inquiry.cc
+  // Null: its chunk or its question has ended.
+  Scan* ScanOf(const Attempt& attempt);
+  // Null: it is not known, and there is no place for it now. Good until the pacer is asked again.
+  HostEvidence* EvidenceOf(const IpAddress& address);
+  // After an open port: asks whether the host answers everywhere, when that is due.
+  void MaybeConfirm(uint64_t name, OpenChunk& open, const Attempt& attempt, Time now);
+  // Silence that would be believed: false when it may be. Else the position waits or has got
+  // another verdict.
+  bool Doubt(uint64_t name, OpenChunk& open, const Attempt& attempt, Time now, WallTime wall);
+  // The host stopped answering before this position could be known.
+  void DecideStopped(OpenChunk& open, uint32_t offset, HostEvidence& evidence, Time now,
+                     WallTime wall);
+  // Of its positions; as often as silence is doubted (silence.h).
+  bool IsLastGrant(const OpenChunk& open) const;
+  OpenChunk* HomeOf(Inquiry& inquiry, Time now);
+  Began BeginInquiry(Scan& scan, const Retry& retry, Time now, WallTime wall);
+  void OnInquiryOutcome(const Attempt& attempt, const ProbeOutcome& outcome, Time now,
+                        WallTime wall);
+  void EndInquiry(uint64_t name, Answer answer, Time silent_from, Time now, WallTime wall);
+  void TellEverywhere(const Inquiry& inquiry, OpenChunk& open, const HostEvidence& evidence,
+                      WallTime wall);
+  void DropInquiries(const Scan& scan);
 
   ProbeEngine& engine_;
   ReportSink& sink_;
@@ -129,6 +178,9 @@ class Runner::Impl {
   Time next_check_ = kNever;  // of the chunks
 
   Slots<Attempt> attempts_;
+  Slots<Inquiry> inquiries_;
+  uint32_t next_serial_ = 1;
+  Resends resends_;  // of the attempts that were started under a limit
 
   TokenBucket bucket_;
   std::vector<std::shared_ptr<Scan>> turns_;  // scans take turns

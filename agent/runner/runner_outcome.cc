@@ -27,6 +27,7 @@ bool MeetsAnyTarget(int error) {
 
 void Runner::Impl::OnOutcome(const ProbeOutcome& outcome, Time now, WallTime wall) {
   const Attempt attempt = attempts_.Take(outcome.cookie);
+  if (attempt.offset >= kInquiry) return OnInquiryOutcome(attempt, outcome, now, wall);
   OpenChunk* open = Named(attempt.chunk);
   Account(attempt, open == nullptr ? nullptr : open->scan.get(), outcome, now);
   if (open == nullptr) return;  // the engine was so late that its chunk has ended without it
@@ -37,20 +38,32 @@ void Runner::Impl::OnOutcome(const ProbeOutcome& outcome, Time now, WallTime wal
 void Runner::Impl::Account(const Attempt& attempt, Scan* scan, const ProbeOutcome& outcome,
                            Time now) {
   const bool answered = outcome.state == State::kOpen || outcome.state == State::kClosed;
-  if (attempt.paced && !answered) pacer_.OnNothing(attempt.target);
+  if (attempt.paced && !answered) {
+    pacer_.OnNothing(attempt.target);
+    if (outcome.reason == Reason::kNoResponse) pacer_.evidence(attempt.target).OnSilence();
+  }
   if (attempt.paced && answered) {
     const bool first_try = attempt.tries == 0;
     pacer_.OnAnswer(attempt.target,
                     {outcome.rtt, KernelRetransmits(outcome.rtt) == 0, first_try,
                      first_try ? attempt.started : attempt.silent},
                     now);
+    HostEvidence& evidence = pacer_.evidence(attempt.target);
+    const Inquiry* inquiry = attempt.offset >= kInquiry ? inquiries_.Find(attempt.chunk) : nullptr;
+    const bool of_scan = inquiry == nullptr || inquiry->kind == Inquiry::Kind::kSentinel;
+    if (scan != nullptr && of_scan) {
+      evidence.OnAnswer(attempt.port, scan->serial, now);
+    } else {
+      evidence.OnOtherAnswer(now);
+    }
   }
   const Duration took = outcome.rtt > Duration::zero() ? outcome.rtt : now - attempt.started;
   if (const uint32_t again = outcome.state == State::kOwed ? 0 : KernelRetransmits(took);
       again > 0) {
     counters_.syns += again;
-    bucket_.Charge(again);
-    if (scan != nullptr) scan->bucket.Charge(again);
+    const uint32_t owing = again - std::min<uint32_t>(again, attempt.resent);
+    bucket_.Charge(owing);
+    if (scan != nullptr) scan->bucket.Charge(owing);
   }
   if (outcome.state != State::kOwed) {
     brake_ = Duration::zero();
@@ -63,8 +76,10 @@ void Runner::Impl::Account(const Attempt& attempt, Scan* scan, const ProbeOutcom
 void Runner::Impl::TakeVerdict(OpenChunk& open, const Attempt& attempt, const ProbeOutcome& outcome,
                                Time now, WallTime wall) {
   if (outcome.reason == Reason::kLocalFailure) return TryAfterFailure(open, attempt, now);
-  if (outcome.reason == Reason::kNoResponse && TryAgain(open, attempt, now)) return;
+  if (outcome.reason == Reason::kNoResponse && TryAgain(open, attempt, now, wall)) return;
   open.chunk.Decide(attempt.offset, {outcome.state, outcome.reason});
+  if (attempt.paced && outcome.state != State::kOwed)
+    pacer_.evidence(attempt.target).OnVerdict(outcome.state == State::kOpen);
   if (outcome.state != State::kOpen) return;
   OpenReport report;
   report.token = open.chunk.token();
@@ -75,9 +90,10 @@ void Runner::Impl::TakeVerdict(OpenChunk& open, const Attempt& attempt, const Pr
   report.row.when = wall;
   report.row.source = outcome.source;
   sink_.PutOpen(report);
+  if (attempt.paced) MaybeConfirm(attempt.chunk, open, attempt, now);
 }
 
-bool Runner::Impl::TryAgain(OpenChunk& open, const Attempt& attempt, Time now) {
+bool Runner::Impl::TryAgain(OpenChunk& open, const Attempt& attempt, Time now, WallTime wall) {
   const ProbeTiming& timing = open.scan->context.timing;
   const double loss = attempt.paced ? pacer_.Loss(attempt.target, attempt.started, now) : 0;
   Tried next = attempt;
@@ -88,7 +104,7 @@ bool Runner::Impl::TryAgain(OpenChunk& open, const Attempt& attempt, Time now) {
   const uint32_t grants = open.lease == nullptr ? 0 : open.lease->walk.lease().attempt - 1;
   if (attempt.tries >= timing.retries &&
       Silence::IsBelieved(next.certainty, timing.retries, grants)) {
-    return false;
+    return Doubt(attempt.chunk, open, attempt, now, wall);
   }
   TryLater(open, next, Reason::kChunkClosed, timing.retry_delay, now);
   return true;

@@ -13,6 +13,11 @@ namespace {
 constexpr size_t kOpenBytes = sizeof(Token) + sizeof(OpenRow);
 size_t BytesOf(const ChunkReport& chunk) { return sizeof(ChunkReport) + chunk.outcomes.size(); }
 
+size_t BytesOf(const FindingReport& report) {
+  return sizeof(FindingReport) + report.finding.confirmed.size() * 2 * sizeof(ConfirmedPort);
+}
+constexpr size_t kMostFindings = 1'000;  // in a batch; the coordinator takes 4,096
+
 // One open port a row, in columns by lease and source.
 std::vector<OpenGroup> GroupOpens(std::vector<std::pair<Token, OpenRow>> opens) {
   std::sort(opens.begin(), opens.end(), [](const auto& a, const auto& b) {
@@ -62,6 +67,20 @@ void Spool::PutChunk(ChunkReport chunk) {
   if (full) changed_.NotifyOne();
 }
 
+void Spool::PutFinding(const FindingReport& finding) {
+  bool full;
+  {
+    MutexLock lock(mu_);
+    const size_t bytes = BytesOf(finding);
+    if (waiting_bytes_ == 0) waiting_since_ = clock_.Now();
+    full = waiting_bytes_ == 0 || waiting_bytes_ + bytes >= options_.batch_bytes;
+    waiting_bytes_ += bytes;
+    Count(finding.token, 1);
+    findings_.push_back(finding);
+  }
+  if (full) changed_.NotifyOne();
+}
+
 bool Spool::HasRoom() const {
   MutexLock lock(mu_);
   return waiting_bytes_ + kept_bytes_ <= options_.limit_bytes / 4 * 3;
@@ -104,16 +123,21 @@ std::shared_ptr<const SpoolBatch> Spool::NextBatch(Duration wait) {
 std::shared_ptr<SpoolBatch> Spool::Cut() {
   auto batch = std::make_shared<SpoolBatch>();
   batch->seq = next_seq_++;
-  // All open ports that fit go first, so that none comes after its chunk.
+  // All findings and open ports that fit go first, so that none comes after its chunk.
+  while (!findings_.empty() && batch->findings.size() < kMostFindings) {
+    batch->bytes += BytesOf(findings_.front());
+    batch->findings.push_back(std::move(findings_.front()));
+    findings_.pop_front();
+  }
   const size_t opens =
       std::min(opens_.size(), std::max<size_t>(1, options_.batch_bytes / kOpenBytes));
-  const bool all_opens = opens == opens_.size();
+  const bool all_before = opens == opens_.size() && findings_.empty();
   std::vector<std::pair<Token, OpenRow>> rows(opens_.begin(),
                                               opens_.begin() + static_cast<std::ptrdiff_t>(opens));
   opens_.erase(opens_.begin(), opens_.begin() + static_cast<std::ptrdiff_t>(opens));
-  batch->bytes = opens * kOpenBytes;
+  batch->bytes += opens * kOpenBytes;
   batch->opens = GroupOpens(std::move(rows));
-  while (all_opens && !chunks_.empty()) {
+  while (all_before && !chunks_.empty()) {
     const size_t bytes = BytesOf(chunks_.front());
     if (batch->bytes > 0 && batch->bytes + bytes > options_.batch_bytes) break;
     batch->bytes += bytes;
@@ -159,8 +183,13 @@ void Spool::Drop(Token token) {
     bytes += BytesOf(chunk);
     return true;
   });
+  const size_t findings = std::erase_if(findings_, [token, &bytes](const FindingReport& finding) {
+    if (finding.token != token) return false;
+    bytes += BytesOf(finding);
+    return true;
+  });
   waiting_bytes_ -= bytes;
-  Count(token, -static_cast<int64_t>(opens + chunks));
+  Count(token, -static_cast<int64_t>(opens + chunks + findings));
   if (waiting_bytes_ == 0) waiting_since_ = kNever;
 }
 
@@ -191,7 +220,7 @@ SpoolStats Spool::Stats() const {
   SpoolStats stats = stats_;
   stats.bytes = waiting_bytes_ + kept_bytes_;
   stats.limit_bytes = options_.limit_bytes;
-  stats.waiting_reports = opens_.size() + chunks_.size();
+  stats.waiting_reports = opens_.size() + chunks_.size() + findings_.size();
   stats.unacked_batches = sent_.size() + again_.size();
   Time oldest = waiting_since_;
   if (!sent_.empty()) oldest = std::min(oldest, sent_.front().oldest);
@@ -205,6 +234,7 @@ void Spool::Release(const SpoolBatch& batch) {
   for (const OpenGroup& group : batch.opens)
     Count(group.token, -static_cast<int64_t>(group.rows.size()));
   for (const ChunkReport& chunk : batch.chunks) Count(chunk.token, -1);
+  for (const FindingReport& finding : batch.findings) Count(finding.token, -1);
 }
 
 void Spool::Count(Token token, int64_t reports) {

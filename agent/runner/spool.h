@@ -25,6 +25,7 @@ struct SpoolBatch {
   uint64_t seq = 0;  // of this stream: 1, 2, 3, ...
   std::vector<OpenGroup> opens;
   std::vector<ChunkReport> chunks;
+  std::vector<FindingReport> findings;
   size_t bytes = 0;  // estimate of its encoded size
 };
 
@@ -38,7 +39,7 @@ struct SpoolOptions {
 struct SpoolStats {
   size_t bytes = 0;  // waiting, and sent but not acknowledged
   size_t limit_bytes = 0;
-  uint64_t waiting_reports = 0;  // opens and chunks not yet handed out
+  uint64_t waiting_reports = 0;  // opens, chunks and findings not yet handed out
   uint64_t unacked_batches = 0;
   uint64_t acked_batches = 0;
   uint64_t opens = 0;  // ever put
@@ -50,13 +51,14 @@ struct SpoolStats {
 // takes batches and acknowledges. Thread-safe. Bounded: above three quarters of the limit HasRoom
 // is false and the runners start nothing more; the last quarter is for what is in flight then.
 // Nothing is ever dropped, but for tokens that the coordinator refused. An open port is in the same
-// batch as its chunk or in an earlier one.
+// batch as its chunk or in an earlier one, and so is a finding about a host.
 class Spool final : public ReportSink {
  public:
   Spool(const SpoolOptions& options, const Clock& clock);
 
   void PutOpen(const OpenReport& open) override;
   void PutChunk(ChunkReport chunk) override;
+  void PutFinding(const FindingReport& finding) override;
   bool HasRoom() const override;
 
   // The next batch of this stream, waiting up to `wait` for one to be full or old enough. Null:
@@ -96,6 +98,7 @@ class Spool final : public ReportSink {
   CondVar changed_;
   std::deque<std::pair<Token, OpenRow>> opens_ GUARDED_BY(mu_);  // waiting
   std::deque<ChunkReport> chunks_ GUARDED_BY(mu_);               // waiting
+  std::deque<FindingReport> findings_ GUARDED_BY(mu_);           // waiting
   size_t waiting_bytes_ GUARDED_BY(mu_) = 0;
   Time waiting_since_ GUARDED_BY(mu_) = kNever;
   std::deque<Sent> sent_ GUARDED_BY(mu_);   // handed out, oldest first

@@ -8,6 +8,7 @@
 #include "common/base/interval_set.h"
 #include "common/base/strong_id.h"
 #include "common/base/time.h"
+#include "common/scan/host_finding.h"
 #include "common/scan/observation.h"
 #include "common/scan/scan_space.h"
 #include "common/scan/scan_spec.h"
@@ -23,6 +24,7 @@ struct ScanContext {
   std::shared_ptr<const ScanSpace> space;
   ProbeTiming timing;
   std::shared_ptr<const DenyOverlay> overlay;  // never null
+  PortSet confirm_ports;  // may be probed on each address, to confirm that it answers everywhere
 };
 
 struct AgentLease {
@@ -58,12 +60,19 @@ struct OpenReport {
   OpenRow row;
 };
 
+struct FindingReport {
+  Token token;
+  HostFinding finding;
+};
+
 // Where the runner puts what it saw: the spool. Called on the runner's thread; must not block.
 class ReportSink {
  public:
   virtual ~ReportSink() = default;
   virtual void PutOpen(const OpenReport& open) = 0;
   virtual void PutChunk(ChunkReport chunk) = 0;
+  // Before the last chunk of its lease.
+  virtual void PutFinding(const FindingReport& finding) = 0;
   // False: the spool is nearly full; start no more probes until it is true again. What is in flight
   // still fits.
   virtual bool HasRoom() const = 0;

@@ -33,9 +33,12 @@ class JsonRenderer : public ResultRenderer {
         .TextOrNull("service", ServiceName(row.port))
         .Text("agent", row.agent);
     o.TextOrNull("source_ip", row.source ? row.source->ToString() : "");
+    if (row.host_finding) o.Text("host_finding", HostFindingName(*row.host_finding));
     return out_.Write(o.Done() + "\n");
   }
   absl::Status Finish(const ScanRecordEnd& end) override {
+    for (const HostRow& host : end.hosts)
+      PORTOLAN_RETURN_IF_ERROR(out_.Write(HostJson(host, scan_id_) + "\n"));
     return out_.Write(SummaryJson(end) + "\n");
   }
 
@@ -62,11 +65,12 @@ class CsvRenderer : public ResultRenderer {
   absl::Status Add(const ResultRow& row) override {
     PORTOLAN_RETURN_IF_ERROR(Header());
     return out_.Write(
-        fmt::format("{},{},{},{},{},tcp,{},{},{},{},{},{},{}\n", scan_id_, CsvField(row.vantage),
+        fmt::format("{},{},{},{},{},tcp,{},{},{},{},{},{},{},{}\n", scan_id_, CsvField(row.vantage),
                     row.ip.ToString(), CsvField(row.name), row.port, StateName(row.state),
                     CsvField(row.reason), row.rtt_us ? fmt::format("{}", *row.rtt_us / 1e3) : "",
                     row.when == WallTime() ? "" : Rfc3339(row.when), ServiceName(row.port),
-                    CsvField(row.agent), row.source ? row.source->ToString() : ""));
+                    CsvField(row.agent), row.source ? row.source->ToString() : "",
+                    row.host_finding ? HostFindingName(*row.host_finding) : ""));
   }
   absl::Status Finish(const ScanRecordEnd&) override { return Header(); }
 
@@ -75,7 +79,7 @@ class CsvRenderer : public ResultRenderer {
     if (std::exchange(has_header_, true)) return absl::OkStatus();
     return out_.Write(
         "scan_id,vantage,ip,name,port,protocol,state,reason,rtt_ms,timestamp,service,agent,source_"
-        "ip\n");
+        "ip,host_finding\n");
   }
 
   const std::string scan_id_;

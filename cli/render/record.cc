@@ -20,7 +20,7 @@ std::string_view NotProbedCause(size_t i) {
   return kNames[i];
 }
 
-std::string LedgerLine(const LedgerRecord& ledger) {
+std::string LedgerLine(const LedgerRecord& ledger, const HostTotals* hosts) {
   const Ledger& c = ledger.counts;
   std::string causes;
   for (size_t i = 0; i < kNotProbedCauses; ++i) {
@@ -28,10 +28,12 @@ std::string LedgerLine(const LedgerRecord& ledger) {
     causes += fmt::format("{}{} {}", causes.empty() ? "" : ", ", NotProbedCause(i),
                           Grouped(c.not_probed[i]));
   }
-  std::string line =
-      fmt::format("planned {} = open {} + closed {} + filtered {} + unreachable {} + not probed {}",
-                  Grouped(ledger.planned), Grouped(c.open), Grouped(c.closed), Grouped(c.filtered),
-                  Grouped(c.unreachable), Grouped(c.NotProbed()));
+  std::string everywhere = hosts != nullptr ? EverywhereText(*hosts) : "";
+  if (!everywhere.empty()) everywhere = " (of which " + everywhere + ")";
+  std::string line = fmt::format(
+      "planned {} = open {}{} + closed {} + filtered {} + unreachable {} + not probed {}",
+      Grouped(ledger.planned), Grouped(c.open), everywhere, Grouped(c.closed), Grouped(c.filtered),
+      Grouped(c.unreachable), Grouped(c.NotProbed()));
   if (!causes.empty()) line += " (" + causes + ")";
   if (ledger.ToDo() > 0) line += " + to do " + Grouped(ledger.ToDo());
   return line;
@@ -80,6 +82,7 @@ std::string SummaryJson(const ScanRecordEnd& end) {
                AddLedger(lane.ledger, o);
                return o.Done();
              }));
+  if (end.host_totals) object.Raw("hosts", HostTotalsJson(*end.host_totals));
   return object.Done();
 }
 
@@ -93,14 +96,16 @@ std::string SummaryText(const ScanRecordEnd& end) {
   }
   out += "\n";
   if (!end.status_message.empty()) out += "  " + Printable(end.status_message) + "\n";
-  if (end.lanes.size() < 2) return out + LedgerLine(end.total) + "\n";
+  const HostTotals* hosts = end.host_totals ? &*end.host_totals : nullptr;
+  const std::string notes = hosts != nullptr ? HostNotes(*hosts) : "";
+  if (end.lanes.size() < 2) return out + LedgerLine(end.total, hosts) + "\n" + notes;
   size_t width = 5;
   for (const LaneLedger& lane : end.lanes)
     width = std::max(width, DisplayWidth(Printable(lane.vantage)));
   for (const LaneLedger& lane : end.lanes) {
     out += PadRight(Printable(lane.vantage), width) + "  " + LedgerLine(lane.ledger) + "\n";
   }
-  return out + PadRight("total", width) + "  " + LedgerLine(end.total) + "\n";
+  return out + PadRight("total", width) + "  " + LedgerLine(end.total, hosts) + "\n" + notes;
 }
 
 }  // namespace portolan

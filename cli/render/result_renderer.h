@@ -20,12 +20,14 @@ class ResultRenderer {
   virtual absl::Status Finish(const ScanRecordEnd& end) = 0;
 };
 
-// A line an observation: {"type":"observation", ...}; at the end {"type":"summary", ...}. Holds
-// nothing back.
+// A line an observation: {"type":"observation", ...}; then a line a finding about a host:
+// {"type":"host-finding", ...}; at the end {"type":"summary", ...}. Holds nothing back.
 std::unique_ptr<ResultRenderer> MakeJsonRenderer(std::string scan_id, Output& out);
 
-// RFC 4180 with a header line and \n ends of line; empty where a value is not known. The ledger is
-// not part of it (a reader expects rows of one kind): the caller shows it elsewhere.
+// RFC 4180 with a header line and \n ends of line; empty where a value is not known. The ledger and
+// the findings about hosts are not part of it (a reader expects rows of one kind), but for the
+// column that marks the open ports of hosts that answer everywhere: the caller shows them
+// elsewhere.
 std::unique_ptr<ResultRenderer> MakeCsvRenderer(std::string scan_id, Output& out);
 
 struct TableOptions {
@@ -35,7 +37,8 @@ struct TableOptions {
   // Rows that are held back to find out how wide the columns must be.
   size_t width_sample = 2000;
 };
-// For people: grouped by address as rows come, one line a port; ends with the ledger.
+// For people: grouped by address as rows come, one line a port; then a line each finding about a
+// host; ends with the ledger.
 std::unique_ptr<ResultRenderer> MakeTableRenderer(const TableOptions& options, Output& out);
 
 // ---- each-vantage scans: a column a vantage ----

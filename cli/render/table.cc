@@ -20,6 +20,22 @@ std::string Heading(const IpAddress& ip, std::string_view name) {
 
 void TrimRight(std::string& line) { line.erase(line.find_last_not_of(' ') + 1); }
 
+// `any`: something was written before.
+absl::Status WriteHosts(const ScanRecordEnd& end, const TableOptions& options, bool& any,
+                        Output& out) {
+  for (const HostRow& host : end.hosts) {
+    std::string text = HostLine(host, options.show_vantage || end.lanes.size() > 1);
+    if (options.color) {
+      const size_t address = text.find("  ");
+      text = Paint(true, Ink::kBold, text.substr(0, address)) + text.substr(address);
+    }
+    if (&host == &end.hosts.front() && any) text = "\n" + text;
+    PORTOLAN_RETURN_IF_ERROR(out.Write(text + "\n"));
+    any = true;
+  }
+  return absl::OkStatus();
+}
+
 class TableRenderer : public ResultRenderer {
  public:
   TableRenderer(const TableOptions& options, Output& out) : options_(options), out_(out) {}
@@ -32,6 +48,7 @@ class TableRenderer : public ResultRenderer {
 
   absl::Status Finish(const ScanRecordEnd& end) override {
     PORTOLAN_RETURN_IF_ERROR(Flush());
+    PORTOLAN_RETURN_IF_ERROR(WriteHosts(end, options_, any_, out_));
     return out_.Write((any_ ? "\n" : "") + SummaryText(end));
   }
 
@@ -173,6 +190,7 @@ absl::Status VantageTable::Write(const PortRow& row) {
 
 absl::Status VantageTable::Finish(const ScanRecordEnd& end) {
   PORTOLAN_RETURN_IF_ERROR(Flush());
+  PORTOLAN_RETURN_IF_ERROR(WriteHosts(end, options_, any_, out_));
   std::string text = any_ ? "\n" : "";
   if (any_differs_) text += "* the vantages differ\n";
   if (any_unknown_) text += "- not observed from there\n";

@@ -29,15 +29,9 @@ absl::StatusOr<Block> BlockFromProto(const v1::Block& in, int number) {
     PORTOLAN_ASSIGN_OR_RETURN(IpRange r, RangeFromProto(range, number));
     addresses.push_back(r);
   }
-  std::vector<PortRange> ports;
-  for (const v1::PortRange& range : in.ports()) {
-    if (range.last() > 65535 || range.first() > range.last()) {
-      return InvalidArgument("space.blocks[{}].ports: {}-{} is no range of ports", number,
-                             range.first(), range.last());
-    }
-    ports.push_back({static_cast<uint16_t>(range.first()), static_cast<uint16_t>(range.last())});
-  }
-  return Block{IpSet::Of(std::move(addresses)), PortSet::Of(std::move(ports))};
+  PORTOLAN_ASSIGN_OR_RETURN(PortSet ports,
+                            FromProto(in.ports(), fmt::format("space.blocks[{}].ports", number)));
+  return Block{IpSet::Of(std::move(addresses)), std::move(ports)};
 }
 
 }  // namespace
@@ -51,11 +45,7 @@ void ToProto(const std::vector<Block>& blocks, uint64_t seed, v1::ScanSpace* out
       r->set_first(range.first.ToBytes());
       r->set_last(range.last.ToBytes());
     }
-    for (const PortRange& range : block.ports.ranges()) {
-      v1::PortRange* r = b->add_ports();
-      r->set_first(range.first);
-      r->set_last(range.last);
-    }
+    ToProto(block.ports, b->mutable_ports());
   }
   out->set_seed(seed);
   out->set_permutation_version(Permutation::kVersion);
@@ -207,6 +197,83 @@ v1::PortState ToProto(State state) {
       break;
   }
   return v1::PORT_STATE_UNSPECIFIED;
+}
+
+void ToProto(const PortSet& ports, google::protobuf::RepeatedPtrField<v1::PortRange>* out) {
+  for (const PortRange& range : ports.ranges()) {
+    v1::PortRange* r = out->Add();
+    r->set_first(range.first);
+    r->set_last(range.last);
+  }
+}
+
+absl::StatusOr<PortSet> FromProto(const google::protobuf::RepeatedPtrField<v1::PortRange>& ports,
+                                  std::string_view field) {
+  if (ports.size() > 65'536) return InvalidArgument("{}: {} ranges", field, ports.size());
+  std::vector<PortRange> out;
+  for (const v1::PortRange& range : ports) {
+    if (range.last() > 65535 || range.first() > range.last()) {
+      return InvalidArgument("{}: {}-{} is no range of ports", field, range.first(), range.last());
+    }
+    out.push_back({static_cast<uint16_t>(range.first()), static_cast<uint16_t>(range.last())});
+  }
+  return PortSet::Of(std::move(out));
+}
+
+absl::StatusOr<WallTime> TimeFromProto(std::string_view field, int64_t unix_us) {
+  constexpr int64_t kLatest = int64_t{253'402'300'800} * 1'000'000;  // the year 10000
+  if (unix_us < 0 || unix_us > kLatest)
+    return InvalidArgument("{} {}: not a time between 1970 and 9999", field, unix_us);
+  return FromUnixMicros(unix_us);
+}
+
+void ToProto(const HostFinding& finding, v1::HostFinding* out) {
+  out->set_kind(static_cast<v1::HostFindingKind>(finding.kind));  // the numbers are the same
+  out->set_address(finding.address.ToBytes());
+  out->set_unix_us(ToUnixMicros(finding.when));
+  out->set_opens(finding.opens);
+  out->set_outcomes(finding.outcomes);
+  for (const ConfirmedPort& c : finding.confirmed) {
+    v1::ConfirmedPort* p = out->add_confirmed();
+    p->set_port(c.port);
+    p->set_held(static_cast<v1::Held>(c.held));
+  }
+  if (finding.sentinel.has_value()) out->set_sentinel_port(*finding.sentinel);
+  out->set_since_unix_us(ToUnixMicros(finding.since));
+  out->set_silences(finding.silences);
+}
+
+absl::StatusOr<HostFinding> FromProto(const v1::HostFinding& in) {
+  HostFinding out;
+  // Enums of proto3 are open: any number may come.
+  if (in.kind() < 0 || in.kind() > 255)
+    return InvalidArgument("kind {}: unknown", static_cast<int>(in.kind()));
+  out.kind = static_cast<HostFindingKind>(in.kind());
+  absl::StatusOr<IpAddress> address = IpAddress::FromBytes(in.address());
+  if (!address.ok())
+    return InvalidArgument("address: {} bytes; an address has 4 or 16", in.address().size());
+  out.address = *address;
+  PORTOLAN_ASSIGN_OR_RETURN(out.when, TimeFromProto("unix_us", in.unix_us()));
+  PORTOLAN_ASSIGN_OR_RETURN(out.since, TimeFromProto("since_unix_us", in.since_unix_us()));
+  out.opens = in.opens();
+  out.outcomes = in.outcomes();
+  out.silences = in.silences();
+  if (static_cast<size_t>(in.confirmed_size()) > HostFinding::kMaxConfirmed) {
+    return InvalidArgument("confirmed: {} ports; at most {} are allowed", in.confirmed_size(),
+                           HostFinding::kMaxConfirmed);
+  }
+  for (const v1::ConfirmedPort& c : in.confirmed()) {
+    if (c.port() > 65535 || c.held() < 0 || c.held() > 255)
+      return InvalidArgument("confirmed: port {} held {}", c.port(), static_cast<int>(c.held()));
+    out.confirmed.push_back({static_cast<uint16_t>(c.port()), static_cast<Held>(c.held())});
+  }
+  if (in.has_sentinel_port()) {
+    if (in.sentinel_port() > 65535)
+      return InvalidArgument("sentinel_port {}: not a port", in.sentinel_port());
+    out.sentinel = static_cast<uint16_t>(in.sentinel_port());
+  }
+  PORTOLAN_RETURN_IF_ERROR(CheckHostFinding(out));
+  return out;
 }
 
 }  // namespace portolan

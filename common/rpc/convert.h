@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/base/interval_set.h"
+#include "common/scan/host_finding.h"
 #include "common/scan/observation.h"
 #include "common/scan/scan_space.h"
 #include "common/scan/scan_spec.h"
@@ -31,5 +32,17 @@ absl::StatusOr<IntervalSet> FromProto(
     size_t max_ranges);
 
 v1::PortState ToProto(State state);
+
+void ToProto(const HostFinding& finding, v1::HostFinding* out);
+absl::StatusOr<HostFinding> FromProto(const v1::HostFinding& finding);
+
+void ToProto(const PortSet& ports, google::protobuf::RepeatedPtrField<v1::PortRange>* out);
+// InvalidArgument naming `field`: no range of ports, or more than 65,536 of them.
+absl::StatusOr<PortSet> FromProto(const google::protobuf::RepeatedPtrField<v1::PortRange>& ports,
+                                  std::string_view field);
+
+// Microseconds since the epoch; InvalidArgument naming `field` for what is before 1970 or after
+// 9999.
+absl::StatusOr<WallTime> TimeFromProto(std::string_view field, int64_t unix_us);
 
 }  // namespace portolan

@@ -34,6 +34,7 @@ constexpr ReasonEntry kReasons[] = {
     {Reason::kAdminProhibited, State::kFiltered, "admin-prohibited"},
     {Reason::kPortUnreachable, State::kFiltered, "port-unreach"},
     {Reason::kProtoUnreachable, State::kFiltered, "proto-unreach"},
+    {Reason::kThrottled, State::kFiltered, "throttled"},
     {Reason::kHostUnreachable, State::kUnreachable, "host-unreach"},
     {Reason::kNetUnreachable, State::kUnreachable, "net-unreach"},
     {Reason::kTtlExceeded, State::kUnreachable, "ttl-exceeded"},
@@ -44,7 +45,7 @@ constexpr ReasonEntry kReasons[] = {
     {Reason::kCancelled, State::kNotProbed, "cancelled"},
     {Reason::kLocalFailure, State::kOwed, "local-failure"},
     {Reason::kChunkClosed, State::kOwed, "chunk-closed"},
-    {Reason::kThrottled, State::kOwed, "throttled"},
+    {Reason::kHostThrottles, State::kOwed, "host-throttles"},
     {Reason::kRefusedByScope, State::kOwed, "refused-by-scope"},
 };
 

@@ -34,6 +34,7 @@ enum class Reason : uint8_t {
   kAdminProhibited = 21,   // ICMP 3/9, 3/10, 3/13; ICMPv6 1/1, 1/5, 1/6
   kPortUnreachable = 22,   // ICMP 3/3, ICMPv6 1/4: a firewall's reject
   kProtoUnreachable = 23,  // ICMP 3/2
+  kThrottled = 24,  // silent, and the host had stopped answering ports that it answered before
   // unreachable
   kHostUnreachable = 30,
   kNetUnreachable = 31,
@@ -47,7 +48,7 @@ enum class Reason : uint8_t {
   // owed: the cause
   kLocalFailure = 50,    // EMFILE, EADDRNOTAVAIL, ENOBUFS, ...: ours, never a port's state
   kChunkClosed = 51,     // still in flight, or due a retry, when its chunk had to close
-  kThrottled = 52,       // the target stopped answering ports that it answered before
+  kHostThrottles = 52,   // the host stopped answering ports that it answered before: ask it later
   kRefusedByScope = 53,  // outside this agent's own scope: to be offered to another agent
 };
 

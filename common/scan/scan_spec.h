@@ -58,6 +58,9 @@ struct ScanSpec {
   Priority priority = Priority::kNormal;
   double max_rate = 0;  // probes/s over all agents and lanes; 0 = no limit of the scan's own
   ProbeTiming timing;
+  // High ports that may be probed on every address of the space, to confirm that a host answers
+  // everywhere (host_finding.h). Empty: none may.
+  PortSet confirm_ports;
   uint32_t max_attempts = 5;  // grants of a position that ended without a verdict, 1 to 100
   Duration lane_timeout = std::chrono::minutes(10);  // a lane without any agent for this long ends
   Duration retention = std::chrono::hours(24 * 30);  // after its end

@@ -97,6 +97,7 @@ class Control {
     std::vector<std::string> targets;  // expressions without names, or names that the scan resolved
     std::string ports;
     std::vector<std::string> vantages;
+    bool without_everywhere_open = false;
     size_t limit = 500;
   };
   struct ResultSource {
@@ -106,6 +107,8 @@ class Control {
   void OpenResults(const std::string& ref, ResultRequest request, Done<ResultSource> done);
   void ReadPage(std::shared_ptr<const ResultSource> source, const std::string& page_token,
                 Done<ResultPage> done);
+  void ReadFindings(std::shared_ptr<const ResultSource> source, const std::string& page_token,
+                    Done<FindingRows> done);
   // Any blocking work on the threads that read. False: the queue is full.
   bool PostRead(std::function<void()> task) { return readers_.TryPost(std::move(task)); }
 

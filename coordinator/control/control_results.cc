@@ -23,6 +23,7 @@ void Control::OpenResults(const std::string& ref, ResultRequest request, Done<Re
           out.query.states = shared->states;
           out.query.vantages = shared->vantages;
           out.query.limit = shared->limit;
+          out.query.without_everywhere_open = shared->without_everywhere_open;
           if (!shared->ports.empty()) {
             absl::StatusOr<PortSet> ports = ParsePorts(shared->ports);
             if (!ports.ok()) return d(Annotate(ports.status(), "ports"));
@@ -68,6 +69,13 @@ void Control::ReadPage(std::shared_ptr<const ResultSource> source, const std::st
                        Done<ResultPage> done) {
   OnReader<ResultPage>(std::move(done), [this, source, page_token](Done<ResultPage> d) {
     d(results_->Page(source->scan, source->query, page_token));
+  });
+}
+
+void Control::ReadFindings(std::shared_ptr<const ResultSource> source,
+                           const std::string& page_token, Done<FindingRows> done) {
+  OnReader<FindingRows>(std::move(done), [this, source, page_token](Done<FindingRows> d) {
+    d(results_->Findings(source->scan, source->query, page_token));
   });
 }
 

@@ -7,6 +7,7 @@
 
 #include "common/base/status.h"
 #include "common/net/port_set.h"
+#include "common/scan/host_finding.h"
 
 namespace portolan {
 namespace {
@@ -102,6 +103,35 @@ std::vector<std::string> KeptTexts(const std::vector<std::string>& texts) {
   return out;
 }
 
+// High ports that nothing forbids on any of these addresses; not those of the scan where others are
+// left.
+PortSet ConfirmPorts(const std::vector<Block>& blocks, const TargetList& excluded,
+                     const PortSet& exclude_ports, const Scope& scope) {
+  constexpr uint32_t kEnough = 1'000;
+  std::vector<PortRange> out_of_bounds = exclude_ports.ranges(), asked;
+  for (const TargetList::Endpoint& e : excluded.endpoints)
+    out_of_bounds.push_back({e.port, e.port});
+  const PortSet all = PortSet::Of({kConfirmPorts}).Minus(PortSet::Of(std::move(out_of_bounds)));
+  for (const Block& b : blocks)
+    asked.insert(asked.end(), b.ports.ranges().begin(), b.ports.ranges().end());
+  const PortSet others = all.Minus(PortSet::Of(std::move(asked)));
+  const PortSet& ports = others.size() >= kEnough ? others : all;
+  if (ports.empty()) return ports;
+  const auto allowed = [&](const PortSet& some) {
+    return std::all_of(blocks.begin(), blocks.end(),
+                       [&](const Block& b) { return scope.Check(b.addresses, some).ok(); });
+  };
+  if (allowed(ports)) return ports;
+  // A rule about some of them: a few others will do.
+  constexpr uint32_t kTries = 16;
+  std::vector<PortRange> some;
+  for (uint32_t i = 0; i < kTries; ++i) {
+    const uint16_t port = ports.Select(i * (ports.size() / kTries) % ports.size());
+    if (allowed(PortSet::Of({{port, port}}))) some.push_back({port, port});
+  }
+  return PortSet::Of(std::move(some));
+}
+
 }  // namespace
 
 absl::Status CheckName(std::string_view field, std::string_view name, size_t max) {
@@ -177,6 +207,7 @@ absl::StatusOr<std::shared_ptr<const ScanSpec>> PlanScan(const ScanRequest& requ
         "agent: split the scan",
         bytes >> 20, kMaxSpaceBytes >> 20);
   }
+  spec->confirm_ports = ConfirmPorts(blocks, *excluded, exclude_ports, *context.scope);
   uint64_t seed = request.seed != 0 ? request.seed : context.random_seed;
   PORTOLAN_ASSIGN_OR_RETURN(spec->space, ScanSpace::Create(std::move(blocks), seed));
   spec->names = std::move(targets->names);

@@ -53,10 +53,12 @@ void Ingest::RemoveScan(const ScanId& scan) {
 }
 
 absl::Status Ingest::Check(const std::string& agent, const ParsedBatch& batch) const {
-  if (batch.chunks.size() > kMaxBatchChunks || batch.opens.size() > kMaxBatchOpens) {
-    return InvalidArgument("batch of {} chunks and {} open ports: send at most {} and {}",
-                           batch.chunks.size(), batch.opens.size(), kMaxBatchChunks,
-                           kMaxBatchOpens);
+  if (batch.chunks.size() > kMaxBatchChunks || batch.opens.size() > kMaxBatchOpens ||
+      batch.findings.size() > kMaxBatchFindings) {
+    return InvalidArgument(
+        "batch of {} chunks, {} open ports and {} findings: send at most {}, {} and {}",
+        batch.chunks.size(), batch.opens.size(), batch.findings.size(), kMaxBatchChunks,
+        kMaxBatchOpens, kMaxBatchFindings);
   }
   // Most of a batch shares its token.
   Token last;
@@ -95,6 +97,13 @@ absl::Status Ingest::Check(const std::string& agent, const ParsedBatch& batch) c
                              in->space->size());
     }
   }
+  for (const ParsedFinding& f : batch.findings) {
+    const Lane* in = find(f.token);
+    if (in != nullptr && !in->space->GroupOfAddress(f.finding.address).has_value()) {
+      return InvalidArgument("host finding about {}: not an address of scan {}",
+                             f.finding.address.ToString(), in->scan);
+    }
+  }
   return absl::OkStatus();
 }
 
@@ -106,8 +115,10 @@ absl::StatusOr<IngestResult> Ingest::Apply(const std::string& agent, const std::
     return status;
   }
   IngestResult out;
-  // Rows first: once its chunk is counted, a position takes no more rows.
+  // Rows and findings first: once its chunk is counted, a position takes no more rows, and a lease
+  // all of whose chunks are counted is gone.
   for (const ParsedOpen& open : batch.opens) ApplyRow(agent, vantage, open, out);
+  for (ParsedFinding& f : batch.findings) ApplyFinding(agent, vantage, std::move(f), out);
   for (ParsedChunk& chunk : batch.chunks)
     ApplyChunk(agent, vantage, std::move(chunk), now, wall, out);
   out.batch.changes = scheduler_.TakeChanges();
@@ -135,6 +146,19 @@ void Ingest::ApplyRow(const std::string& agent, const std::string& vantage, cons
   row.vantage = vantage;
   row.token = open.token;
   ++counters_.rows;
+}
+
+void Ingest::ApplyFinding(const std::string& agent, const std::string& vantage,
+                          ParsedFinding finding, IngestResult& out) {
+  const auto info = scheduler_.Lookup(finding.token, agent);
+  const auto lane = info.has_value() ? lanes_.find(info->lane) : lanes_.end();
+  if (lane == lanes_.end()) {
+    // As with rows: also one that is sent again after its lease was done.
+    ++counters_.findings_refused;
+    return;
+  }
+  ++counters_.findings[static_cast<size_t>(finding.finding.kind) - 1];
+  out.batch.findings.push_back({lane->first, std::move(finding.finding), agent, vantage});
 }
 
 void Ingest::ApplyChunk(const std::string& agent, const std::string& vantage, ParsedChunk chunk,

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/base/interval_set.h"
+#include "common/scan/host_finding.h"
 #include "common/scan/observation.h"
 #include "common/scan/scan_space.h"
 #include "coordinator/scheduler/scheduler.h"
@@ -21,6 +22,7 @@ inline constexpr uint32_t kMaxChunkPositions = 1u << 20;
 // A batch of at most 1 MiB holds no more chunks and rows than this.
 inline constexpr size_t kMaxBatchChunks = 16'384;
 inline constexpr size_t kMaxBatchOpens = 262'144;
+inline constexpr size_t kMaxBatchFindings = 4'096;
 
 // A chunk as reported, its encoding verified and counted.
 struct ParsedChunk {
@@ -45,9 +47,15 @@ struct ParsedOpen {
   OpenRow row;  // reason: one of State::kOpen's, else Apply refuses it
 };
 
+struct ParsedFinding {
+  Token token;
+  HostFinding finding;  // checked by itself (CheckHostFinding)
+};
+
 struct ParsedBatch {
   std::vector<ParsedChunk> chunks;
   std::vector<ParsedOpen> opens;
+  std::vector<ParsedFinding> findings;
 };
 
 // A group that may be ready for compaction.
@@ -77,7 +85,8 @@ class Ingest {
   void RemoveScan(const ScanId& scan);
 
   // Judges a batch. InvalidArgument, and nothing has changed: a chunk spans two groups or lies
-  // outside of its scan space, a row's position does, a row's reason is not one of an open port.
+  // outside of its scan space, a row's position does, a row's reason is not one of an open port, a
+  // finding is about an address that the scan does not have.
   // What is fenced or counted already is left out without an error. `vantage` is the agent's.
   absl::StatusOr<IngestResult> Apply(const std::string& agent, const std::string& vantage,
                                      ParsedBatch batch, Time now, WallTime wall);
@@ -88,6 +97,8 @@ class Ingest {
     uint64_t chunks = 0, chunks_trimmed = 0, chunks_duplicate = 0, chunks_fenced = 0;
     uint64_t outcomes = 0;  // positions counted
     uint64_t rows = 0, rows_refused = 0;
+    uint64_t findings[3] = {};  // taken in, by kind less 1
+    uint64_t findings_refused = 0;
   };
   const Counters& counters() const { return counters_; }
 
@@ -100,6 +111,8 @@ class Ingest {
   absl::Status Check(const std::string& agent, const ParsedBatch& batch) const;
   void ApplyRow(const std::string& agent, const std::string& vantage, const ParsedOpen& open,
                 IngestResult& out);
+  void ApplyFinding(const std::string& agent, const std::string& vantage, ParsedFinding finding,
+                    IngestResult& out);
   void ApplyChunk(const std::string& agent, const std::string& vantage, ParsedChunk chunk, Time now,
                   WallTime wall, IngestResult& out);
 

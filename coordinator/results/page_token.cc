@@ -62,6 +62,7 @@ uint64_t QueryDigest(const ScanId& id, const ResultQuery& query) {
   w.String(query.addresses.ToString());
   w.String(query.ports.ToString());
   for (const std::string& vantage : query.vantages) w.String(vantage);
+  w.Byte(query.without_everywhere_open ? 1 : 0);
   return Hash(w.Take());
 }
 
@@ -74,12 +75,17 @@ std::string EncodePageToken(uint64_t digest, const Place& place) {
     w.String(row->key.address.ToBytes());
     w.Varint(row->key.port);
     w.Varint(row->key.lane);
-  } else {
-    const PositionPlace& p = std::get<PositionPlace>(place);
+  } else if (const auto* position = std::get_if<PositionPlace>(&place)) {
     w.Byte('p');
-    w.Varint(p.group);
-    w.Varint(p.natural);
-    w.Varint(p.lane);
+    w.Varint(position->group);
+    w.Varint(position->natural);
+    w.Varint(position->lane);
+  } else {
+    const FindingPlace& finding = std::get<FindingPlace>(place);
+    w.Byte('f');
+    w.Varint(finding.lane);
+    w.String(finding.after.has_value() ? finding.after->address.ToBytes() : std::string());
+    w.Byte(finding.after.has_value() ? static_cast<uint8_t>(finding.after->kind) : 0);
   }
   return ToText(w.Take());
 }
@@ -111,6 +117,19 @@ absl::StatusOr<Place> DecodePageToken(std::string_view token, uint64_t digest) {
     if (lane > UINT32_MAX) return bad();
     p.lane = static_cast<uint32_t>(lane);
     place = p;
+  } else if (kind == 'f') {
+    FindingPlace f;
+    const uint64_t lane = r.Varint();
+    const std::string_view bytes_of_address = r.String();
+    const auto finding = static_cast<HostFindingKind>(r.Byte());
+    if (lane > UINT32_MAX) return bad();
+    f.lane = static_cast<uint32_t>(lane);
+    if (!bytes_of_address.empty()) {
+      const auto address = IpAddress::FromBytes(bytes_of_address);
+      if (!address.ok() || !IsValid(finding)) return bad();
+      f.after = Store::FindingKey{*address, finding};
+    }
+    place = f;
   } else {
     return bad();
   }

@@ -19,7 +19,11 @@ struct PositionPlace {   // with this position, of this lane
   uint64_t natural = 0;  // within it
   uint32_t lane = 0;     // which of the lanes that the query selects
 };
-using Place = std::variant<RowPlace, PositionPlace>;
+struct FindingPlace {  // behind this finding, of this lane
+  uint32_t lane = 0;   // which of the lanes that the query selects
+  std::optional<Store::FindingKey> after;
+};
+using Place = std::variant<RowPlace, PositionPlace, FindingPlace>;
 
 // What a query asks for, but for its limit: a token is good for the query that it came from only.
 uint64_t QueryDigest(const ScanId& id, const ResultQuery& query);

@@ -21,8 +21,8 @@ absl::Status BadToken() {
 }  // namespace
 
 PositionPages::PositionPages(Store& store, LaneGroupCache& groups, const ResultScan& scan,
-                             const ResultQuery& query, uint64_t digest)
-    : store_(store), cache_(groups), scan_(scan), query_(query), digest_(digest) {
+                             const ResultQuery& query, uint64_t digest, const HostMarks& marks)
+    : store_(store), cache_(groups), scan_(scan), query_(query), digest_(digest), marks_(marks) {
   for (const ResultScan::Lane& lane : scan.lanes) {
     if (scan.Selects(lane, query)) lanes_.push_back(lane);
   }
@@ -138,7 +138,11 @@ void PositionPages::Emit(const GroupView& view, uint64_t natural, uint64_t index
     return;
   }
   const ScanSpace::Endpoint endpoint = view.AtNatural(natural);
+  const auto mark =
+      symbol.state == State::kOpen ? marks_.Of(lanes_[lane].id, endpoint.address) : std::nullopt;
+  if (mark.has_value() && query_.without_everywhere_open) return;
   Observation& o = page_.observations.emplace_back();
+  o.host_finding = mark;
   o.lane = lanes_[lane].id;
   o.vantage = of_lane;
   o.address = endpoint.address;

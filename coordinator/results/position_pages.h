@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "coordinator/results/host_marks.h"
 #include "coordinator/results/lane_group.h"
 #include "coordinator/results/page_token.h"
 #include "coordinator/results/result_reader.h"
@@ -33,7 +34,7 @@ struct ResultScan {
 class PositionPages {
  public:
   PositionPages(Store& store, LaneGroupCache& groups, const ResultScan& scan,
-                const ResultQuery& query, uint64_t digest);
+                const ResultQuery& query, uint64_t digest, const HostMarks& marks);
   absl::StatusOr<ResultPage> Page(PositionPlace from);
 
  private:
@@ -54,6 +55,7 @@ class PositionPages {
   const ResultScan& scan_;
   const ResultQuery& query_;
   const uint64_t digest_;
+  const HostMarks& marks_;
   std::vector<ResultScan::Lane> lanes_;
   uint32_t states_ = 0;  // wanted, a bit each
   bool few_groups_ = false;

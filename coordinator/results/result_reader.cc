@@ -42,14 +42,17 @@ absl::Status CheckQuery(const ResultScan& scan, const ResultQuery& query) {
 }  // namespace
 
 struct ResultReader::Impl {
-  Impl(Store& s, const Options& options) : store(s), groups(s, options.max_cached_bytes) {}
+  Impl(Store& s, const Options& options)
+      : store(s), groups(s, options.max_cached_bytes), marks_of(s) {}
 
   absl::StatusOr<std::shared_ptr<const ResultScan>> Find(const ScanId& id);
   absl::StatusOr<ResultPage> RowPage(const ResultScan& scan, const ResultQuery& query,
-                                     uint64_t digest, std::optional<Store::RowKey> after);
+                                     uint64_t digest, const HostMarks& marks,
+                                     std::optional<Store::RowKey> after);
 
   Store& store;
   LaneGroupCache groups;
+  HostMarksCache marks_of;
   Mutex mutex;
   std::list<std::shared_ptr<const ResultScan>> scans GUARDED_BY(mutex);  // the latest used first
 };
@@ -69,18 +72,78 @@ absl::StatusOr<ResultPage> ResultReader::Page(const ScanId& id, const ResultQuer
   if (!page_token.empty()) {
     PORTOLAN_ASSIGN_OR_RETURN(place, DecodePageToken(page_token, digest));
   }
+  std::vector<LaneId> lanes;
+  for (const ResultScan::Lane& lane : scan->lanes) lanes.push_back(lane.id);
+  PORTOLAN_ASSIGN_OR_RETURN(const std::shared_ptr<const HostMarks> marks,
+                            impl_->marks_of.Get(id, lanes));
   if (rows) {
     const auto* row = place.has_value() ? std::get_if<RowPlace>(&*place) : nullptr;
     if (place.has_value() && row == nullptr)
       return InvalidArgument("page token: not one of this listing; begin it anew without a token");
-    return impl_->RowPage(*scan, query, digest,
+    return impl_->RowPage(*scan, query, digest, *marks,
                           row != nullptr ? std::optional(row->key) : std::nullopt);
   }
   const auto* position = place.has_value() ? std::get_if<PositionPlace>(&*place) : nullptr;
   if (place.has_value() && position == nullptr)
     return InvalidArgument("page token: not one of this listing; begin it anew without a token");
-  return PositionPages(impl_->store, impl_->groups, *scan, query, digest)
+  return PositionPages(impl_->store, impl_->groups, *scan, query, digest, *marks)
       .Page(position != nullptr ? *position : PositionPlace());
+}
+
+absl::StatusOr<FindingRows> ResultReader::Findings(const ScanId& id, const ResultQuery& query,
+                                                   const std::string& page_token) {
+  const auto bad = [] {
+    return InvalidArgument("page token: not one of this listing; begin it anew without a token");
+  };
+  PORTOLAN_ASSIGN_OR_RETURN(const std::shared_ptr<const ResultScan> scan, impl_->Find(id));
+  PORTOLAN_RETURN_IF_ERROR(CheckQuery(*scan, query));
+  const uint64_t digest = QueryDigest(id, query);
+  FindingPlace place;
+  if (!page_token.empty()) {
+    PORTOLAN_ASSIGN_OR_RETURN(const Place decoded, DecodePageToken(page_token, digest));
+    if (std::get_if<FindingPlace>(&decoded) == nullptr) return bad();
+    place = std::get<FindingPlace>(decoded);
+  }
+  std::vector<LaneId> all;
+  std::vector<const ResultScan::Lane*> lanes;
+  for (const ResultScan::Lane& lane : scan->lanes) {
+    all.push_back(lane.id);
+    if (scan->Selects(lane, query)) lanes.push_back(&lane);
+  }
+  FindingRows out;
+  PORTOLAN_ASSIGN_OR_RETURN(const auto counts, impl_->store.CountFindings(all));
+  for (const Store::FindingCounts& c : counts) {
+    out.total += c.kept;
+    out.dropped += c.dropped;
+  }
+  for (int looks = 0; place.lane < lanes.size() && looks < kMaxRowPages; ++looks) {
+    const ResultScan::Lane& lane = *lanes[place.lane];
+    PORTOLAN_ASSIGN_OR_RETURN(
+        Store::FindingPage page,
+        impl_->store.ReadFindings(lane.id, place.after, query.limit - out.findings.size(), true));
+    for (Store::FindingPage::Entry& entry : page.findings) {
+      StoredFinding& stored = entry.finding;
+      if (!query.addresses.empty() && !query.addresses.Contains(stored.finding.address)) continue;
+      if (lane.vantage.empty() && !query.vantages.empty() &&
+          std::find(query.vantages.begin(), query.vantages.end(), stored.vantage) ==
+              query.vantages.end()) {
+        continue;
+      }
+      FindingRow& row = out.findings.emplace_back();
+      const auto group = scan->spec->space->GroupOfAddress(stored.finding.address);
+      row.ports = group.has_value() ? static_cast<uint32_t>(group->ports) : 0;
+      row.open_ports = entry.open_rows;
+      row.name = scan->NameOf(stored.finding.address);
+      row.vantage = lane.vantage.empty() ? stored.vantage : lane.vantage;
+      row.agent = std::move(stored.agent);
+      row.finding = std::move(stored.finding);
+    }
+    place.after = page.next;
+    if (!page.next.has_value()) ++place.lane;
+    if (out.findings.size() >= query.limit) break;
+  }
+  if (place.lane < lanes.size()) out.next_page_token = EncodePageToken(digest, place);
+  return out;
 }
 
 absl::StatusOr<std::shared_ptr<const ResultScan>> ResultReader::Impl::Find(const ScanId& id) {
@@ -113,6 +176,7 @@ absl::StatusOr<std::shared_ptr<const ResultScan>> ResultReader::Impl::Find(const
 
 absl::StatusOr<ResultPage> ResultReader::Impl::RowPage(const ResultScan& scan,
                                                        const ResultQuery& query, uint64_t digest,
+                                                       const HostMarks& marks,
                                                        std::optional<Store::RowKey> after) {
   RowFilter filter;
   for (const ResultScan::Lane& lane : scan.lanes) {
@@ -121,6 +185,7 @@ absl::StatusOr<ResultPage> ResultReader::Impl::RowPage(const ResultScan& scan,
   filter.addresses = query.addresses;
   filter.ports = query.ports;
   if (scan.spec->mode == ScanMode::kSplit) filter.vantages = query.vantages;
+  if (query.without_everywhere_open) filter.without = marks.covered();
   ResultPage page;
   for (int looks = 0; looks < kMaxRowPages; ++looks) {
     PORTOLAN_ASSIGN_OR_RETURN(Store::RowPage rows, store.ReadRows(filter, after, query.limit));
@@ -130,6 +195,7 @@ absl::StatusOr<ResultPage> ResultReader::Impl::RowPage(const ResultScan& scan,
       o.address = row.address;
       o.port = row.port;
       o.state = State::kOpen;
+      o.host_finding = marks.Of(row.lane, row.address);
       scan.Describe(row, o);
     }
     after = rows.next;

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "common/net/ip_set.h"
 #include "common/net/port_set.h"
+#include "common/scan/host_finding.h"
 #include "common/scan/observation.h"
 #include "coordinator/store/store.h"
 
@@ -19,7 +20,9 @@ struct ResultQuery {
   IpSet addresses;                    // empty: all
   PortSet ports;                      // empty: all
   std::vector<std::string> vantages;  // empty: all
-  size_t limit = 500;                 // observations on a page, 1 to 10,000
+  // Leaves out open ports of hosts that answer everywhere.
+  bool without_everywhere_open = false;
+  size_t limit = 500;  // observations on a page, 1 to 10,000
 };
 
 struct Observation {
@@ -34,12 +37,28 @@ struct Observation {
   std::string agent;  // empty: not known, or nobody (gaps)
   std::optional<IpAddress> source;
   std::string name;  // the host name that led to the address, when one did
+  // Open ports of a host that answers everywhere, as seen from this lane.
+  std::optional<HostFindingKind> host_finding;
 };
 
 struct ResultPage {
   std::vector<Observation> observations;
   std::string next_page_token;  // empty: the end. A page may be empty and still have one: a bounded
                                 // part was searched.
+};
+
+struct FindingRow {
+  HostFinding finding;
+  std::string vantage;  // of the lane; split: of the agent that found it
+  std::string agent;
+  std::string name;
+  uint64_t open_ports = 0;  // rows of open ports of the address in the lane
+  uint32_t ports = 0;       // that the scan asks of the address
+};
+struct FindingRows {
+  std::vector<FindingRow> findings;
+  std::string next_page_token;      // as in ResultPage
+  uint64_t total = 0, dropped = 0;  // of the whole scan
 };
 
 // Answers questions about a scan's outcomes. Thread-safe; blocks on the store, so never call it on
@@ -59,6 +78,10 @@ class ResultReader {
   // that the scan does not have, or a page token that is not one that this very query got.
   absl::StatusOr<ResultPage> Page(const ScanId& id, const ResultQuery& query,
                                   const std::string& page_token);
+  // Findings about the hosts that the query selects, lane by lane, by address. Its states and ports
+  // do not matter. Errors as above.
+  absl::StatusOr<FindingRows> Findings(const ScanId& id, const ResultQuery& query,
+                                       const std::string& page_token);
 
  private:
   struct Impl;

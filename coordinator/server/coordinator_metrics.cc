@@ -45,6 +45,16 @@ void Outcomes(const Scheduler::Counters& c, const Ingest::Counters& ingest, Metr
               D(ingest.rows));
   out.Counter("portolan_ingest_rows_refused_total",
               "Open ports of leases that were no longer valid.", {}, D(ingest.rows_refused));
+  for (size_t i = 0; i < std::size(ingest.findings); ++i) {
+    out.Counter("portolan_host_findings_total",
+                "Findings about hosts as a whole that agents reported and that were taken in, by "
+                "kind; one that is repeated counts again.",
+                {{"kind", std::string(HostFindingName(static_cast<HostFindingKind>(i + 1)))}},
+                D(ingest.findings[i]));
+  }
+  out.Counter("portolan_host_findings_refused_total",
+              "Findings about hosts under leases that were no longer valid.", {},
+              D(ingest.findings_refused));
 }
 
 void Leases(const Scheduler::Counters& c, size_t leases, MetricBuilder& out) {
@@ -141,6 +151,11 @@ void StoreMetrics(const Control::Snapshot& s, bool healthy, MetricBuilder& out) 
               D(st.outcome_bytes));
   out.Counter("portolan_store_compacted_groups_total", "Groups brought into their final form.", {},
               D(st.compacted_groups));
+  out.Counter("portolan_store_host_findings_total", "Findings about hosts written.", {},
+              D(st.findings));
+  out.Counter("portolan_store_host_findings_dropped_total",
+              "Findings about hosts that were dropped because the lane had as many as are kept.",
+              {}, D(st.findings_dropped));
   out.Counter("portolan_store_retries_total",
               "Commits that failed and were tried again: the disk is full or failing.", {},
               D(st.retries));

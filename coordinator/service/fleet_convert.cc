@@ -19,7 +19,6 @@ constexpr size_t kMaxScopeLines = 1'000;
 constexpr size_t kMaxScopeLine = 500;
 constexpr size_t kMaxContextBytes = 40u << 20;
 constexpr size_t kManyRanges = 2'000;
-constexpr int64_t kLatestUnixUs = int64_t{253'402'300'800} * 1'000'000;  // the year 10000
 
 absl::Status CheckRate(std::string_view field, double value) {
   if (!std::isfinite(value) || value < 0 || value > 1e12)
@@ -70,12 +69,6 @@ AgentDetails DetailsFromProto(const v1::SynchronizeRequest& request, const std::
   d.unreachable = s.unreachable();
   d.owed = s.owed();
   return d;
-}
-
-absl::StatusOr<WallTime> TimeFromProto(std::string_view field, int64_t unix_us) {
-  if (unix_us < 0 || unix_us > kLatestUnixUs)
-    return InvalidArgument("{} {}: not a time between 1970 and 9999", field, unix_us);
-  return FromUnixMicros(unix_us);
 }
 
 absl::Status ParseOpens(const v1::OpenPorts& in, std::vector<ParsedOpen>* out) {
@@ -203,6 +196,7 @@ void ToProto(const SyncAnswer& answer, v1::SynchronizeResponse* out) {
     if (context.with_space) {
       ToProto(context.spec->space->blocks(), context.spec->space->seed(), c->mutable_space());
       ToProto(context.spec->timing, c->mutable_timing());
+      ToProto(context.spec->confirm_ports, c->mutable_confirm_ports());
     }
     c->set_overlay_version(context.overlay.version);
     for (const ScopeRule& rule : context.overlay.rules) c->add_overlay(rule.text);
@@ -256,6 +250,13 @@ absl::StatusOr<ParsedBatch> ParseBatch(v1::ReportBatch& batch) {
   }
   for (const v1::OpenPorts& opens : batch.open_ports())
     PORTOLAN_RETURN_IF_ERROR(ParseOpens(opens, &out.opens));
+  if (static_cast<size_t>(batch.host_findings_size()) > kMaxBatchFindings)
+    return InvalidArgument("batch.host_findings: more than {}", kMaxBatchFindings);
+  for (const v1::HostReport& report : batch.host_findings()) {
+    absl::StatusOr<HostFinding> finding = FromProto(report.finding());
+    if (!finding.ok()) return Annotate(finding.status(), "batch.host_findings");
+    out.findings.push_back({Token{report.token()}, *std::move(finding)});
+  }
   return out;
 }
 
@@ -265,6 +266,7 @@ size_t MemoryOf(const ParsedBatch& batch) {
     bytes += sizeof(c) + c.outcomes.size() +
              64 * (c.owed.range_count() + c.refused_by_scope.range_count());
   }
+  bytes += batch.findings.size() * (sizeof(ParsedFinding) + 128);
   return bytes + batch.opens.size() *
                      (sizeof(ParsedOpen) + 64);  // a stored row also holds the agent's name
 }

@@ -213,8 +213,25 @@ void ToProto(const ResultPage& page, v1::ListObservationsResponse* out) {
     p->set_unix_us(Micros(o.when));
     p->set_agent(o.agent);
     if (o.source.has_value()) p->set_source(o.source->ToBytes());
+    if (o.host_finding.has_value())
+      p->set_host_finding(static_cast<v1::HostFindingKind>(*o.host_finding));
   }
   out->set_next_page_token(page.next_page_token);
+}
+
+void ToProto(const FindingRows& rows, v1::ListHostFindingsResponse* out) {
+  for (const FindingRow& row : rows.findings) {
+    v1::HostFindingRow* r = out->add_findings();
+    ToProto(row.finding, r->mutable_finding());
+    r->set_vantage(row.vantage);
+    r->set_name(row.name);
+    r->set_agent(row.agent);
+    r->set_open_ports(row.open_ports);
+    r->set_ports(row.ports);
+  }
+  out->set_next_page_token(rows.next_page_token);
+  out->set_total(rows.total);
+  out->set_dropped(rows.dropped);
 }
 
 absl::StatusOr<Control::ResultRequest> FromProto(const v1::ListObservationsRequest& request,
@@ -245,6 +262,18 @@ absl::StatusOr<Control::ResultRequest> FromProto(const v1::ListObservationsReque
   }
   out.targets.assign(request.targets().begin(), request.targets().end());
   out.ports = request.ports();
+  if (static_cast<size_t>(request.vantages_size()) > kMaxVantageFilters)
+    return InvalidArgument("vantages: more than {}", kMaxVantageFilters);
+  out.vantages.assign(request.vantages().begin(), request.vantages().end());
+  out.limit = page_size;
+  out.without_everywhere_open = request.without_everywhere_open();
+  return out;
+}
+
+absl::StatusOr<Control::ResultRequest> FromProto(const v1::ListHostFindingsRequest& request,
+                                                 size_t page_size) {
+  Control::ResultRequest out;
+  out.targets.assign(request.targets().begin(), request.targets().end());
   if (static_cast<size_t>(request.vantages_size()) > kMaxVantageFilters)
     return InvalidArgument("vantages: more than {}", kMaxVantageFilters);
   out.vantages.assign(request.vantages().begin(), request.vantages().end());

@@ -15,6 +15,7 @@ namespace {
 
 constexpr uint32_t kDefaultScanPage = 100, kMaxScanPage = 1000;
 constexpr uint32_t kDefaultResultPage = 500, kMaxResultPage = 2000;
+constexpr uint32_t kDefaultFindingPage = 200, kMaxFindingPage = 1000;
 constexpr size_t kMaxRequestId = 64;
 constexpr size_t kMaxPageToken = 4096;
 constexpr size_t kMaxRef = 64;
@@ -200,6 +201,36 @@ grpc::ServerWriteReactor<v1::ListObservationsResponse>* ScanService::StreamObser
   if (!query.ok()) return new Refused(query.status());
   return ObservationReactor::Start(control_, request->scan_id(), *std::move(query),
                                    request->page_token());
+}
+
+grpc::ServerUnaryReactor* ScanService::ListHostFindings(Context* context,
+                                                        const v1::ListHostFindingsRequest* request,
+                                                        v1::ListHostFindingsResponse* response) {
+  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckRef(request->scan_id()); !s.ok()) return RefuseUnary(context, s);
+  if (request->page_size() > kMaxFindingPage) {
+    return RefuseUnary(
+        context, InvalidArgument("page_size {}: give 1 to {}, or 0 for {}", request->page_size(),
+                                 kMaxFindingPage, kDefaultFindingPage));
+  }
+  if (request->page_token().size() > kMaxPageToken)
+    return RefuseUnary(context, InvalidArgument("page_token: not one of ListHostFindings"));
+  absl::StatusOr<Control::ResultRequest> query =
+      FromProto(*request, request->page_size() == 0 ? kDefaultFindingPage : request->page_size());
+  if (!query.ok()) return RefuseUnary(context, query.status());
+  auto call = UnaryCall<v1::ListHostFindingsResponse>::Make(response);
+  control_.OpenResults(
+      request->scan_id(), *std::move(query),
+      [this, call, token = request->page_token()](absl::StatusOr<Control::ResultSource> source) {
+        if (!source.ok()) return call->Fail(source.status());
+        control_.ReadFindings(
+            std::make_shared<const Control::ResultSource>(*std::move(source)), token,
+            AnswerTo<v1::ListHostFindingsResponse, FindingRows>(
+                call, [](const FindingRows& rows, v1::ListHostFindingsResponse* out) {
+                  ToProto(rows, out);
+                }));
+      });
+  return call.get();
 }
 
 grpc::ServerUnaryReactor* ScanService::ListAgents(Context* context, const v1::ListAgentsRequest*,

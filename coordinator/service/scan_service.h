@@ -36,6 +36,8 @@ class ScanService final : public v1::ScanService::CallbackService {
                                                 const v1::WatchScanRequest* request) override;
   Unary* ListObservations(Context* context, const v1::ListObservationsRequest* request,
                           v1::ListObservationsResponse* response) override;
+  Unary* ListHostFindings(Context* context, const v1::ListHostFindingsRequest* request,
+                          v1::ListHostFindingsResponse* response) override;
   grpc::ServerWriteReactor<v1::ListObservationsResponse>* StreamObservations(
       Context* context, const v1::ListObservationsRequest* request) override;
   Unary* ListAgents(Context* context, const v1::ListAgentsRequest* request,

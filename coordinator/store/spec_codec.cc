@@ -8,8 +8,11 @@
 namespace portolan {
 namespace {
 
-constexpr uint8_t kVersion = 2;
-constexpr uint8_t kWithoutTargetLimits = 1;  // is read still
+// Of a specification; older ones are read still: 1 had no limits on targets, 2 no ports to confirm
+// with.
+constexpr uint8_t kSpecVersion = 3;
+constexpr uint8_t kWithTargetLimits = 2;
+constexpr uint8_t kVersion = 2;  // of everything else
 
 absl::Status Damaged(std::string_view what) {
   return DataLoss(
@@ -155,7 +158,7 @@ Duration GetDuration(ByteReader& r) { return Duration(r.Signed()); }
 
 std::string EncodeSpec(const ScanSpec& spec) {
   ByteWriter w;
-  w.Byte(kVersion);
+  w.Byte(kSpecVersion);
   w.Varint(spec.space ? spec.space->address_count() : 0);
   w.Varint(spec.space ? spec.space->size() : 0);
   w.Varint(spec.names.size());
@@ -177,6 +180,7 @@ std::string EncodeSpec(const ScanSpec& spec) {
   w.Varint(spec.max_attempts);
   w.Signed(spec.lane_timeout.count());
   w.Signed(spec.retention.count());
+  PutPortSet(w, spec.confirm_ports);
   return w.Take();
 }
 
@@ -185,7 +189,7 @@ absl::StatusOr<std::pair<ScanSpec, SpecCounts>> DecodeSpec(std::string_view byte
   ScanSpec spec;
   SpecCounts counts;
   const uint8_t version = r.Byte();
-  if (version != kVersion && version != kWithoutTargetLimits) return Damaged("scan specification");
+  if (version < 1 || version > kSpecVersion) return Damaged("scan specification");
   counts.addresses = r.Varint();
   counts.positions = r.Varint();
   counts.target_names = static_cast<uint32_t>(r.Varint());
@@ -201,7 +205,7 @@ absl::StatusOr<std::pair<ScanSpec, SpecCounts>> DecodeSpec(std::string_view byte
   spec.timing.timeout = GetDuration(r);
   spec.timing.retries = static_cast<uint32_t>(r.Varint());
   spec.timing.retry_delay = GetDuration(r);
-  if (version >= kVersion) {
+  if (version >= kWithTargetLimits) {
     spec.timing.min_timeout = GetDuration(r);
     spec.timing.address_rate = r.Double();
     spec.timing.address_in_flight = static_cast<uint32_t>(r.Varint());
@@ -211,6 +215,7 @@ absl::StatusOr<std::pair<ScanSpec, SpecCounts>> DecodeSpec(std::string_view byte
   spec.max_attempts = static_cast<uint32_t>(r.Varint());
   spec.lane_timeout = GetDuration(r);
   spec.retention = GetDuration(r);
+  if (version >= kSpecVersion) spec.confirm_ports = GetPortSet(r);
   if (!r.done() || mode < 1 || mode > 2 || priority < 1 || priority > 3)
     return Damaged("scan specification");
   return std::make_pair(std::move(spec), counts);
@@ -353,6 +358,30 @@ absl::StatusOr<std::vector<CompactedGroup::Segment>> DecodeSegments(std::string_
   }
   if (!r.done()) return Damaged("list of segments");
   return segments;
+}
+
+std::string EncodeConfirmed(const std::vector<ConfirmedPort>& ports) {
+  ByteWriter w;
+  for (const ConfirmedPort& p : ports) {
+    w.Byte(static_cast<uint8_t>(p.port >> 8));
+    w.Byte(static_cast<uint8_t>(p.port));
+    w.Byte(static_cast<uint8_t>(p.held));
+  }
+  return w.Take();
+}
+
+absl::StatusOr<std::vector<ConfirmedPort>> DecodeConfirmed(std::string_view bytes) {
+  ByteReader r(bytes);
+  std::vector<ConfirmedPort> ports;
+  for (size_t i = 0; i + 2 < bytes.size(); i += 3) {
+    const uint16_t high = r.Byte();
+    const uint16_t port = static_cast<uint16_t>(high << 8 | r.Byte());
+    const uint8_t held = r.Byte();
+    if (held > static_cast<uint8_t>(Held::kNoWindow)) r.Fail();
+    ports.push_back({port, static_cast<Held>(held)});
+  }
+  if (!r.done()) return Damaged("host finding");
+  return ports;
 }
 
 std::string AddressKey(const IpAddress& address) {

@@ -42,6 +42,10 @@ absl::StatusOr<Attempts> DecodeAttempts(std::string_view bytes);
 std::string EncodeSegments(const std::vector<CompactedGroup::Segment>& segments);
 absl::StatusOr<std::vector<CompactedGroup::Segment>> DecodeSegments(std::string_view bytes);
 
+// Three bytes each.
+std::string EncodeConfirmed(const std::vector<ConfirmedPort>& ports);
+absl::StatusOr<std::vector<ConfirmedPort>> DecodeConfirmed(std::string_view bytes);
+
 // No chunk encoding of `positions` is longer: what bounds decompression.
 inline size_t MaxEncodedSize(uint64_t positions) { return 4096 + 4 * positions; }
 

@@ -23,6 +23,10 @@ class SqliteReader {
                                           const std::optional<Store::RowKey>& after, size_t limit);
   absl::StatusOr<std::vector<StoredRow>> ReadRowsAt(LaneId lane,
                                                     const std::vector<uint64_t>& positions);
+  absl::StatusOr<std::vector<Store::FindingCounts>> CountFindings(const std::vector<LaneId>& lanes);
+  absl::StatusOr<Store::FindingPage> ReadFindings(LaneId lane,
+                                                  const std::optional<Store::FindingKey>& after,
+                                                  size_t limit, bool count_rows);
   absl::StatusOr<Store::GroupOutcomes> ReadGroup(LaneId lane, IndexRange group);
   absl::StatusOr<uint64_t> GroupVersion(LaneId lane, IndexRange group);
   absl::StatusOr<std::vector<Gap>> ReadGaps(LaneId lane, IndexRange range);

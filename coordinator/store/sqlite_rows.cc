@@ -97,6 +97,14 @@ absl::StatusOr<Store::RowPage> SqliteReader::ReadRows(const RowFilter& filter,
           continue;
         }
       }
+      if (filter.without != nullptr) {
+        const auto of_lane = filter.without->find(c.lane);
+        if (of_lane != filter.without->end() && of_lane->second.Contains(c.address)) {
+          // Behind all of its ports.
+          c.SeekTo(c.address, 65536);
+          continue;
+        }
+      }
       if (!filter.ports.empty() && !filter.ports.Contains(static_cast<uint16_t>(c.port))) {
         c.Next();
         continue;

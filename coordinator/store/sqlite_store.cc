@@ -90,7 +90,8 @@ absl::StatusOr<Store::StartState> SqliteStore::Load() {
 
 void SqliteStore::Write(WriteBatch batch, std::function<void()> done) {
   const size_t bytes = batch.bytes();
-  const size_t cost = bytes + kRowCost * (batch.rows.size() + batch.superseded.size() / 4);
+  const size_t cost = bytes + kRowCost * (batch.rows.size() + 3 * batch.findings.size() +
+                                          batch.superseded.size() / 4);
   Push({std::move(batch), std::move(done), bytes, cost});
 }
 
@@ -162,6 +163,8 @@ bool SqliteStore::CommitUntilDone(std::vector<Item>& items) {
       stats_.chunks += counts.chunks;
       stats_.outcome_bytes += counts.outcome_bytes;
       stats_.compacted_groups += counts.compacted;
+      stats_.findings += counts.findings;
+      stats_.findings_dropped += counts.findings_dropped;
       stats_.last_commit_s = seconds;
       stats_.commit_seconds_total += seconds;
       const auto bucket =
@@ -287,6 +290,15 @@ absl::StatusOr<Store::RowPage> SqliteStore::ReadRows(const RowFilter& filter,
 absl::StatusOr<std::vector<StoredRow>> SqliteStore::ReadRowsAt(
     LaneId lane, const std::vector<uint64_t>& positions) {
   return Lease(*this)->ReadRowsAt(lane, positions);
+}
+absl::StatusOr<std::vector<Store::FindingCounts>> SqliteStore::CountFindings(
+    const std::vector<LaneId>& lanes) {
+  return Lease(*this)->CountFindings(lanes);
+}
+absl::StatusOr<Store::FindingPage> SqliteStore::ReadFindings(LaneId lane,
+                                                             std::optional<FindingKey> after,
+                                                             size_t limit, bool count_rows) {
+  return Lease(*this)->ReadFindings(lane, after, limit, count_rows);
 }
 absl::StatusOr<Store::GroupOutcomes> SqliteStore::ReadGroup(LaneId lane, IndexRange group) {
   return Lease(*this)->ReadGroup(lane, group);

@@ -43,6 +43,10 @@ class SqliteStore final : public Store {
                                    size_t limit) override;
   absl::StatusOr<std::vector<StoredRow>> ReadRowsAt(
       LaneId lane, const std::vector<uint64_t>& positions) override;
+  absl::StatusOr<std::vector<FindingCounts>> CountFindings(
+      const std::vector<LaneId>& lanes) override;
+  absl::StatusOr<FindingPage> ReadFindings(LaneId lane, std::optional<FindingKey> after,
+                                           size_t limit, bool count_rows) override;
   absl::StatusOr<GroupOutcomes> ReadGroup(LaneId lane, IndexRange group) override;
   absl::StatusOr<uint64_t> GroupVersion(LaneId lane, IndexRange group) override;
   absl::StatusOr<std::vector<Gap>> ReadGaps(LaneId lane, IndexRange range) override;

@@ -38,6 +38,7 @@ absl::Status SqliteWriter::Apply(const WriteBatch& batch) {
   }
   // Rows before changes: a batch can hold a row and the gap that its position became after it.
   PORTOLAN_RETURN_IF_ERROR(PutRows(batch.rows));
+  for (const StoredFinding& f : batch.findings) PORTOLAN_RETURN_IF_ERROR(PutFinding(f));
   for (const Change& change : batch.changes) {
     PORTOLAN_RETURN_IF_ERROR(std::visit([this](const auto& c) { return Put(c); }, change));
   }
@@ -124,6 +125,38 @@ absl::Status SqliteWriter::PutRows(const std::vector<StoredRow>& rows) {
   }
   counts_.rows += rows.size();
   return absl::OkStatus();
+}
+
+absl::Status SqliteWriter::PutFinding(const StoredFinding& stored) {
+  const HostFinding& f = stored.finding;
+  const std::string address = AddressKey(f.address), confirmed = EncodeConfirmed(f.confirmed);
+  PORTOLAN_ASSIGN_OR_RETURN(const int64_t origin, Origin(stored.agent, stored.vantage, nullptr));
+  const int64_t kind = static_cast<int64_t>(f.kind);
+  const int64_t sentinel = f.sentinel.has_value() ? *f.sentinel : -1;
+  PORTOLAN_RETURN_IF_ERROR(
+      db_.Sql("UPDATE host_findings SET seen = ?4, opens = ?5, outcomes = ?6, confirmed = ?7, "
+              "sentinel = ?8, since = ?9, silences = ?10, origin = ?11 "
+              "WHERE lane = ?1 AND address = ?2 AND kind = ?3")
+          .Bind(stored.lane.value, Blob{address}, kind, ToUnixMicros(f.when), f.opens, f.outcomes,
+                Blob{confirmed}, sentinel, ToUnixMicros(f.since), f.silences, origin)
+          .Run());
+  if (db_.changes() > 0) return absl::OkStatus();
+  PORTOLAN_RETURN_IF_ERROR(
+      db_.Sql("INSERT INTO host_findings (lane, address, kind, seen, opens, outcomes, confirmed, "
+              "sentinel, since, silences, origin) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+              "?11 FROM lanes WHERE id = ?1 AND findings < ?12")
+          .Bind(stored.lane.value, Blob{address}, kind, ToUnixMicros(f.when), f.opens, f.outcomes,
+                Blob{confirmed}, sentinel, ToUnixMicros(f.since), f.silences, origin,
+                kMaxFindingsPerLane)
+          .Run());
+  const bool kept = db_.changes() > 0;
+  ++(kept ? counts_.findings : counts_.findings_dropped);
+  return db_
+      .Sql(
+          "UPDATE lanes SET findings = findings + ?2, findings_dropped = findings_dropped + ?3 "
+          "WHERE id = ?1")
+      .Bind(stored.lane.value, kept ? 1 : 0, kept ? 0 : 1)
+      .Run();
 }
 
 absl::StatusOr<int64_t> SqliteWriter::Origin(const std::string& agent, const std::string& vantage,
@@ -302,6 +335,9 @@ absl::StatusOr<bool> SqliteWriter::PurgeSlice() {
         {"DELETE FROM gaps WHERE lane = ?1 AND begin_pos <= (SELECT max(begin_pos) FROM (SELECT "
          "begin_pos FROM gaps WHERE lane = ?1 "
          "ORDER BY begin_pos LIMIT ?2))",
+         kPurgeRows},
+        {"DELETE FROM host_findings WHERE lane = ?1 AND address <= (SELECT max(address) FROM "
+         "(SELECT address FROM host_findings WHERE lane = ?1 ORDER BY address LIMIT ?2))",
          kPurgeRows},
         {"DELETE FROM leases WHERE token IN (SELECT token FROM leases WHERE lane = ?1 LIMIT ?2)",
          kPurgeRows},

@@ -31,7 +31,8 @@ class SqliteWriter {
 
   // Since the last call.
   struct Counts {
-    uint64_t rows = 0, chunks = 0, outcome_bytes = 0, compacted = 0;
+    uint64_t rows = 0, chunks = 0, outcome_bytes = 0, compacted = 0, findings = 0,
+             findings_dropped = 0;
   };
   Counts TakeCounts() { return std::exchange(counts_, {}); }
 
@@ -41,6 +42,7 @@ class SqliteWriter {
   absl::Status PutScan(const ScanRecord& record);
   absl::Status PutChunk(const StoredChunk& chunk);
   absl::Status PutRows(const std::vector<StoredRow>& rows);
+  absl::Status PutFinding(const StoredFinding& stored);
   absl::Status AddToLedger(LaneId lane, const Ledger& counts);
   absl::Status Put(const PutLease& change);
   absl::Status Put(const DropLease& change);

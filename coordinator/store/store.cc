@@ -18,7 +18,7 @@ size_t Bytes(const Change& change) {
 
 bool WriteBatch::empty() const {
   return new_scans.empty() && requests.empty() && changes.empty() && chunks.empty() &&
-         counts.empty() && rows.empty() && superseded.empty() && !next_token &&
+         counts.empty() && rows.empty() && superseded.empty() && findings.empty() && !next_token &&
          delete_scans.empty();
 }
 
@@ -27,6 +27,8 @@ size_t WriteBatch::bytes() const {
              counts.size() * sizeof(counts[0]) + superseded.size() * sizeof(SupersededRows) +
              new_scans.size() * 4096;
   for (const StoredChunk& chunk : chunks) n += sizeof(StoredChunk) + chunk.outcomes.size();
+  for (const StoredFinding& f : findings)
+    n += sizeof(f) + f.finding.confirmed.size() * sizeof(ConfirmedPort);
   for (const Change& change : changes) n += Bytes(change);
   return n;
 }

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "common/net/ip_set.h"
 #include "common/net/port_set.h"
+#include "common/scan/host_finding.h"
 #include "coordinator/scheduler/types.h"
 
 namespace portolan {
@@ -38,6 +40,15 @@ struct StoredRow {
   Token token;
 };
 
+struct StoredFinding {
+  LaneId lane;
+  HostFinding finding;
+  std::string agent;
+  std::string vantage;  // the agent's
+};
+// So many a lane are kept; what comes beyond is counted.
+inline constexpr uint64_t kMaxFindingsPerLane = 65'536;
+
 // Everything that one commit holds. Applied whole or not at all.
 struct WriteBatch {
   std::vector<ScanRecord> new_scans;  // lanes: id and vantage count; a new lane has nothing done
@@ -62,6 +73,8 @@ struct WriteBatch {
     Token newer;
   };
   std::vector<SupersededRows> superseded;
+  // A later one of the same lane, address and kind takes the place of the one before.
+  std::vector<StoredFinding> findings;
   Token next_token;  // 0: unchanged
   std::vector<ScanId>
       delete_scans;  // finished ones; invisible from the commit on, purged later, little by little
@@ -83,6 +96,8 @@ struct RowFilter {
   IpSet addresses;                    // empty: all
   PortSet ports;                      // empty: all
   std::vector<std::string> vantages;  // of the agents; empty: all
+  // Leaves out these addresses of these lanes.
+  std::shared_ptr<const std::map<LaneId, IpSet>> without = nullptr;
 };
 
 // A group whose positions are all done, in its final form.
@@ -161,6 +176,32 @@ class Store {
   virtual absl::StatusOr<std::vector<StoredRow>> ReadRowsAt(
       LaneId lane, const std::vector<uint64_t>& positions) = 0;
 
+  struct FindingCounts {
+    uint64_t kept = 0, dropped = 0;
+    friend bool operator==(const FindingCounts&, const FindingCounts&) = default;
+  };
+  // One for each of the lanes, in their order. Cheap; `kept` and `dropped` only ever grow.
+  virtual absl::StatusOr<std::vector<FindingCounts>> CountFindings(
+      const std::vector<LaneId>& lanes) = 0;
+  // Where a listing of findings stands: behind this one.
+  struct FindingKey {
+    IpAddress address;
+    HostFindingKind kind = HostFindingKind::kAnswersEverywhere;
+  };
+  struct FindingPage {
+    struct Entry {
+      StoredFinding finding;
+      uint64_t open_rows = 0;  // of its address, in its lane; when they were asked for
+    };
+    std::vector<Entry> findings;
+    std::optional<FindingKey> next;  // nullopt: that was all
+  };
+  // Findings of a lane by (address, kind), at most `limit`. With `count_rows` the rows of open
+  // ports of each address are counted, at most some hundred thousand for a page, which is then
+  // shorter.
+  virtual absl::StatusOr<FindingPage> ReadFindings(LaneId lane, std::optional<FindingKey> after,
+                                                   size_t limit, bool count_rows) = 0;
+
   // Outcomes of one group of a lane, whether it is compacted or still in chunks.
   struct GroupOutcomes {
     uint64_t version = 0;                   // 0: nothing stored. Changes whenever the content does.
@@ -187,7 +228,7 @@ class Store {
 
   struct Stats {
     uint64_t commits = 0, rows = 0, chunks = 0, outcome_bytes = 0, retries = 0,
-             compacted_groups = 0;
+             compacted_groups = 0, findings = 0, findings_dropped = 0;
     double last_commit_s = 0, commit_seconds_total = 0;
     std::vector<uint64_t>
         commit_buckets;           // counts by kCommitBucketsS, and one more for what took longer

@@ -40,8 +40,11 @@ class FakeScanService final : public v1::ScanService::Service {
       -1;  // once: the stream breaks with UNAVAILABLE behind this many pages
   std::map<std::string, grpc::Status> errors;  // by method: what the next call ends with, once
   std::vector<v1::Agent> agents;
+  std::vector<v1::HostFindingRow> findings;  // of every scan; in pages of page_size
+  uint64_t findings_dropped = 0;
 
   // What was asked.
+  std::vector<v1::ListHostFindingsRequest> asked_findings;
   std::vector<v1::CreateScanRequest> created;
   std::vector<v1::ListObservationsRequest> listed;
   std::vector<std::string> calls;  // "PauseScan abc"
@@ -145,6 +148,20 @@ class FakeScanService final : public v1::ScanService::Service {
     return grpc::Status::OK;
   }
 
+  grpc::Status ListHostFindings(Context*, const v1::ListHostFindingsRequest* r,
+                                v1::ListHostFindingsResponse* out) override {
+    std::lock_guard lock(mu_);
+    asked_findings.push_back(*r);
+    if (auto e = Begin("ListHostFindings", r->scan_id()); !e.ok()) return e;
+    size_t at = r->page_token().empty() ? 0 : std::stoul(r->page_token());
+    for (size_t n = 0; n < page_size && at < findings.size(); ++n, ++at) {
+      *out->add_findings() = findings[at];
+    }
+    if (at < findings.size()) out->set_next_page_token(std::to_string(at));
+    out->set_total(findings.size());
+    out->set_dropped(findings_dropped);
+    return grpc::Status::OK;
+  }
   grpc::Status ListAgents(Context*, const v1::ListAgentsRequest*,
                           v1::ListAgentsResponse* out) override {
     for (const v1::Agent& a : agents) *out->add_agents() = a;

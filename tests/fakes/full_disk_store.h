@@ -84,6 +84,14 @@ class FullDiskStore final : public Store {
       LaneId lane, const std::vector<uint64_t>& positions) override {
     return store_->ReadRowsAt(lane, positions);
   }
+  absl::StatusOr<std::vector<FindingCounts>> CountFindings(
+      const std::vector<LaneId>& lanes) override {
+    return store_->CountFindings(lanes);
+  }
+  absl::StatusOr<FindingPage> ReadFindings(LaneId lane, std::optional<FindingKey> after,
+                                           size_t limit, bool count_rows) override {
+    return store_->ReadFindings(lane, std::move(after), limit, count_rows);
+  }
   absl::StatusOr<GroupOutcomes> ReadGroup(LaneId lane, IndexRange group) override {
     return store_->ReadGroup(lane, group);
   }

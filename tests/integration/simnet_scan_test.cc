@@ -4,49 +4,19 @@
 #include <unistd.h>
 
 #include <map>
-#include <sstream>
 #include <string>
 #include <vector>
 
-#include "tests/integration/net_lab.h"
 #include "tests/integration/simnet_lab.h"
 
 namespace portolan::integration {
 namespace {
 
-const std::string kPortolan = std::string(PORTOLAN_BIN_DIR) + "/portolan";
-
-// A scan in local mode, from a namespace.
-RunResult Scan(const std::string& netns, std::vector<std::string> arguments) {
-  TempDir home;
-  Process::Options options;
-  options.netns = netns;
-  options.env["HOME"] = home.path();
-  options.env["XDG_STATE_HOME"] = home.path("state");
-  arguments.insert(arguments.begin(), {kPortolan, "scan"});
-  arguments.insert(arguments.end(), {"--show", "all", "--json"});
-  return RunToEnd(arguments, seconds(120), options);
-}
-
-// "open syn-ack" by "198.19.0.1:80".
-std::map<std::string, std::string> Found(const std::string& output) {
-  std::map<std::string, std::string> found;
-  std::istringstream lines(output);
-  for (std::string line; std::getline(lines, line);) {
-    const auto json = nlohmann::json::parse(line, nullptr, false);
-    if (json.is_discarded() || json.value("type", "") != "observation") continue;
-    found[EndpointOf(json)] =
-        json["state"].get<std::string>() + " " + json["reason"].get<std::string>();
-  }
-  return found;
-}
-
 class SimnetScan : public testing::Test {
  protected:
   void SetUp() override {
-    const std::string reason = NetLab::Unavailable();
+    const std::string reason = SimnetLab::Unavailable();
     if (!reason.empty()) GTEST_SKIP() << reason;
-    if (access("/dev/net/tun", R_OK | W_OK) != 0) GTEST_SKIP() << "needs /dev/net/tun";
   }
 };
 
@@ -54,9 +24,9 @@ TEST_F(SimnetScan, FindsTheTruthOfEveryBehaviour) {
   SimnetLab lab({"zoo"});
   ASSERT_TRUE(lab.ok());
   for (const char* targets : {"198.19.0.0/25", "2001:db8:ff::/121"}) {
-    const RunResult run = Scan(lab.netns(), {targets, "-p", "1-40"});
-    EXPECT_EQ(run.code, 0) << run.err;
-    const auto found = Found(run.out);
+    const SimnetScanRun scan = ScanLocally(lab.netns(), {targets, "-p", "1-40"});
+    EXPECT_EQ(scan.run.code, 0) << scan.run.err;
+    const auto& found = scan.found;
     const auto truth = ReadSimnetTruth({"zoo", "--targets", targets, "--ports", "1-40"});
     ASSERT_EQ(truth.size(), 128u * 40);
     EXPECT_EQ(found.size(), truth.size());
@@ -65,7 +35,8 @@ TEST_F(SimnetScan, FindsTheTruthOfEveryBehaviour) {
     for (const auto& [endpoint, t] : truth) {
       ++behaviours[t.behaviour];
       const auto f = found.find(endpoint);
-      const std::string seen = f == found.end() ? "nothing" : f->second;
+      const std::string seen =
+          f == found.end() ? "nothing" : f->second.state + " " + f->second.reason;
       // A RST after the handshake is seen only when the scanner has not ended the connection by
       // then.
       const bool right = seen == t.state + " " + t.reason ||
@@ -85,17 +56,90 @@ TEST_F(SimnetScan, FindsTheTruthOfEveryBehaviour) {
     EXPECT_EQ(counters.value(failure, -1), 0) << failure;
 }
 
+// JSON lines of a type.
+std::vector<nlohmann::json> LinesOf(const std::string& out, std::string_view type) {
+  std::vector<nlohmann::json> lines;
+  for (size_t at = 0; at < out.size();) {
+    const size_t end = std::min(out.find('\n', at), out.size());
+    const auto line = nlohmann::json::parse(out.substr(at, end - at), nullptr, false);
+    if (line.is_object() && line.value("type", "") == type) lines.push_back(line);
+    at = end + 1;
+  }
+  return lines;
+}
+
+TEST_F(SimnetScan, HostsThatAnswerEverywhereAreOneFindingEach) {
+  const std::vector<std::string> world = {"alive=1",     "open=0.02",      "all-open=0.15",
+                                          "tarpit=0.15", "syn-proxy=0.15", "rtt=5..40"};
+  SimnetLab lab(world);
+  ASSERT_TRUE(lab.ok());
+  const SimnetScanRun scan = ScanLocally(lab.netns(), {"198.19.0.0/26", "-p", "1-100"});
+  EXPECT_EQ(scan.run.code, 0) << scan.run.err;
+  std::vector<std::string> arguments = world;
+  arguments.insert(arguments.end(), {"--targets", "198.19.0.0/26", "--ports", "1-100"});
+  const auto truth = ReadSimnetTruth(arguments);
+  EXPECT_EQ(Judge(scan.found, truth).right_state, truth.size()) << "every port is counted";
+  std::map<std::string, std::string> want, got;  // kind by address
+  size_t open_there = 0;
+  for (const auto& [endpoint, t] : truth) {
+    const bool proxy = t.behaviour == "syn-proxy";
+    if (!proxy && t.behaviour != "all-open" && t.behaviour != "tarpit") continue;
+    want[endpoint.substr(0, endpoint.find(':'))] = proxy ? "syn-proxy" : "answers-everywhere";
+    ++open_there;
+  }
+  ASSERT_GT(want.size(), 10u);
+  for (const auto& line : LinesOf(scan.run.out, "host-finding")) {
+    EXPECT_TRUE(got.emplace(line["ip"], line["kind"]).second) << "twice";
+    EXPECT_EQ(line["open_ports"], 100);
+    EXPECT_EQ(line["ports"], 100);
+    EXPECT_EQ(line["confirmed"].size(), 4u);
+  }
+  EXPECT_EQ(got, want);
+  EXPECT_EQ(scan.summary["hosts"]["answer_everywhere"], want.size());
+  EXPECT_EQ(scan.summary["hosts"]["open_there"], open_there);
+  size_t marked = 0;
+  for (const auto& line : LinesOf(scan.run.out, "observation")) {
+    if (line.contains("host_finding")) {
+      ++marked;
+      EXPECT_EQ(line["host_finding"], want[line["ip"]]);
+    }
+  }
+  EXPECT_EQ(marked, open_there);
+  EXPECT_EQ(scan.summary["extra_probes"], 4 * want.size());
+}
+
+TEST_F(SimnetScan, HostsThatStopAnsweringAreAskedAgainUntilTheyDo) {
+  SimnetLab lab({"blocking", "block-ms=8000"});
+  ASSERT_TRUE(lab.ok());
+  const SimnetScanRun scan =
+      ScanLocally(lab.netns(), {"198.19.0.0/28", "-p", "1-100", "-T4", "--max-attempts", "20"});
+  const auto truth =
+      ReadSimnetTruth({"blocking", "--targets", "198.19.0.0/28", "--ports", "1-100"});
+  const SimnetVerdict verdict = Judge(scan.found, truth);
+  EXPECT_EQ(verdict.planned, 1600u);
+  EXPECT_EQ(verdict.false_open, 0u);
+  // No port that is open or closed is said to be filtered for no reason: it is right, or throttled.
+  size_t believed = 0, throttled = 0;
+  for (const auto& [endpoint, found] : scan.found) {
+    believed += found.state == "filtered" && found.reason == "no-response";
+    throttled += found.state == "filtered" && found.reason == "throttled";
+  }
+  EXPECT_LE(believed, 16u) << verdict.examples;
+  EXPECT_EQ(verdict.right_state + believed + throttled, 1600u) << verdict.examples;
+  EXPECT_GE(verdict.right_state, 1500u) << verdict.examples;
+}
+
 TEST_F(SimnetScan, VantagesShareOneNetworkAndAreCountedApart) {
   SimnetLab lab({"alive=1", "open=0.5", "rtt=5"}, 2);
   ASSERT_TRUE(lab.ok());
   for (const int i : {1, 2}) {
     for (const char* target : {"198.19.0.1", "2001:db8:ff::1"}) {
-      const RunResult run = Scan(lab.vantage(i), {target, "-p", "1-100"});
-      EXPECT_EQ(run.code, 0) << run.err;
+      const SimnetScanRun scan = ScanLocally(lab.vantage(i), {target, "-p", "1-100"});
+      EXPECT_EQ(scan.run.code, 0) << scan.run.err;
       const auto truth = ReadSimnetTruth(
           {"alive=1", "open=0.5", "rtt=5", "--targets", target, "--ports", "1-100"});
-      for (const auto& [endpoint, seen] : Found(run.out))
-        EXPECT_EQ(seen, truth.at(endpoint).state + " " + truth.at(endpoint).reason) << endpoint;
+      const SimnetVerdict verdict = Judge(scan.found, truth);
+      EXPECT_EQ(verdict.right_reason, truth.size()) << verdict.examples;
     }
   }
   const nlohmann::json counters = lab.Counters();

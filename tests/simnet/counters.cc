@@ -63,6 +63,7 @@ std::string Counters::ToJson() const {
       {"link_limited", link_limited},
       {"prefix_limited", prefix_limited},
       {"rst_limited", rst_limited},
+      {"blocked", blocked},
       {"icmp_limited", icmp_limited},
       {"syn_acks", syn_acks},
       {"resets", resets},

@@ -29,6 +29,8 @@ struct HostEntry {
   Gauge half_open;    // these, and unanswered SYNs of the last half_open_time
   Gauge connections;  // handshake complete, and neither side has ended it
   Bucket rst, icmp;
+  uint32_t taken = 0;  // SYNs since it was last blocked
+  Time blocked_until{};
 };
 struct PrefixEntry {
   Address address = 0;  // its first one
@@ -65,7 +67,7 @@ struct Counters {
       0;  // SYNs that a full table could not remember: the three above do not hold then
   uint64_t untracked_hosts = 0;
   uint64_t lost_out = 0, lost_in = 0;
-  uint64_t link_limited = 0, prefix_limited = 0, rst_limited = 0, icmp_limited = 0;
+  uint64_t link_limited = 0, prefix_limited = 0, rst_limited = 0, icmp_limited = 0, blocked = 0;
   uint64_t syn_acks = 0, resets = 0, icmp_errors = 0, silences = 0, banners = 0;
   uint64_t handshakes = 0;
   Gauge in_flight, connections;

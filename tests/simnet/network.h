@@ -51,6 +51,8 @@ class Network {
   bool PassesLimits(Time now, const Segment& s);
   // Whether the packet is lost on this way, by chance or in a burst.
   bool Lost(Time now, double chance, BurstLoss& burst, uint64_t& counter);
+  // Whether the host has stopped answering. Counts the SYN.
+  bool IsBlocked(Time now, const Host& host, uint32_t index);
   bool MaySendReset(Time now, uint32_t host);
   bool MaySendIcmp(Time now, const Segment& s, const Host& host, uint32_t index);
   void Unanswered(Time now, uint32_t host);

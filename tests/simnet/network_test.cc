@@ -252,6 +252,20 @@ TEST(Network, LimitsPrefixesAndHosts) {
   EXPECT_NEAR(static_cast<double>(router.received.size()), 20, 1);
 }
 
+TEST(Network, AHostStopsAnsweringAndComesBack) {
+  Scanner scanner(With("alive=1 open=1 rtt=1 block-after=5 block-ms=10000"));
+  const auto answered = [&](Address to) { return scanner.Answers(scanner.Syn(to, 80)).size() > 0; };
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 5; ++i) EXPECT_TRUE(answered(V4(1))) << i;
+    EXPECT_FALSE(answered(V4(1)));
+    EXPECT_TRUE(answered(V4(2 + static_cast<uint32_t>(round)))) << "the others go on";
+    scanner.Wait(seconds(5));
+    EXPECT_FALSE(answered(V4(1)));
+    scanner.Wait(seconds(5));
+  }
+  EXPECT_EQ(scanner.network.counters().blocked, 4u);
+}
+
 TEST(Network, CountsWhatAPolitenessCapIsAbout) {
   Scanner scanner(With("open=0.5 rtt=100"));
   // 40 SYNs at once to one address, 3 to another, and 2 s later 10 more.

@@ -40,6 +40,10 @@ class RecordingSink final : public ReportSink {
     }
     chunks.push_back(std::move(chunk));
   }
+  void PutFinding(const FindingReport& report) override {
+    EXPECT_EQ(CheckHostFinding(report.finding), absl::OkStatus());
+    findings.push_back(report);
+  }
   bool HasRoom() const override { return room; }
 
   bool Reported(Token token, uint64_t index) const {
@@ -70,6 +74,7 @@ class RecordingSink final : public ReportSink {
 
   bool room = true;
   std::vector<ChunkReport> chunks;
+  std::vector<FindingReport> findings;
   std::map<Token, std::map<uint64_t, Symbol>> outcomes;
   std::map<Token, std::map<uint64_t, OpenRow>> opens;
 };
@@ -93,22 +98,24 @@ class RunnerHarness {
         runner(engine, sink, std::move(scope), options) {}
 
   void AddScan(const std::string& name, std::shared_ptr<const ScanSpace> space,
-               ProbeTiming timing = {}) {
+               ProbeTiming timing = {}, PortSet confirm_ports = {}) {
     ScanContext context;
     context.scan = name;
     context.space = std::move(space);
     context.timing = timing;
     context.overlay = std::make_shared<DenyOverlay>();
+    context.confirm_ports = std::move(confirm_ports);
     runner.SetContext(context);
   }
   void Grant(uint64_t token, const std::string& scan, IntervalSet ranges,
-             Duration term = std::chrono::hours(100)) {
+             Duration term = std::chrono::hours(100), uint32_t attempt = 1) {
     AgentLease lease;
     lease.token = Token{token};
     lease.lane = LaneId{1};
     lease.scan = scan;
     lease.ranges = std::move(ranges);
     lease.deadline = clock.Now() + term;
+    lease.attempt = attempt;
     ASSERT_EQ(runner.Grant(std::move(lease)), absl::OkStatus());
   }
 

@@ -203,6 +203,44 @@ TEST(Spool, InterruptEndsAWait) {
   interrupter.join();
 }
 
+FindingReport MakeFinding(uint64_t token, uint32_t address) {
+  FindingReport report;
+  report.token = Token{token};
+  report.finding.address = IpAddress::V4(address);
+  report.finding.opens = report.finding.outcomes = 8;
+  report.finding.confirmed = {{50000, Held::kQuiet}};
+  return report;
+}
+
+TEST(Spool, FindingsComeBeforeTheChunksOfTheirLeaseAndCountForIt) {
+  FakeClock clock;
+  SpoolOptions options;
+  options.batch_bytes = 100'000;
+  Spool spool(options, clock);
+  spool.SetFlushing(true);
+  for (uint64_t i = 0; i < 3000; ++i) {
+    spool.PutChunk(MakeChunk(1, i, 10));
+    spool.PutFinding(MakeFinding(1, static_cast<uint32_t>(i)));
+  }
+  spool.PutFinding(MakeFinding(2, 1));
+  spool.PutFinding(MakeFinding(3, 1));
+  EXPECT_TRUE(spool.Holds(Token{2}));
+  spool.Drop(Token{2});
+  EXPECT_FALSE(spool.Holds(Token{2}));
+  size_t findings = 0, chunks = 0;
+  while (const auto batch = spool.NextBatch({})) {
+    EXPECT_LE(batch->findings.size(), 4096u);
+    findings += batch->findings.size();
+    chunks += batch->chunks.size();
+    EXPECT_TRUE(chunks == 0 || findings == 3001u);
+    spool.Ack(batch->seq);
+  }
+  EXPECT_EQ(findings, 3001u);
+  EXPECT_EQ(chunks, 3000u);
+  EXPECT_TRUE(spool.empty());
+  EXPECT_EQ(spool.Stats().bytes, 0u);
+}
+
 TEST(Spool, EveryReportOfManyThreadsArrivesOnceOverBreakingStreams) {
   constexpr uint64_t kThreads = 3, kEach = 2000;
   SpoolOptions options;

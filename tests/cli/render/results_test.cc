@@ -39,10 +39,10 @@ TEST(CsvRenderer, WritesAHeaderOnceAndQuotesWhatNeedsIt) {
   ASSERT_TRUE(renderer->Finish(End(2, 1, 1)).ok());
   EXPECT_EQ(out.text(),
             "scan_id,vantage,ip,name,port,protocol,state,reason,rtt_ms,timestamp,service,agent,"
-            "source_ip\n"
+            "source_ip,host_finding\n"
             "abc,office,10.0.0.1,\"a,\"\"b\"\"\",22,tcp,open,syn-ack,0.42,2026-01-02T03:04:05."
-            "678901Z,ssh,a1,10.9.9.9\n"
-            "abc,office,10.0.0.1,,4,tcp,filtered,no-response,,2026-01-02T03:04:05.678901Z,,a1,\n");
+            "678901Z,ssh,a1,10.9.9.9,\n"
+            "abc,office,10.0.0.1,,4,tcp,filtered,no-response,,2026-01-02T03:04:05.678901Z,,a1,,\n");
 }
 
 TEST(CsvRenderer, AnEmptyResultIsAHeader) {
@@ -50,7 +50,7 @@ TEST(CsvRenderer, AnEmptyResultIsAHeader) {
   ASSERT_TRUE(MakeCsvRenderer("abc", out)->Finish(End(2, 0, 2)).ok());
   EXPECT_EQ(out.text(),
             "scan_id,vantage,ip,name,port,protocol,state,reason,rtt_ms,timestamp,service,agent,"
-            "source_ip\n");
+            "source_ip,host_finding\n");
 }
 
 TEST(TableRenderer, GroupsByAddressAndEndsWithTheLedger) {

@@ -37,7 +37,7 @@ TEST(ChunkOps, OwedPositionsAreThoseWithoutAVerdict) {
     }
     EXPECT_EQ(OwedPositions(*decoded, base), owed);
     EXPECT_EQ(OwedPositions(*decoded, base, Reason::kRefusedByScope), refused);
-    EXPECT_TRUE(OwedPositions(*decoded, base, Reason::kThrottled).empty());
+    EXPECT_TRUE(OwedPositions(*decoded, base, Reason::kHostThrottles).empty());
   }
 }
 

@@ -14,8 +14,10 @@ TEST(Observation, NumbersNeverChange) {
   EXPECT_EQ(static_cast<int>(Reason::kSynAck), 1);
   EXPECT_EQ(static_cast<int>(Reason::kConnRefused), 10);
   EXPECT_EQ(static_cast<int>(Reason::kNoResponse), 20);
+  EXPECT_EQ(static_cast<int>(Reason::kThrottled), 24);
   EXPECT_EQ(static_cast<int>(Reason::kHostUnreachable), 30);
   EXPECT_EQ(static_cast<int>(Reason::kExcluded), 40);
+  EXPECT_EQ(static_cast<int>(Reason::kHostThrottles), 52);
   EXPECT_EQ(static_cast<int>(Reason::kRefusedByScope), 53);
 }
 
@@ -35,7 +37,7 @@ TEST(Observation, EveryNameReadsBackAsItsNumber) {
   }
   EXPECT_EQ(states, (std::set<std::string_view>{"open", "closed", "filtered", "unreachable",
                                                 "not-probed", "owed"}));
-  EXPECT_EQ(reasons.size(), 21u);
+  EXPECT_EQ(reasons.size(), 22u);
   EXPECT_EQ(ReasonName(Reason::kSynAck), "syn-ack");
   EXPECT_EQ(ReasonName(Reason::kHostUnreachable), "host-unreach");
   EXPECT_EQ(StateFromName("unknown"), std::nullopt);
@@ -51,7 +53,7 @@ TEST(Observation, EachReasonBelongsToOneState) {
     EXPECT_EQ(states, ReasonName(static_cast<Reason>(r)) == "unknown" ? 0 : 1) << "reason " << r;
     valid += states;
   }
-  EXPECT_EQ(valid, 21);
+  EXPECT_EQ(valid, 22);
   EXPECT_TRUE(IsValid(State::kFiltered, Reason::kPortUnreachable));
   EXPECT_FALSE(IsValid(State::kClosed, Reason::kNoResponse));
   EXPECT_FALSE(IsValid(State::kClosed, Reason::kLocalFailure));

@@ -153,5 +153,42 @@ TEST_F(PlanTest, KeepsOnlyTheBeginningOfLongTargetLists) {
   EXPECT_EQ((*spec)->space->address_count(), 450u);
 }
 
+TEST_F(PlanTest, PortsToConfirmWithAreHighOnesThatNothingForbids) {
+  const auto ports = [&] {
+    const auto spec = PlanScan(request_, context_);
+    EXPECT_TRUE(spec.ok()) << spec.status();
+    return (*spec)->confirm_ports;
+  };
+  const PortSet all = PortSet::Of({kConfirmPorts});
+  request_.targets = {"10.0.0.0/24"};
+  request_.ports = "1-100";
+  EXPECT_EQ(ports(), all);
+  // Others than the scan asks anyway, unless it asks nearly all.
+  request_.ports = "1-100,50000-60000";
+  EXPECT_EQ(ports(), all.Minus(PortSet::Of({{50000, 60000}})));
+  request_.ports = "1-65535";
+  EXPECT_EQ(ports(), all);
+  // What the user excludes, on whichever address, is not probed.
+  request_.exclude_ports = "49152-50000";
+  request_.exclude = {"10.0.0.9:60000"};
+  EXPECT_EQ(ports(), PortSet::Of({{50001, 59999}, {60001, 65535}}));
+  request_.exclude_ports = "49152-65535";
+  EXPECT_TRUE(ports().empty());
+  request_.exclude_ports = "";
+  request_.exclude = {};
+  // Nor what the scope forbids.
+  const auto rule = [](const char* text) { return *ParseScopeRule(text); };
+  const Scope narrow = Scope::Create({rule("none"), rule("10.0.0.0/24 1-100")}, {});
+  context_.scope = &narrow;
+  request_.ports = "1-100";
+  EXPECT_TRUE(ports().empty());
+  const Scope part = Scope::Create({}, {rule("10.0.0.7 50000-55000")});
+  context_.scope = &part;
+  const PortSet some = ports();
+  EXPECT_GE(some.size(), 4u);
+  EXPECT_TRUE(some.Intersection(PortSet::Of({{50000, 55000}})).empty());
+  EXPECT_EQ(some.Intersection(all), some);
+}
+
 }  // namespace
 }  // namespace portolan

@@ -247,5 +247,67 @@ TEST_F(IngestTest, LanesOfARemovedScanAreForgotten) {
   EXPECT_EQ(Apply(x)->batch.rows.size(), 0u);
 }
 
+HostFinding FindingAbout(const IpAddress& address) {
+  HostFinding f;
+  f.kind = HostFindingKind::kSynProxy;
+  f.address = address;
+  f.opens = f.outcomes = 8;
+  f.confirmed = {{50000, Held::kReset}};
+  return f;
+}
+
+TEST_F(IngestTest, FindingOfAHeldLeaseIsTakenInAndLaterItIsFenced) {
+  const Token token = TokenOf(x, 0);
+  batch.findings = {{token, FindingAbout(space->At(0).address)}};
+  auto result = Apply(x);
+  ASSERT_TRUE(result.ok()) << result.status();
+  ASSERT_EQ(result->batch.findings.size(), 1u);
+  EXPECT_EQ(result->batch.findings[0].lane, lane);
+  EXPECT_EQ(result->batch.findings[0].agent, "x");
+  EXPECT_EQ(result->batch.findings[0].vantage, "dmz");
+  EXPECT_EQ(result->batch.findings[0].finding.address, space->At(0).address);
+  EXPECT_EQ(ingest->counters().findings[1], 1u);
+
+  // In the same batch as the last chunk of its lease: before it. After it: no more.
+  for (IndexRange left : x.held.at(token).ranges.ToVector()) {
+    while (!left.empty()) {
+      const IndexRange part{left.begin, std::min(left.end, space->GroupOf(left.begin).range.end)};
+      AddChunk(token, part.begin, std::vector<Symbol>(part.size(), kClosed));
+      left.begin = part.end;
+    }
+  }
+  batch.findings = {{token, FindingAbout(space->At(0).address)}};
+  result = Apply(x);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->batch.findings.size(), 1u);
+  batch.findings = {{token, FindingAbout(space->At(0).address)}};
+  result = Apply(x);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(result->batch.findings.empty());
+  EXPECT_TRUE(result->fenced.empty());
+  EXPECT_EQ(ingest->counters().findings_refused, 1u);
+}
+
+TEST_F(IngestTest, FindingUnderAForeignTokenOrAboutAForeignAddressChangesNothing) {
+  const Token token = TokenOf(x, 0);
+  TestAgent y("y", "dmz");
+  Sync(y);
+  batch.findings = {{token, FindingAbout(space->At(0).address)}};
+  auto result = Apply(y);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(result->batch.findings.empty());
+  batch.findings = {{Token{999}, FindingAbout(IpAddress::V4(1))}};
+  result = Apply(x);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(ingest->counters().findings_refused, 2u);
+
+  batch.findings = {{token, FindingAbout(IpAddress::V4(1))}};
+  AddChunk(token, 0, {kClosed});
+  EXPECT_TRUE(absl::IsInvalidArgument(Apply(x).status()));
+  batch.findings.assign(kMaxBatchFindings + 1, {token, FindingAbout(space->At(0).address)});
+  EXPECT_TRUE(absl::IsInvalidArgument(Apply(x).status()));
+  EXPECT_EQ(s->GetScan("s")->ledger.Done(), 0u);
+}
+
 }  // namespace
 }  // namespace portolan

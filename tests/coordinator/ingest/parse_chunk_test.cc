@@ -66,7 +66,7 @@ TEST(ParseChunk, DamagedBytesNeverCrash) {
   for (int i = 0; i < 300; ++i)
     outcomes.push_back(random() % 5   ? kClosed
                        : random() % 2 ? kOpen
-                                      : Symbol{State::kOwed, Reason::kThrottled});
+                                      : Symbol{State::kOwed, Reason::kHostThrottles});
   const std::string good = EncodeOutcomes(outcomes);
   for (int i = 0; i < 20'000; ++i) {
     std::string bad = good;

@@ -24,6 +24,19 @@ TEST(PageToken, ComesBackAsItWas) {
   EXPECT_EQ(std::get<PositionPlace>(*other).lane, 3u);
 }
 
+TEST(PageToken, OfFindingsComesBackAsItWas) {
+  FindingPlace place{
+      3, Store::FindingKey{*IpAddress::Parse("2001:db8::5"), HostFindingKind::kStoppedAnswering}};
+  const auto got = DecodePageToken(EncodePageToken(7, place), 7);
+  ASSERT_TRUE(got.ok());
+  EXPECT_EQ(std::get<FindingPlace>(*got).lane, 3u);
+  EXPECT_EQ(std::get<FindingPlace>(*got).after->address, place.after->address);
+  EXPECT_EQ(std::get<FindingPlace>(*got).after->kind, place.after->kind);
+  const auto first = DecodePageToken(EncodePageToken(7, FindingPlace{1, std::nullopt}), 7);
+  ASSERT_TRUE(first.ok());
+  EXPECT_FALSE(std::get<FindingPlace>(*first).after.has_value());
+}
+
 TEST(PageToken, IsGoodForItsOwnQueryOnly) {
   ResultQuery query;
   query.states = {State::kOpen, State::kClosed};
@@ -34,6 +47,9 @@ TEST(PageToken, IsGoodForItsOwnQueryOnly) {
   same.states = {State::kClosed, State::kOpen, State::kClosed};
   same.limit = 7;
   EXPECT_EQ(digest, QueryDigest("scan", same));
+  same.without_everywhere_open = true;
+  EXPECT_NE(digest, QueryDigest("scan", same));
+  same.without_everywhere_open = false;
   same.ports = PortSet::Of({{1, 1}});
   EXPECT_NE(digest, QueryDigest("scan", same));
   ResultQuery vantage = query;

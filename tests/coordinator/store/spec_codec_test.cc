@@ -44,6 +44,33 @@ TEST(SpecCodec, SpaceWithTheLastAddressesComesBack) {
   }
 }
 
+TEST(SpecCodec, PortsToConfirmWithComeBackAndOlderSpecificationsHaveNone) {
+  ScanSpec spec = Spec();
+  spec.confirm_ports = PortSet::Of({{49152, 50000}, {65535, 65535}});
+  const std::string encoded = EncodeSpec(spec);
+  const auto got = DecodeSpec(encoded);
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_EQ(got->first.confirm_ports, spec.confirm_ports);
+  // As written before there were any.
+  spec.confirm_ports = PortSet();
+  std::string older = EncodeSpec(spec);
+  older[0] = 2;
+  older.pop_back();
+  const auto old = DecodeSpec(older);
+  ASSERT_TRUE(old.ok()) << old.status();
+  EXPECT_TRUE(old->first.confirm_ports.empty());
+}
+
+TEST(SpecCodec, ConfirmedPortsComeBack) {
+  const std::vector<ConfirmedPort> ports = {{0, Held::kNotHeld}, {65535, Held::kQuiet}};
+  EXPECT_EQ(*DecodeConfirmed(EncodeConfirmed(ports)), ports);
+  EXPECT_TRUE(DecodeConfirmed("")->empty());
+  for (const char* bad : {"a", "ab", "ab\x06",
+                          "ab\x04"
+                          "c"})
+    EXPECT_FALSE(DecodeConfirmed(bad).ok());
+}
+
 TEST(SpecCodec, AttemptsKeepTheirOrderAndRanges) {
   const Attempts attempts = {
       {{100, 200}, 3}, {{0, 1}, 1}, {{uint64_t{1} << 62, (uint64_t{1} << 62) + 1}, 100}};

@@ -135,5 +135,112 @@ TEST_F(ResultsVerbTest, AnObservationThatMakesNoSenseIsAnErrorNotACrash) {
   EXPECT_EQ(Remote({"results", "abc"}).code, 1);
 }
 
+void AddFinding(FakeScanService& service, const std::string& ip, v1::HostFindingKind kind,
+                uint64_t open) {
+  v1::HostFindingRow row;
+  v1::HostFinding& f = *row.mutable_finding();
+  f.set_kind(kind);
+  f.set_address(IpAddress::Parse(ip)->ToBytes());
+  f.set_unix_us(1'767'323'045'000'000);
+  f.set_opens(8);
+  f.set_outcomes(9);
+  if (kind == v1::HOST_FINDING_KIND_STOPPED_ANSWERING) {
+    f.set_sentinel_port(443);
+    f.set_since_unix_us(1'767'323'000'000'000);
+    f.set_silences(77);
+  } else {
+    for (uint32_t port : {50000, 50001, 50002, 50003}) {
+      f.add_confirmed()->set_port(port);
+      f.mutable_confirmed(f.confirmed_size() - 1)
+          ->set_held(kind == v1::HOST_FINDING_KIND_SYN_PROXY ? v1::HELD_RESET : v1::HELD_QUIET);
+    }
+  }
+  row.set_vantage("office");
+  row.set_agent("a1");
+  row.set_open_ports(open);
+  row.set_ports(100);
+  service.findings.push_back(row);
+}
+
+TEST_F(ResultsVerbTest, HostsThatAnswerEverywhereAreOneLine) {
+  v1::Scan& scan = AddScan("abc", v1::SCAN_STATE_COMPLETE);
+  scan.mutable_ledger()->set_planned(300);
+  scan.mutable_ledger()->set_open(197);
+  AddFinding(service, "198.18.0.7", v1::HOST_FINDING_KIND_ANSWERS_EVERYWHERE, 96);
+  AddFinding(service, "198.18.0.8", v1::HOST_FINDING_KIND_SYN_PROXY, 100);
+  AddFinding(service, "198.18.0.9", v1::HOST_FINDING_KIND_STOPPED_ANSWERING, 0);
+  Observe("10.0.0.1", 22);
+  const Result table = Remote({"results", "abc"});
+  EXPECT_EQ(table.code, 0) << table.err;
+  EXPECT_THAT(table.out, HasSubstr("198.18.0.7  answers everywhere: 96 of 100 ports open, 4 of 4 "
+                                   "random high ports open and quiet: a tarpit or proxy, not 96 "
+                                   "services (seen from office)\n"));
+  EXPECT_THAT(table.out, HasSubstr("198.18.0.8  SYN proxy: 100 of 100 ports open, 4 of 4 random "
+                                   "high ports open and reset at once: a firewall that answers for "
+                                   "the host, not 100 services"));
+  EXPECT_THAT(table.out, HasSubstr("198.18.0.9  stopped answering after 2026-01-02 03:03:20Z: port "
+                                   "443, which had answered, and 77 other attempts since"));
+  EXPECT_THAT(table.out,
+              HasSubstr("open 197 (of which 196 on 2 hosts that answer everywhere) + closed"));
+  EXPECT_THAT(table.out, HasSubstr("1 host stopped answering while being scanned"));
+  EXPECT_TRUE(service.listed.at(0).without_everywhere_open());
+  for (const char* show : {"open,everywhere", "all"}) {
+    service.listed.clear();
+    Remote({"results", "abc", "--show", show});
+    EXPECT_FALSE(service.listed.at(0).without_everywhere_open()) << show;
+  }
+}
+
+TEST_F(ResultsVerbTest, ProgramsGetBothFindingsAndMarkedPorts) {
+  AddScan("abc", v1::SCAN_STATE_COMPLETE);
+  AddFinding(service, "198.18.0.8", v1::HOST_FINDING_KIND_SYN_PROXY, 1);
+  Observe("198.18.0.8", 22);
+  service.observations[0].set_host_finding(v1::HOST_FINDING_KIND_SYN_PROXY);
+  Observe("198.18.0.9", 22);
+  service.findings_dropped = 5;
+  const Result json = Remote({"results", "abc", "--json"});
+  EXPECT_FALSE(service.listed.at(0).without_everywhere_open());
+  EXPECT_THAT(json.out, HasSubstr(R"("source_ip":null,"host_finding":"syn-proxy"})"));
+  EXPECT_THAT(json.out,
+              HasSubstr(R"("source_ip":null}
+{"type":"host-finding","scan_id":"abc","vantage":"office","ip":"198.18.0.8","kind":"syn-proxy",)"
+                        R"("open_ports":1,"ports":100,"evidence":{"opens":8,"outcomes":9},)"
+                        R"("confirmed":[{"port":50000,"held":"reset"},)"));
+  EXPECT_THAT(json.out,
+              HasSubstr(R"("hosts":{"answer_everywhere":1,"open_there":1,"stopped_answering":0,)"
+                        R"("findings":1,"dropped":5}})"));
+  const Result csv = Remote({"results", "abc", "--csv"});
+  EXPECT_THAT(csv.out, HasSubstr("source_ip,host_finding\n"));
+  EXPECT_THAT(csv.out, HasSubstr(",a-office,,syn-proxy\n"));
+  EXPECT_THAT(csv.out, HasSubstr(",a-office,,\n"));
+  EXPECT_THAT(csv.err, HasSubstr("198.18.0.8  SYN proxy"));
+  EXPECT_THAT(csv.err, HasSubstr("about 5 findings more"));
+}
+
+TEST_F(ResultsVerbTest, OfFilteredFindingsTheTotalsAreStillThoseOfTheScan) {
+  AddScan("abc", v1::SCAN_STATE_COMPLETE);
+  AddFinding(service, "198.18.0.8", v1::HOST_FINDING_KIND_SYN_PROXY, 1);
+  Remote({"results", "abc", "198.18.0.8", "--vantage", "office"});
+  ASSERT_EQ(service.asked_findings.size(), 2u);
+  EXPECT_EQ(service.asked_findings[0].targets_size(), 0);
+  EXPECT_THAT(service.asked_findings[1].targets(), ElementsAre("198.18.0.8"));
+  EXPECT_THAT(service.asked_findings[1].vantages(), ElementsAre("office"));
+}
+
+TEST_F(ResultsVerbTest, ACoordinatorWithoutFindingsHasNone) {
+  AddScan("abc", v1::SCAN_STATE_COMPLETE);
+  Observe("10.0.0.1", 22);
+  service.errors["ListHostFindings"] = grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "");
+  const Result result = Remote({"results", "abc"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("22/tcp"));
+  // A kind that is newer than this program is left out; one that makes no sense is an error.
+  AddFinding(service, "198.18.0.8", static_cast<v1::HostFindingKind>(99), 1);
+  EXPECT_EQ(Remote({"results", "abc"}).code, 0);
+  AddFinding(service, "198.18.0.8", v1::HOST_FINDING_KIND_SYN_PROXY, 1);
+  service.findings[1].mutable_finding()->clear_confirmed();
+  EXPECT_EQ(Remote({"results", "abc"}).code, 1);
+}
+
 }  // namespace
 }  // namespace portolan

@@ -112,5 +112,22 @@ TEST_F(ScansVerbTest, AnUnknownScanFailsAndIsNamed) {
   EXPECT_THAT(result.err, HasSubstr("\"nope\""));
 }
 
+TEST_F(ScansVerbTest, ShowTellsOfHostsThatAnswerEverywhere) {
+  v1::Scan& scan = AddScan("abc", v1::SCAN_STATE_COMPLETE);
+  scan.mutable_ledger()->set_open(7305);
+  for (int i = 0; i < 3; ++i) {
+    v1::HostFindingRow row;
+    row.mutable_finding()->set_kind(v1::HOST_FINDING_KIND_ANSWERS_EVERYWHERE);
+    row.mutable_finding()->set_address(std::string("\x0a\0\0", 3) + static_cast<char>(i));
+    row.mutable_finding()->add_confirmed()->set_port(50000);
+    row.set_open_ports(2404);
+    service.findings.push_back(row);
+  }
+  EXPECT_THAT(Remote({"scans", "show", "abc"}).out,
+              HasSubstr("open 7,305 (of which 7,212 on 3 hosts that answer everywhere) + closed"));
+  EXPECT_THAT(Remote({"scans", "show", "abc", "--json"}).out,
+              HasSubstr(R"("hosts":{"answer_everywhere":3,"open_there":7212,)"));
+}
+
 }  // namespace
 }  // namespace portolan

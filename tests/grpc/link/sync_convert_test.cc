@@ -141,5 +141,26 @@ TEST(SyncConvert, OpenPortsBecomeColumns) {
   EXPECT_THAT(out.open_ports(1).reason(), testing::ElementsAre(2));
 }
 
+TEST(SyncConvert, FindingsAreSentAsTheyAre) {
+  HostFinding f;
+  f.kind = HostFindingKind::kStoppedAnswering;
+  f.address = *IpAddress::Parse("2001:db8::9");
+  f.when = FromUnixMicros(1'700'000'000'000'000);
+  f.since = FromUnixMicros(1'600'000'000'000'000);
+  f.opens = 1;
+  f.outcomes = 20;
+  f.sentinel = 443;
+  f.silences = 11;
+  SpoolBatch batch;
+  batch.findings.push_back({Token{9}, f});
+  v1::ReportBatch out;
+  ToProto(batch, &out);
+  ASSERT_EQ(out.host_findings_size(), 1);
+  EXPECT_EQ(out.host_findings(0).token(), 9u);
+  const auto back = FromProto(out.host_findings(0).finding());
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(*back, f);
+}
+
 }  // namespace
 }  // namespace portolan

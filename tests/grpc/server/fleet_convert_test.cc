@@ -6,6 +6,7 @@
 #include <cmath>
 #include <random>
 
+#include "common/rpc/convert.h"
 #include "common/scan/chunk_codec.h"
 
 namespace portolan {
@@ -96,9 +97,70 @@ TEST(FleetConvert, MalformedBatchesAreRefused) {
               HasSubstr("chunks"));
 }
 
+v1::HostReport* AddFinding(v1::ReportBatch& batch) {
+  HostFinding f;
+  f.kind = HostFindingKind::kSynProxy;
+  f.address = *IpAddress::Parse("2001:db8::1");
+  f.when = FromUnixMicros(1'700'000'000'000'000);
+  f.opens = 9;
+  f.outcomes = 10;
+  f.confirmed = {{50000, Held::kReset}, {65535, Held::kReset}};
+  v1::HostReport* report = batch.add_host_findings();
+  report->set_token(7);
+  ToProto(f, report->mutable_finding());
+  return report;
+}
+
+TEST(FleetConvert, FindingsAreReadAndWrongOnesRefused) {
+  v1::ReportBatch good = GoodBatch();
+  AddFinding(good);
+  const auto parsed = ParseBatch(good);
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  ASSERT_EQ(parsed->findings.size(), 1u);
+  EXPECT_EQ(parsed->findings[0].token, Token{7});
+  const HostFinding& f = parsed->findings[0].finding;
+  EXPECT_EQ(f.kind, HostFindingKind::kSynProxy);
+  EXPECT_EQ(f.confirmed[1], (ConfirmedPort{65535, Held::kReset}));
+  EXPECT_FALSE(f.sentinel.has_value());
+  const auto refused = [](auto&& change) {
+    v1::ReportBatch batch = GoodBatch();
+    change(*AddFinding(batch)->mutable_finding());
+    const auto result = ParseBatch(batch);
+    EXPECT_TRUE(absl::IsInvalidArgument(result.status())) << result.status();
+    return std::string(Message(result.status()));
+  };
+  EXPECT_THAT(refused([](auto& x) { x.set_address("abc"); }), HasSubstr("address"));
+  EXPECT_THAT(refused([](auto& x) { x.set_kind(static_cast<v1::HostFindingKind>(9)); }),
+              HasSubstr("kind"));
+  EXPECT_THAT(refused([](auto& x) { x.set_kind(static_cast<v1::HostFindingKind>(257)); }),
+              HasSubstr("kind"));
+  EXPECT_THAT(refused([](auto& x) { x.set_unix_us(-1); }), HasSubstr("unix_us"));
+  EXPECT_THAT(refused([](auto& x) { x.set_since_unix_us(INT64_MAX); }), HasSubstr("since"));
+  EXPECT_THAT(refused([](auto& x) { x.mutable_confirmed(0)->set_port(65536); }),
+              HasSubstr("confirmed"));
+  EXPECT_THAT(refused([](auto& x) { x.mutable_confirmed(0)->set_held(v1::HELD_QUIET); }),
+              HasSubstr("syn-proxy"));
+  EXPECT_THAT(refused([](auto& x) { x.set_opens(11); }), HasSubstr("11 open of 10"));
+  EXPECT_THAT(refused([](auto& x) {
+                x.clear_confirmed();
+                x.set_kind(v1::HOST_FINDING_KIND_STOPPED_ANSWERING);
+                x.set_sentinel_port(70000);
+              }),
+              HasSubstr("sentinel_port"));
+  EXPECT_THAT(refused([](auto& x) {
+                for (int i = 0; i < 100; ++i) x.add_confirmed();
+              }),
+              HasSubstr("confirmed"));
+  v1::ReportBatch many = GoodBatch();
+  for (size_t i = 0; i <= kMaxBatchFindings; ++i) AddFinding(many);
+  EXPECT_THAT(std::string(Message(ParseBatch(many).status())), HasSubstr("host_findings"));
+}
+
 TEST(FleetConvert, RandomBytesNeverCrash) {
   std::mt19937 random(11);
-  const std::string good = GoodBatch().SerializeAsString();
+  v1::ReportBatch whole = GoodBatch();
+  AddFinding(whole);
+  const std::string good = whole.SerializeAsString();
   for (int i = 0; i < 20'000; ++i) {
     std::string bytes = good;
     for (int k = 0; k < 4; ++k) bytes[random() % bytes.size()] = static_cast<char>(random());

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "common/base/time.h"
+
+namespace portolan {
+
+// What one address has shown as a whole, on one thread of an agent: whether so much of it is open
+// that it may answer everywhere, and whether it still answers at all. Kept beside the address's
+// pace, so small. `scan`: a number of the scan that asks, never 0; what may be probed for one scan
+// may be excluded from another. Pure; not thread-safe.
+class HostEvidence {
+ public:
+  static constexpr uint32_t kSuspiciousOpens = 8;
+  // Between the ends of two inquiries after the same address.
+  static constexpr Duration kPause = std::chrono::seconds(1);
+
+  // ---- what was seen ----
+  // A port of the scan answered, open or closed. It can be asked whether the host still answers.
+  void OnAnswer(uint16_t port, uint32_t scan, Time now) {
+    port_ = port;
+    port_of_ = scan;
+    OnOtherAnswer(now);
+  }
+  // A port that is none of the scan's answered.
+  void OnOtherAnswer(Time now) {
+    answered_ = now;
+    silences_ = 0;
+  }
+  void OnSilence() { silences_ += silences_ < UINT32_MAX; }
+  // A port of the scan got its verdict.
+  void OnVerdict(bool open) {
+    outcomes_ += outcomes_ < UINT32_MAX;
+    opens_ += open && opens_ < UINT32_MAX;
+  }
+
+  // ---- does it answer everywhere? ----
+  // Enough is open for ports that nobody serves to be asked; not again until twice as many are.
+  bool ShouldConfirm(uint32_t scan) const {
+    return opens_ >= confirm_at_ && opens_ > outcomes_ / 2 && opens_ >= kSuspiciousOpens &&
+           everywhere_told_ != scan && !confirming_;
+  }
+  void OnConfirming() { confirming_ = true; }
+  // `confirmed`: was told for this scan.
+  void OnConfirmed(bool confirmed, uint32_t scan) {
+    confirming_ = false;
+    if (confirmed) everywhere_told_ = scan;
+    if (!confirmed) confirm_at_ = opens_ < UINT32_MAX / 2 ? 2 * opens_ : UINT32_MAX;
+  }
+
+  // ---- does it still answer? ----
+  enum class Doubt : uint8_t {
+    kNone,     // it has answered since the attempt was started, or never: the silence is the port's
+    kAsk,      // it has not: ask the sentinel
+    kAsking,   // that is under way
+    kStopped,  // it was asked since, and was silent
+  };
+  // About silence that met an attempt that was started then.
+  Doubt About(Time started, uint32_t scan) const {
+    if (answered_ == Time::min() || answered_ >= started) return Doubt::kNone;
+    if (asking_ != 0) return Doubt::kAsking;
+    if (stopped_ != Time::min() && stopped_ >= started) return Doubt::kStopped;
+    return port_of_ == scan ? Doubt::kAsk : Doubt::kNone;
+  }
+  uint16_t sentinel() const { return port_; }
+  // When the next inquiry may begin.
+  Time next_inquiry() const { return next_inquiry_; }
+  // The caller's name of the inquiry that is under way; 0: none.
+  uint64_t inquiry() const { return asking_; }
+  void OnAsking(uint64_t inquiry) { asking_ = inquiry; }
+  // `silent_from`: the last try of several that all met silence was started then; nullopt: it
+  // answered, or could not be asked.
+  void OnAsked(std::optional<Time> silent_from, Time now) {
+    asking_ = 0;
+    next_inquiry_ = now + kPause;
+    if (silent_from.has_value()) stopped_ = *silent_from;
+  }
+  bool StoppedWasTold(uint32_t scan) const { return stopped_told_ == scan; }
+  void OnStoppedTold(uint32_t scan) { stopped_told_ = scan; }
+
+  uint32_t opens() const { return opens_; }
+  uint32_t outcomes() const { return outcomes_; }
+  // Attempts that met silence since the last answer.
+  uint32_t silences() const { return silences_; }
+  Time answered() const { return answered_; }  // last; Time::min(): never
+
+ private:
+  Time answered_ = Time::min();
+  Time next_inquiry_ = Time::min();
+  Time stopped_ = Time::min();
+  uint64_t asking_ = 0;
+  uint32_t opens_ = 0, outcomes_ = 0, silences_ = 0;
+  uint32_t confirm_at_ = kSuspiciousOpens;
+  uint32_t port_of_ = 0;  // the scan in which `port_` answered
+  uint32_t everywhere_told_ = 0, stopped_told_ = 0;
+  uint16_t port_ = 0;
+  bool confirming_ = false;
+};
+
+}  // namespace portolan
