@@ -89,6 +89,7 @@ class SimWorld {
   void Trouble(double seconds);
   void Heal();
   void CheckRates();
+  void CheckFractions();
   bool AllEnded();
   std::string Describe();  // everything, for a person to read after a failure
   SimAgent* Find(const std::string& name);
