@@ -26,6 +26,11 @@ class LossMeter {
     return later_ < first_ ? later_ / first_ : 1;
   }
 
+  bool Knows(Time now) {
+    Forget(now);
+    return first_ + later_ >= kEnough;
+  }
+
  private:
   void Forget(Time now) {
     if (now > updated_) {

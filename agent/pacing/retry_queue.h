@@ -8,15 +8,19 @@
 
 namespace portolan {
 
-// A position that waits for its next attempt.
-struct Retry {
-  Time due;
+// A position that is being probed, and what has been tried so far.
+struct Tried {
   uint64_t chunk = 0;     // the caller's name for the chunk; may be gone by then
   uint32_t offset = 0;    // in the chunk
   uint16_t tries = 0;     // attempts that met silence
   uint16_t failures = 0;  // attempts that failed on our side, in a row
   Time silent = kNever;   // when the last attempt was started that met silence
-  float certainty = 0;    // that the silence is no loss: -log10 of the chance that all were lost
+  float certainty = 0;    // that the silence is no loss (silence.h)
+};
+
+// A position that waits for its next attempt.
+struct Retry : Tried {
+  Time due;
 };
 
 // Retries by the time they are due, those of the same time in the order they came. Holds no more

@@ -69,13 +69,15 @@ bool TargetPacer::Find(const IpAddress& address, Target& target) {
 }
 
 Time TargetPacer::MayStart(const Target& target, const TargetLimits& limits, Time now) const {
-  const Time a = addresses_[target.address].pace.MayStart(limits.address, now);
-  return std::max(a, prefixes_[target.prefix].pace.MayStart(limits.prefix, now));
+  const Time all = uplink_.MayStart(limits.first_rate, now);
+  const Time address = addresses_[target.address].pace.MayStart(limits.address, now);
+  return std::max({all, address, prefixes_[target.prefix].pace.MayStart(limits.prefix, now)});
 }
 
 void TargetPacer::OnStart(const Target& target, const TargetLimits& limits, Time now) {
   addresses_[target.address].pace.OnStart(limits.address, now);
   prefixes_[target.prefix].pace.OnStart(limits.prefix, now);
+  uplink_.OnStart(limits.first_rate, now);
 }
 
 void TargetPacer::OnAnswer(const Target& target, const Answer& answer, Time now) {
@@ -89,12 +91,15 @@ void TargetPacer::OnAnswer(const Target& target, const Answer& answer, Time now)
   }
   a.pace.OnAnswer(answer.first_try, answer.about, now);
   p.pace.OnAnswer(answer.first_try, answer.about, now);
+  uplink_.OnAnswer(answer.first_try, p.pace.KnowsLoss(now), answer.about, now);
   OnNothing(target);
 }
 
 double TargetPacer::Loss(const Target& target, Time started, Time now) {
-  return std::max(addresses_[target.address].pace.Loss(started, now),
-                  prefixes_[target.prefix].pace.Loss(started, now));
+  Pace& prefix = prefixes_[target.prefix].pace;
+  const double here =
+      std::max(addresses_[target.address].pace.Loss(started, now), prefix.Loss(started, now));
+  return prefix.KnowsLoss(now) ? here : std::max(here, uplink_.Loss(started, now));
 }
 
 void TargetPacer::OnNothing(const Target& target) {

@@ -5,6 +5,7 @@
 
 #include "agent/pacing/pace.h"
 #include "agent/pacing/rtt_estimator.h"
+#include "agent/pacing/uplink.h"
 #include "common/net/ip_address.h"
 
 namespace portolan {
@@ -13,6 +14,8 @@ namespace portolan {
 struct TargetLimits {
   PaceLimit address;
   PaceLimit prefix;  // of each /24 or /64
+  // What is sent to all of them together at first, attempts a second (uplink.h); 0: no slow start.
+  double first_rate = 0;
 };
 
 // What an agent's thread knows of the addresses that it probes: how fast they and their prefixes (a
@@ -32,6 +35,9 @@ class TargetPacer {
   // False: all places that it could have are in use by addresses with attempts in flight; try again
   // when some have ended.
   bool Find(const IpAddress& address, Target& target);
+
+  // Attempts a second over all targets that proven losses have brought it down to; infinity: none.
+  double slowed_to() const { return uplink_.slowed_to(); }
 
   // When the next attempt may start, for somebody who is held to `limits`: `now`: at once; kNever:
   // when some attempt there has ended.
@@ -92,6 +98,7 @@ class TargetPacer {
   std::vector<Address> addresses_;
   std::vector<Prefix> prefixes_;
   Neighbours overall_;
+  Uplink uplink_;
   uint32_t stamp_ = 0;
 };
 

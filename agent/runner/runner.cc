@@ -8,6 +8,11 @@
 #include "common/base/status.h"
 
 namespace portolan {
+namespace {
+
+constexpr double kLeastFirstRate = 2000;  // attempts/s over all targets, when a scan begins
+
+}  // namespace
 
 Runner::Impl::Impl(ProbeEngine& engine, ReportSink& sink, Scope scope, RunnerOptions options)
     : engine_(engine), sink_(sink), scope_(std::move(scope)), options_(options) {}
@@ -29,6 +34,10 @@ void Runner::Impl::SetContext(ScanContext context) {
   scan->targets.address =
       PaceLimit{t.address_rate, t.address_in_flight, growth}.Times(options_.target_fraction);
   scan->targets.prefix = PaceLimit{t.prefix_rate, 0, growth}.Times(options_.target_fraction);
+  // As much as two prefixes get, so that a careful scan starts carefully.
+  scan->targets.first_rate =
+      t.prefix_rate > 0 ? std::max(kLeastFirstRate, 2 * t.prefix_rate) * options_.target_fraction
+                        : 0;
   scan->context = std::move(context);
 }
 
@@ -117,12 +126,12 @@ void Runner::Impl::Forget(Token token) {
   const auto it = leases_.find(token);
   if (it == leases_.end()) return;
   Lease* lease = it->second.get();
-  for (Place& place : places_) {
-    if (place.open == nullptr || place.open->lease != lease) continue;
-    place.open->lease = nullptr;
-    place.open->chunk.Finish();
+  chunks_.ForEach([&](uint64_t, const std::unique_ptr<OpenChunk>& open) {
+    if (open->lease != lease) return;
+    open->lease = nullptr;
+    open->chunk.Finish();
     next_check_ = Time::min();
-  }
+  });
   lease->scan->unbegun.erase(token);
   leases_.erase(it);
 }
@@ -160,14 +169,6 @@ Runner::Impl::Lease* Runner::Impl::Find(Token token) {
   return it == leases_.end() ? nullptr : it->second.get();
 }
 
-void Runner::Impl::Unfill(Lease& lease) {
-  if (OpenChunk* open = Named(lease.filling)) {
-    open->chunk.Seal();
-    next_check_ = Time::min();  // it may be over
-  }
-  lease.filling = 0;
-}
-
 void Runner::Impl::NoteUnbegun(Lease& lease) {
   const Token token = lease.walk.lease().token;
   if (lease.walk.unbegun() == 0) {
@@ -175,28 +176,6 @@ void Runner::Impl::NoteUnbegun(Lease& lease) {
   } else {
     lease.scan->unbegun[token] = &lease;
   }
-}
-
-Runner::Impl::OpenChunk* Runner::Impl::Named(uint64_t name) {
-  if (name == 0) return nullptr;
-  Place& place = places_[static_cast<uint32_t>(name) - 1];
-  return place.generation == name >> 32 ? place.open.get() : nullptr;
-}
-
-uint64_t Runner::Impl::OpenNew(Lease& lease, uint64_t begin, Time now, WallTime wall) {
-  if (free_places_.empty()) {
-    free_places_.push_back(static_cast<uint32_t>(places_.size()));
-    places_.emplace_back();
-  }
-  const uint32_t index = free_places_.back();
-  free_places_.pop_back();
-  Place& place = places_[index];
-  const Token token = lease.walk.lease().token;
-  place.open.reset(
-      new OpenChunk{Chunk(token, begin, now, wall, lease.scan->limits), lease.scan, &lease});
-  ++open_chunks_;
-  ++lease.open_chunks;
-  return uint64_t{++place.generation} << 32 | (index + 1);
 }
 
 Runner::Runner(ProbeEngine& engine, ReportSink& sink, Scope scope, RunnerOptions options)

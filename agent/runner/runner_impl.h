@@ -1,6 +1,5 @@
 #pragma once
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,10 +12,12 @@
 #include "agent/runner/chunk.h"
 #include "agent/runner/lease_walk.h"
 #include "agent/runner/runner.h"
+#include "agent/runner/slots.h"
 
 namespace portolan {
 
-// runner.cc keeps contexts and leases; runner_probe.cc starts attempts and takes their outcomes.
+// runner.cc keeps contexts and leases; runner_begin.cc starts attempts, runner_outcome.cc takes
+// what becomes of them; runner_chunks.cc collects the verdicts.
 class Runner::Impl {
  public:
   Impl(ProbeEngine& engine, ReportSink& sink, Scope scope, RunnerOptions options);
@@ -39,9 +40,9 @@ class Runner::Impl {
   Time Step(Time now, WallTime wall);
   void OnOutcome(const ProbeOutcome& outcome, Time now, WallTime wall);
 
-  bool idle() const { return open_chunks_ == 0; }
+  bool idle() const { return chunks_.size() == 0; }
   bool has_work() const;
-  size_t open_chunks() const { return open_chunks_; }
+  size_t open_chunks() const { return chunks_.size(); }
   uint64_t open_positions() const { return open_positions_; }
   const RunnerCounters& counters() const { return counters_; }
 
@@ -66,22 +67,9 @@ class Runner::Impl {
     std::shared_ptr<Scan> scan;  // may outlive its context while outcomes are awaited
     Lease* lease;                // null: revoked
   };
-  // A place for a chunk. Its name, generation << 32 | place + 1, is never 0 and is not used again.
-  struct Place {
-    uint32_t generation = 0;
-    std::unique_ptr<OpenChunk> open;
-  };
-  // An attempt in flight. Its cookie is generation << 32 | place.
-  struct Attempt {
-    uint32_t generation = 0;
-    uint32_t offset = 0;
-    uint64_t chunk = 0;
+  // An attempt in flight. Its name is the engine's cookie.
+  struct Attempt : Tried {
     Time started{};
-    uint16_t tries = 0;
-    uint16_t failures = 0;
-    Time silent = kNever;  // as in Retry
-    float certainty = 0;
-    bool used = false;
     bool paced = false;
     TargetPacer::Target target;  // where it is paced
   };
@@ -89,12 +77,10 @@ class Runner::Impl {
 
   // runner.cc
   Lease* Find(Token token);
-  void Unfill(Lease& lease);  // its chunk takes in nothing more
   void NoteUnbegun(Lease& lease);
-  OpenChunk* Named(uint64_t name);
-  uint64_t OpenNew(Lease& lease, uint64_t begin, Time now, WallTime wall);
 
-  // runner_probe.cc
+  // runner_begin.cc
+  bool CanBegin(Time now) const;
   // Starts one attempt of this scan if it may; else lowers `want` to when it may.
   Began BeginOne(const std::shared_ptr<Scan>& scan, Time now, WallTime wall, Time& want);
   Began BeginRetry(Scan& scan, Time now);
@@ -105,18 +91,27 @@ class Runner::Impl {
   std::optional<Symbol> Refused(const Scan& scan, const ScanSpace::Endpoint& endpoint) const;
   bool Launch(Scan& scan, const ScanSpace::Endpoint& endpoint, const Attempt& attempt,
               Time deadline, Time now);
+
+  // runner_outcome.cc
+  // What the outcome says about pace and limits, whatever becomes of its position.
+  void Account(const Attempt& attempt, Scan* scan, const ProbeOutcome& outcome, Time now);
   void TakeVerdict(OpenChunk& open, const Attempt& attempt, const ProbeOutcome& outcome, Time now,
                    WallTime wall);
   // After silence: false when it is to be believed.
   bool TryAgain(OpenChunk& open, const Attempt& attempt, Time now);
-  void TryLater(OpenChunk& open, const Attempt& attempt, Reason cause, Duration delay, Time now);
+  void TryAfterFailure(OpenChunk& open, const Attempt& attempt, Time now);
+  void TryLater(OpenChunk& open, const Tried& tried, Reason cause, Duration delay, Time now);
   void Brake(Time now);
+
+  // runner_chunks.cc
+  OpenChunk* Named(uint64_t name);
+  uint64_t OpenNew(Lease& lease, uint64_t begin, Time now, WallTime wall);
+  void Unfill(Lease& lease);  // its chunk takes in nothing more
   // Ends the chunk if it is over.
   void EndIfOver(uint64_t name, Time now);
   void End(uint64_t name, Time now);
   void Count(const std::vector<Symbol>& symbols);
   void CheckChunks(Time now);
-  bool CanBegin(Time now) const;
 
   ProbeEngine& engine_;
   ReportSink& sink_;
@@ -129,14 +124,11 @@ class Runner::Impl {
   std::map<Token, std::unique_ptr<Lease>> leases_;
   bool draining_ = false;
 
-  std::deque<Place> places_;
-  std::vector<uint32_t> free_places_;
-  size_t open_chunks_ = 0;
+  Slots<std::unique_ptr<OpenChunk>> chunks_;
   uint64_t open_positions_ = 0;
   Time next_check_ = kNever;  // of the chunks
 
-  std::vector<Attempt> attempts_;
-  std::vector<uint32_t> free_attempts_;
+  Slots<Attempt> attempts_;
 
   TokenBucket bucket_;
   std::vector<std::shared_ptr<Scan>> turns_;  // scans take turns

@@ -64,47 +64,6 @@ TEST(LossMeter, RatioOfLaterToFirstAnswersIsTheLoss) {
   }
 }
 
-// A prefix that lets 200 attempts/s pass and drops the rest: whatever it is begun with, the rate
-// comes to within a half of that within a minute, and goes up again when the limit is gone.
-TEST(Pace, FindsAHiddenLimitAndGrowsBack) {
-  for (const double start : {1000.0, 5000.0, 0.0}) {
-    SCOPED_TRACE(start);
-    const PaceLimit limit{start, 0, 50};
-    Pace pace;
-    std::multimap<double, double> retries;  // when, and since when it is silent
-    double tokens = 0, hidden = 200;
-    int sent = 0;
-    const auto run = [&](double from, double until) {
-      sent = 0;
-      for (double t = from; t < until; t += 0.001) {
-        tokens = std::min(20.0, tokens + hidden * 0.001);
-        for (int i = 0; i < 20 && pace.MayStart(limit, At(t)) <= At(t); ++i) {
-          const bool again = !retries.empty() && retries.begin()->first <= t;
-          const double about = again ? retries.begin()->second : t;
-          if (again) retries.erase(retries.begin());
-          pace.OnStart(limit, At(t));
-          pace.OnEnd();
-          ++sent;
-          if (tokens >= 1) {
-            --tokens;
-            pace.OnAnswer(!again, At(about), At(t));
-          } else if (!again && retries.size() < 5000) {
-            retries.emplace(t + 1.5, t);
-          }
-        }
-      }
-      return sent / (until - from);
-    };
-    run(0, 60);
-    const double found = run(60, 90);
-    EXPECT_GT(found, 120);
-    EXPECT_LT(found, 300);
-    hidden = 1e9;
-    run(90, 130);
-    EXPECT_GT(run(130, 140), 2 * found);
-  }
-}
-
 TEST(Pace, HoldsWhatIsInFlight) {
   const PaceLimit limit{0, 4, 2};
   Pace pace;

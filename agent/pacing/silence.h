@@ -1,0 +1,32 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+namespace portolan {
+
+// When silence is believed: once all tries that were asked for are made, and the chance that all of
+// them were lost is below 10^-2.5, as far as losses there were proven. Pure.
+class Silence {
+ public:
+  // What one more silent try says, where this share is lost: -log10 of the chance that it was. To
+  // be added up over the tries of a port. Fewer than 2 % are never said to be lost.
+  static float Certainty(double loss) {
+    return static_cast<float>(-std::log10(std::clamp(loss, kLeastLoss, kMostLoss)));
+  }
+  // `certainty`: the sum over the tries made. `grants`: how often the position was owed and granted
+  // again; each makes silence easier to believe, so that no scan goes on for ever.
+  static bool IsBelieved(float certainty, uint32_t retries_asked, uint32_t grants) {
+    const double enough = std::min(kCertain, -std::log10(kLeastLoss) * (retries_asked + 1)) - 1e-3;
+    const double doubting = 1 - std::min(grants, kDoubtingGrants) / double{kDoubtingGrants};
+    return certainty >= enough * doubting;
+  }
+
+ private:
+  static constexpr double kCertain = 2.5;
+  static constexpr double kLeastLoss = 0.02, kMostLoss = 0.95;
+  static constexpr uint32_t kDoubtingGrants = 4;
+};
+
+}  // namespace portolan

@@ -1,0 +1,220 @@
+#include <algorithm>
+
+#include "agent/runner/runner_impl.h"
+#include "common/base/check.h"
+
+// What is started next, and whether it may be.
+namespace portolan {
+namespace {
+
+constexpr uint32_t kAttemptsPerStep = 64;  // then the engine's answers are looked at, and the clock
+constexpr uint32_t kAttemptsPerTurn = 16;  // of one scan, before the next one's turn
+constexpr uint32_t kFreePassesPerStep = 4096;  // positions decided without a probe
+constexpr Duration kRoomCheck = std::chrono::milliseconds(20);
+// A retry that waits for an attempt at the same target to end looks again after so long.
+constexpr Duration kLookAgain = std::chrono::milliseconds(10);
+
+bool IsLoopback(const IpAddress& a) { return a.is_v6() ? a.value() == 1 : a.value() >> 24 == 127; }
+
+}  // namespace
+
+Time Runner::Impl::Step(Time now, WallTime wall) {
+  if (now >= next_check_) CheckChunks(now);
+  room_ = sink_.HasRoom();
+  meter_.Observe(now, counters_.begun, CanBegin(now));
+  counters_.measured_rate = meter_.rate();
+
+  Time want = kNever;
+  uint32_t attempts = 0;
+  free_passes_ = kFreePassesPerStep;
+  for (size_t idle_turns = 0; idle_turns < turns_.size();) {
+    if (attempts == kAttemptsPerStep || free_passes_ == 0) return now;
+    if (engine_.in_flight() >= engine_.window()) break;  // an outcome makes room
+    // The agent's own limits do not end the turn of a scan, so that each gets its turn however few
+    // attempts they let through.
+    if (const Time next = std::max(brake_until_, bucket_.Next(now)); next > now) {
+      want = next;
+      break;
+    }
+    if (turn_left_ == 0) {
+      turn_ = (turn_ + 1) % turns_.size();
+      turn_left_ = kAttemptsPerTurn;
+    }
+    if (BeginOne(turns_[turn_], now, wall, want) == Began::kAttempt) {
+      ++attempts;
+      --turn_left_;
+      idle_turns = 0;
+    } else {
+      turn_left_ = 0;
+      ++idle_turns;
+    }
+  }
+  if (!room_ && has_work()) want = std::min(want, now + kRoomCheck);
+  return std::max(now, std::min(want, next_check_));
+}
+
+bool Runner::Impl::CanBegin(Time now) const {
+  if (!room_) return false;
+  for (const auto& [name, scan] : scans_) {
+    if (scan->bucket.rate() == 0) continue;
+    for (const auto& [token, lease] : scan->unbegun) {
+      if (now < lease->walk.deadline()) return true;
+    }
+  }
+  return false;
+}
+
+Runner::Impl::Began Runner::Impl::BeginOne(const std::shared_ptr<Scan>& scan, Time now,
+                                           WallTime wall, Time& want) {
+  const bool retry_due = scan->retries.NextDue() <= now;
+  if (!retry_due) want = std::min(want, scan->retries.NextDue());
+  if (!retry_due && scan->unbegun.empty()) return Began::kNothing;
+  if (const Time next = scan->bucket.Next(now); next > now) {
+    want = std::min(want, next);
+    return Began::kNothing;
+  }
+  // Retries first: they keep their chunks waiting.
+  if (retry_due && BeginRetry(*scan, now) == Began::kAttempt) return Began::kAttempt;
+  return BeginNew(scan, now, wall, want);
+}
+
+Runner::Impl::Began Runner::Impl::BeginRetry(Scan& scan, Time now) {
+  while (scan.retries.NextDue() <= now && free_passes_ > 0) {
+    const Retry retry = scan.retries.Pop();
+    --free_passes_;
+    OpenChunk* open = Named(retry.chunk);
+    if (open == nullptr || open->chunk.finishing()) continue;
+    Chunk& chunk = open->chunk;
+    PORTOLAN_CHECK(chunk.IsWaiting(retry.offset));
+    if (now >= open->lease->walk.deadline()) {
+      chunk.Finish();
+      EndIfOver(retry.chunk, now);
+      continue;
+    }
+    const ScanSpace::Endpoint endpoint = scan.context.space->At(chunk.begin() + retry.offset);
+    if (const std::optional<Symbol> refused = Refused(scan, endpoint)) {
+      chunk.Decide(retry.offset, *refused);
+      EndIfOver(retry.chunk, now);
+      continue;
+    }
+    if (!chunk.Fits(now, scan.context.timing.timeout)) {
+      chunk.Decide(retry.offset, chunk.symbols()[retry.offset]);
+      EndIfOver(retry.chunk, now);
+      continue;
+    }
+    Attempt attempt{retry, {}, false, {}};
+    if (const Time may = MayProbe(scan, endpoint.address, attempt, now); may > now) {
+      Retry later = retry;
+      later.due = std::min(may, now + kLookAgain);
+      scan.retries.Push(later);
+      continue;
+    }
+    if (!Launch(scan, endpoint, attempt, open->lease->walk.deadline(), now)) {
+      scan.retries.Push(retry);
+      return Began::kNothing;
+    }
+    if (retry.tries > 0 && retry.failures == 0) ++counters_.retries;
+    chunk.Resume(retry.offset);
+    return Began::kAttempt;
+  }
+  return Began::kNothing;
+}
+
+Time Runner::Impl::MayProbe(const Scan& scan, const IpAddress& address, Attempt& attempt,
+                            Time now) {
+  attempt.paced = !IsLoopback(address);
+  if (!attempt.paced) return now;
+  if (!pacer_.Find(address, attempt.target)) return kNever;
+  return pacer_.MayStart(attempt.target, scan.targets, now);
+}
+
+Runner::Impl::Began Runner::Impl::BeginNew(const std::shared_ptr<Scan>& scan, Time now,
+                                           WallTime wall, Time& want) {
+  if (!room_) return Began::kNothing;
+  auto it = scan->unbegun.begin();
+  while (it != scan->unbegun.end() && free_passes_ > 0) {
+    Lease& lease = *it->second;
+    if (now >= lease.walk.deadline()) {
+      ++it;
+      continue;
+    }
+    if (open_positions_ >= options_.max_open_positions) return Began::kNothing;
+    const LeaseWalk::Next next = lease.walk.Peek();
+    const std::optional<Symbol> refused = Refused(*scan, next.endpoint);
+    Attempt attempt;
+    if (!refused) {
+      if (const Time may = MayProbe(*scan, next.endpoint.address, attempt, now); may > now) {
+        want = std::min(want, may);  // kNever: an outcome makes room
+        --free_passes_;
+        ++it;
+        continue;
+      }
+    }
+    OpenChunk* open = Named(lease.filling);
+    if (open != nullptr && (next.new_run || open->chunk.IsFull(now))) {
+      const uint64_t name = lease.filling;
+      Unfill(lease);
+      EndIfOver(name, now);
+      open = nullptr;
+    }
+    if (open == nullptr) {
+      if (chunks_.size() >= options_.max_open_chunks) return Began::kNothing;
+      lease.filling = OpenNew(lease, next.index, now, wall);
+      open = Named(lease.filling);
+    }
+    const uint64_t name = lease.filling;
+    Chunk& chunk = open->chunk;
+    if (refused) {
+      chunk.AddDecided(*refused);
+      --free_passes_;
+    } else {
+      attempt.chunk = name;
+      attempt.offset = chunk.AddInFlight();
+      // The window has room, so the engine takes it; if it does not, that is a failure on our side
+      // like any other.
+      if (!Launch(*scan, next.endpoint, attempt, lease.walk.deadline(), now))
+        TryAfterFailure(*open, attempt, now);
+    }
+    ++counters_.begun;
+    ++open_positions_;
+    const bool run_over = lease.walk.Take();
+    if (lease.walk.unbegun() == 0) it = scan->unbegun.erase(it);
+    if (run_over) Unfill(lease);
+    next_check_ = std::min(next_check_, chunk.NextChange());
+    if (run_over) EndIfOver(name, now);
+    if (!refused) return Began::kAttempt;
+  }
+  return Began::kNothing;
+}
+
+std::optional<Symbol> Runner::Impl::Refused(const Scan& scan,
+                                            const ScanSpace::Endpoint& endpoint) const {
+  if (scan.context.overlay->Denies(endpoint.address, endpoint.port))
+    return Symbol{State::kNotProbed, Reason::kExcluded};
+  if (!scope_.Allows(endpoint.address, endpoint.port))
+    return Symbol{State::kOwed, Reason::kRefusedByScope};
+  return std::nullopt;
+}
+
+bool Runner::Impl::Launch(Scan& scan, const ScanSpace::Endpoint& endpoint, const Attempt& attempt,
+                          Time deadline, Time now) {
+  const ProbeTiming& timing = scan.context.timing;
+  Duration timeout = timing.timeout;
+  if (attempt.paced) {
+    const bool last = attempt.tries >= timing.retries;
+    timeout = pacer_.Timeout(attempt.target, timing.min_timeout, timing.timeout, last);
+  }
+  if (!engine_.Start(endpoint.address, endpoint.port, timeout, attempts_.NextName(), deadline))
+    return false;
+  if (attempt.paced) pacer_.OnStart(attempt.target, scan.targets, now);
+  Attempt started = attempt;
+  started.started = now;
+  attempts_.Put(started);
+  scan.bucket.Take();
+  bucket_.Take();
+  ++counters_.attempts;
+  ++counters_.syns;
+  return true;
+}
+
+}  // namespace portolan

@@ -1,0 +1,121 @@
+#include <algorithm>
+#include <cerrno>
+
+#include "agent/pacing/silence.h"
+#include "agent/pacing/syn_schedule.h"
+#include "agent/runner/runner_impl.h"
+
+// What an attempt's outcome means for its position: a verdict, or another try.
+namespace portolan {
+namespace {
+
+constexpr Duration kFirstBackOff = std::chrono::milliseconds(50);
+constexpr Duration kLongestBackOff = std::chrono::seconds(2);
+
+Duration BackOff(uint16_t failures) {
+  return std::min(kLongestBackOff, kFirstBackOff * (1 << std::min<int>(failures, 6)));
+}
+
+// Failures that the next target would meet as well; the others (EADDRNOTAVAIL, EPERM of a local
+// firewall) belong to one target.
+bool MeetsAnyTarget(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ||
+         error == ENETDOWN;
+}
+
+}  // namespace
+
+void Runner::Impl::OnOutcome(const ProbeOutcome& outcome, Time now, WallTime wall) {
+  const Attempt attempt = attempts_.Take(outcome.cookie);
+  OpenChunk* open = Named(attempt.chunk);
+  Account(attempt, open == nullptr ? nullptr : open->scan.get(), outcome, now);
+  if (open == nullptr) return;  // the engine was so late that its chunk has ended without it
+  TakeVerdict(*open, attempt, outcome, now, wall);
+  EndIfOver(attempt.chunk, now);
+}
+
+void Runner::Impl::Account(const Attempt& attempt, Scan* scan, const ProbeOutcome& outcome,
+                           Time now) {
+  const bool answered = outcome.state == State::kOpen || outcome.state == State::kClosed;
+  if (attempt.paced && !answered) pacer_.OnNothing(attempt.target);
+  if (attempt.paced && answered) {
+    const bool first_try = attempt.tries == 0;
+    pacer_.OnAnswer(attempt.target,
+                    {outcome.rtt, KernelRetransmits(outcome.rtt) == 0, first_try,
+                     first_try ? attempt.started : attempt.silent},
+                    now);
+  }
+  const Duration took = outcome.rtt > Duration::zero() ? outcome.rtt : now - attempt.started;
+  if (const uint32_t again = outcome.state == State::kOwed ? 0 : KernelRetransmits(took);
+      again > 0) {
+    counters_.syns += again;
+    bucket_.Charge(again);
+    if (scan != nullptr) scan->bucket.Charge(again);
+  }
+  if (outcome.state != State::kOwed) {
+    brake_ = Duration::zero();
+  } else if (outcome.reason == Reason::kLocalFailure) {
+    ++counters_.local_failures;
+    if (MeetsAnyTarget(outcome.local_errno)) Brake(now);
+  }
+}
+
+void Runner::Impl::TakeVerdict(OpenChunk& open, const Attempt& attempt, const ProbeOutcome& outcome,
+                               Time now, WallTime wall) {
+  if (outcome.reason == Reason::kLocalFailure) return TryAfterFailure(open, attempt, now);
+  if (outcome.reason == Reason::kNoResponse && TryAgain(open, attempt, now)) return;
+  open.chunk.Decide(attempt.offset, {outcome.state, outcome.reason});
+  if (outcome.state != State::kOpen) return;
+  OpenReport report;
+  report.token = open.chunk.token();
+  report.row.index = open.chunk.begin() + attempt.offset;
+  report.row.reason = outcome.reason;
+  report.row.rtt_us = static_cast<uint32_t>(
+      std::clamp<int64_t>(outcome.rtt / std::chrono::microseconds(1), 0, UINT32_MAX));
+  report.row.when = wall;
+  report.row.source = outcome.source;
+  sink_.PutOpen(report);
+}
+
+bool Runner::Impl::TryAgain(OpenChunk& open, const Attempt& attempt, Time now) {
+  const ProbeTiming& timing = open.scan->context.timing;
+  const double loss = attempt.paced ? pacer_.Loss(attempt.target, attempt.started, now) : 0;
+  Tried next = attempt;
+  ++next.tries;
+  next.failures = 0;
+  next.silent = attempt.started;
+  next.certainty += Silence::Certainty(loss);
+  const uint32_t grants = open.lease == nullptr ? 0 : open.lease->walk.lease().attempt - 1;
+  if (attempt.tries >= timing.retries &&
+      Silence::IsBelieved(next.certainty, timing.retries, grants)) {
+    return false;
+  }
+  TryLater(open, next, Reason::kChunkClosed, timing.retry_delay, now);
+  return true;
+}
+
+void Runner::Impl::TryAfterFailure(OpenChunk& open, const Attempt& attempt, Time now) {
+  Tried failed = attempt;
+  if (failed.failures < UINT16_MAX) ++failed.failures;
+  TryLater(open, failed, Reason::kLocalFailure, BackOff(attempt.failures), now);
+}
+
+void Runner::Impl::TryLater(OpenChunk& open, const Tried& tried, Reason cause, Duration delay,
+                            Time now) {
+  Chunk& chunk = open.chunk;
+  const Time due = now + delay;
+  if (chunk.finishing() || !chunk.Fits(due, open.scan->context.timing.timeout)) {
+    chunk.Decide(tried.offset, {State::kOwed, cause});
+    return;
+  }
+  chunk.Wait(tried.offset, cause);
+  open.scan->retries.Push(Retry{tried, due});
+}
+
+void Runner::Impl::Brake(Time now) {
+  if (now < brake_until_) return;  // one of those that were in flight when it was pulled
+  brake_ = brake_ == Duration::zero() ? kFirstBackOff : std::min(brake_ * 2, kLongestBackOff);
+  brake_until_ = now + brake_;
+}
+
+}  // namespace portolan
