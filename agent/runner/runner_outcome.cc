@@ -37,7 +37,7 @@ void Runner::Impl::OnOutcome(const ProbeOutcome& outcome, Time now, WallTime wal
 void Runner::Impl::Account(const Attempt& attempt, Scan* scan, const ProbeOutcome& outcome,
                            Time now) {
   const bool answered = outcome.state == State::kOpen || outcome.state == State::kClosed;
-  if (attempt.paced && !answered) pacer_.OnNothing(attempt.target);
+  if (attempt.paced && !answered) pacer_.OnNothing(attempt.target, now);
   if (attempt.paced && answered) {
     const bool first_try = attempt.tries == 0;
     pacer_.OnAnswer(attempt.target,

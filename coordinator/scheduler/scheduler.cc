@@ -9,9 +9,8 @@
 #include "coordinator/scheduler/impl.h"
 
 namespace portolan {
-namespace {
 
-std::string_view Name(ScanState s) {
+std::string_view StateText(ScanState s) {
   switch (s) {
     case ScanState::kRunning:
       return "running";
@@ -29,8 +28,10 @@ std::string_view Name(ScanState s) {
   return "unknown";
 }
 
+namespace {
+
 absl::Status WrongState(const Scan& s) {
-  return FailedPrecondition("scan {} is {}", s.id, Name(s.state));
+  return FailedPrecondition("scan {} is {}", s.id, StateText(s.state));
 }
 
 }  // namespace
@@ -164,7 +165,7 @@ absl::Status Scheduler::Remove(const ScanId& id) {
   auto it = impl_->scans.find(id);
   if (it == impl_->scans.end()) return NotFound("scan {}: not known", id);
   if (!IsFinished(it->second->state))
-    return FailedPrecondition("scan {} is {}: cancel it first", id, Name(it->second->state));
+    return FailedPrecondition("scan {} is {}: cancel it first", id, StateText(it->second->state));
   for (auto& lane : it->second->lanes) impl_->lanes.erase(lane->id);
   impl_->changed_scans.erase(id);
   impl_->scans.erase(it);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -30,6 +31,7 @@ enum class ScanState : uint8_t {
   kCancelled = 6
 };
 inline bool IsFinished(ScanState s) { return s >= ScanState::kComplete; }
+std::string_view StateText(ScanState s);  // "being cancelled"
 
 // Positions that will never be known, and why.
 struct Gap {

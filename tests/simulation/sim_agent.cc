@@ -160,7 +160,7 @@ AgentReport SimAgent::Report() const {
   AgentReport r;
   r.name = traits_.name;
   r.vantage = traits_.vantage;
-  r.incarnation = traits_.name + std::to_string(incarnation_);
+  r.incarnation = incarnation();
   r.revision_seen = revision_;
   uint64_t unprobed = 0;
   for (const auto& [token, h] : leases_) {

@@ -62,6 +62,7 @@ class SimAgent {
   Time frozen_until() const { return frozen_until_; }
   bool draining() const { return draining_; }
   size_t leases() const { return leases_.size(); }
+  std::string incarnation() const { return traits_.name + std::to_string(incarnation_); }
   const Traits& traits() const { return traits_; }
   // The rate at which it may be probing for the scan now; 0: it holds nothing to probe.
   double RateInForce(const ScanId& scan, Time now) const;

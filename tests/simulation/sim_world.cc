@@ -109,6 +109,13 @@ void SimWorld::CheckRates() {
 // What agents may send to one address (the first and the last of each scan), or its /24, for all
 // scans that probe it, never adds up to more than its limits allow.
 void SimWorld::CheckFractions() {
+  if (coordinator_.up()) {
+    for (const auto& view : coordinator_.scheduler().ListAgents()) {
+      const std::string now = Find(view.name)->incarnation();
+      heard_.insert(view.incarnation);
+      if (view.incarnation != now && heard_.count(now) > 0) displaced_.insert(now);
+    }
+  }
   for (const auto& [id, spec] : specs_) {
     if (spec->timing.address_rate <= 0) continue;
     const IpRange whole = spec->space->blocks()[0].addresses.ranges()[0];
@@ -116,6 +123,7 @@ void SimWorld::CheckFractions() {
       const uint32_t prefix = static_cast<uint32_t>(point.value()) & 0xFFFFFF00u;
       double sum = 0;
       for (const auto& a : agents_) {
+        if (displaced_.count(a->incarnation()) > 0) continue;
         double most = 0;
         for (const auto& [other, its] : specs_) {
           if (its->timing.address_rate > 0 &&
@@ -126,7 +134,8 @@ void SimWorld::CheckFractions() {
         sum += most;
       }
       if (sum > 1 + 1e-6)
-        Fail(fmt::format("{}: agents use {} of the limits on targets", point.ToString(), sum));
+        Fail(fmt::format("{}: agents use {} of the limits on targets", point.ToString(), sum) +
+             Describe());
     }
   }
 }
