@@ -9,7 +9,7 @@
 namespace portolan {
 namespace {
 
-constexpr size_t kConfirmPorts = 4;
+constexpr size_t kProbesToConfirm = 4;
 constexpr Duration kLookAgain = std::chrono::milliseconds(10);
 constexpr Duration kFailurePause = std::chrono::milliseconds(200);
 constexpr uint16_t kMostFailures = 5;  // on our side, then the question is given up
@@ -74,8 +74,8 @@ void Runner::Impl::MaybeConfirm(uint64_t name, OpenChunk& open, const Attempt& a
   inquiry.address = scan.context.space->At(open.chunk.begin() + attempt.offset).address;
   // Drawn anew for each address: a port that a whole fleet of hosts serves must not decide.
   uint64_t draw = scan.context.space->seed() ^ std::hash<IpAddress>()(inquiry.address);
-  for (size_t tries = 0;
-       tries < 4 * kConfirmPorts && inquiry.ports.size() < kConfirmPorts && !candidates.empty();
+  for (size_t tries = 0; tries < 4 * kProbesToConfirm && inquiry.ports.size() < kProbesToConfirm &&
+                         !candidates.empty();
        ++tries) {
     draw = Mix(draw + 0x9E3779B97F4A7C15u);
     const uint16_t port = candidates.Select(static_cast<uint32_t>(draw % candidates.size()));
@@ -83,14 +83,14 @@ void Runner::Impl::MaybeConfirm(uint64_t name, OpenChunk& open, const Attempt& a
         std::find(inquiry.ports.begin(), inquiry.ports.end(), port) != inquiry.ports.end();
     if (!twice && !Refused(scan, {inquiry.address, port})) inquiry.ports.push_back(port);
   }
-  if (inquiry.ports.size() < kConfirmPorts) {  // they may not be asked: no finding
+  if (inquiry.ports.size() < kProbesToConfirm) {  // they may not be asked: no finding
     evidence.OnConfirmed(false, scan.serial);
     return;
   }
   evidence.OnConfirming();
   open.chunk.Expect();
   const uint64_t question = inquiries_.Put(std::move(inquiry));
-  for (uint32_t i = 0; i < kConfirmPorts; ++i) {
+  for (uint32_t i = 0; i < kProbesToConfirm; ++i) {
     Retry retry{};
     retry.chunk = question;
     retry.offset = kInquiry + i;
