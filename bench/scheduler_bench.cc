@@ -53,6 +53,7 @@ struct Agent {
     report.revision_seen = d.revision;
     report.leases.clear();
     report.shares = d.shares;
+    report.fractions = d.fractions;
     for (const ScanContextRef& c : d.contexts) report.known_scans[c.scan] = 0;
     for (const GrantedLease& l : d.leases) {
       if (left.count(l.token) == 0) {

@@ -276,11 +276,7 @@ void SimAgent::Synchronize() {
       ToProto(lease.granted, held->mutable_ranges());
       held->set_unprobed(lease.todo_positions);
     }
-    for (const auto& [scan, rate] : shares_) {
-      v1::ScanShare* share = r.add_shares();
-      share->set_scan_id(scan);
-      share->set_rate(rate);
-    }
+    for (const auto& [scan, share] : shares_) *r.add_shares() = share;
     for (const auto& [scan, known] : scans_) {
       v1::KnownScan* k = r.add_scans();
       k->set_scan_id(scan);
@@ -330,7 +326,10 @@ void SimAgent::Apply(const v1::SynchronizeResponse& response) {
     if (space.ok()) known.space = *std::move(space);
   }
   shares_.clear();
-  for (const v1::ScanShare& share : response.shares()) shares_[share.scan_id()] = share.rate();
+  for (v1::ScanShare share : response.shares()) {
+    if (!share.has_target_fraction()) share.set_target_fraction(1);
+    shares_[share.scan_id()] = share;
+  }
 
   std::map<uint64_t, IntervalSet> wanted;
   uint64_t highest = highest_token_;

@@ -135,7 +135,7 @@ class SimAgent : private grpc::ClientBidiReactor<v1::ReportRequest, v1::ReportRe
     uint64_t overlay = 0;
   };
   std::map<std::string, Known> scans_ GUARDED_BY(mu_);
-  std::map<std::string, double> shares_ GUARDED_BY(mu_);
+  std::map<std::string, v1::ScanShare> shares_ GUARDED_BY(mu_);
   uint64_t epoch_ GUARDED_BY(mu_) = 0, revision_ GUARDED_BY(mu_) = 0;
   uint64_t highest_token_ GUARDED_BY(mu_) = 0;
   std::deque<v1::ReportRequest> queue_ GUARDED_BY(mu_);  // paced: filled, not written

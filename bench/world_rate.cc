@@ -1,7 +1,7 @@
 // Probes a second of a bare loop over each port of a network, once and in random order: what
 // peers.sh holds a whole scan of the same against.
 //   world_rate --first=198.19.0.0 [--addresses=256] [--ports=1000] [--loop=epoll|io_uring]
-//              [--window=W] [--seconds=60]
+//              [--window=4096] [--seconds=60]
 // Ports 1 to --ports of so many addresses, all of which must answer. Prints the seconds that it
 // took. Only for 198.18.0.0/15, which belongs to nobody.
 #include <arpa/inet.h>
@@ -40,7 +40,7 @@ int Main(int argc, char** argv) {
                             },
                             count};
   RaiseFileLimit();
-  const auto window = static_cast<uint32_t>(arguments.Number("window", kDefaultWindow));
+  const auto window = static_cast<uint32_t>(arguments.Number("window", 4096));
   const Time begin = SystemClock().Now();
   const Time until = begin + FromSeconds(arguments.Number("seconds", 60));
   const uint64_t done = arguments.Text("loop", "epoll") == "io_uring"

@@ -165,6 +165,7 @@ AgentControl::Ask AgentControl::BeginCall(Time now) {
   for (const std::string& scan : state_.DropUnusedContexts(now, kKeepContexts)) {
     SendAll(order::DropContext{scan});
     for (auto& told : told_shares_) told.erase(scan);
+    told_fractions_.erase(scan);
   }
   policy_.OnCall(now);
   calling_ = true;
@@ -242,6 +243,12 @@ void AgentControl::SetDraining() {
 }
 
 void AgentControl::DivideRates() {
+  for (const auto& [scan, fraction] : state_.fractions) {
+    const auto [told, fresh] = told_fractions_.try_emplace(scan, fraction);
+    if (!fresh && told->second == fraction) continue;
+    told->second = fraction;
+    SendAll(order::SetTargetFraction{scan, fraction});
+  }
   const std::vector<ThreadLoad> loads = Loads();
   const auto shares = DivideShares(state_.shares, loads);
   for (const auto& [scan, share] : state_.shares) {

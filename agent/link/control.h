@@ -123,6 +123,7 @@ class AgentControl {
   LinkState state_;
   std::map<Token, std::vector<Part>> parts_;  // of each lease held; empty: no thread has any of it
   std::vector<std::map<std::string, double>> told_shares_;  // by thread
+  std::map<std::string, double> told_fractions_;            // all threads are told the same
   std::vector<double> told_rates_;                          // by thread
   std::vector<Order> orders_;
   std::vector<std::string> problems_;

@@ -14,6 +14,9 @@ struct Visitor {
   void operator()(const order::Renew& o) const { runner.Renew(o.token, o.deadline); }
   void operator()(const order::SetDraining& o) const { runner.SetDraining(o.draining); }
   void operator()(const order::SetShare& o) const { runner.SetShare(o.scan, o.rate); }
+  void operator()(const order::SetTargetFraction& o) const {
+    runner.SetTargetFraction(o.scan, o.fraction);
+  }
   void operator()(const order::SetMaxRate& o) const { runner.SetMaxRate(o.rate); }
 };
 

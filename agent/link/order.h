@@ -43,6 +43,10 @@ struct SetShare {
   std::string scan;
   double rate;
 };
+struct SetTargetFraction {
+  std::string scan;
+  double fraction;
+};
 struct SetMaxRate {
   double rate;
 };
@@ -51,7 +55,8 @@ struct SetMaxRate {
 struct Order {
   size_t thread = 0;
   std::variant<order::SetContext, order::DropContext, order::Grant, order::Shrink, order::Revoke,
-               order::Forget, order::Renew, order::SetDraining, order::SetShare, order::SetMaxRate>
+               order::Forget, order::Renew, order::SetDraining, order::SetShare,
+               order::SetTargetFraction, order::SetMaxRate>
       what;
 };
 

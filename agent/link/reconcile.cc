@@ -74,6 +74,7 @@ std::vector<std::string> LinkState::DropUnusedContexts(Time now, Duration keep) 
     }
     dropped.push_back(it->first);
     shares.erase(it->first);
+    fractions.erase(it->first);
     unused_since.erase(it->first);
     it = contexts.erase(it);
   }
@@ -141,7 +142,10 @@ Actions Reconcile(LinkState& state, const AgentStatement& asked, const DesiredSt
   // A share that is not named any more is not a licence: it stays as it was until the scan's
   // context goes.
   for (const auto& [scan, rate] : desired.shares) {
-    if (state.contexts.contains(scan)) state.shares[scan] = rate;
+    if (!state.contexts.contains(scan)) continue;
+    state.shares[scan] = rate;
+    const auto part = desired.fractions.find(scan);
+    state.fractions[scan] = part == desired.fractions.end() ? 1 : part->second;
   }
   return actions;
 }

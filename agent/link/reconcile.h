@@ -36,7 +36,8 @@ struct DesiredState {
   uint64_t revision = 0;
   Duration lease_term{};
   std::vector<DesiredLease> leases;
-  std::map<std::string, double> shares;  // negative: no limit
+  std::map<std::string, double> shares;     // negative: no limit
+  std::map<std::string, double> fractions;  // of the limits on targets; none: all
   std::vector<DesiredContext> contexts;
   bool drain = false;
 };
@@ -65,6 +66,7 @@ struct LinkState {
   std::map<std::string, std::shared_ptr<const ScanContext>> contexts;
   std::map<std::string, Time> unused_since;  // contexts that no lease needs
   std::map<std::string, double> shares;
+  std::map<std::string, double> fractions;  // none: all
 
   AgentStatement Says() const;
   // Contexts that no lease needed for `keep`, taken out. To be called just before a request is

@@ -68,6 +68,8 @@ void FillRequest(const LinkState& state, const std::map<Token, LeaseProgress>& p
     v1::ScanShare* share = request->add_shares();
     share->set_scan_id(scan);
     share->set_rate(rate);
+    const auto part = state.fractions.find(scan);
+    share->set_target_fraction(part == state.fractions.end() ? 1 : part->second);
   }
   for (const auto& [scan, context] : state.contexts) {
     v1::KnownScan* known = request->add_scans();
@@ -121,6 +123,12 @@ absl::StatusOr<DesiredState> FromProto(const v1::SynchronizeResponse& response,
     if (std::isnan(s.rate()))
       return InvalidArgument("shares.rate of scan {}: not a number", s.scan_id());
     out.shares[s.scan_id()] = s.rate();
+    if (!s.has_target_fraction()) continue;
+    if (!(s.target_fraction() >= 0 && s.target_fraction() <= 1)) {
+      return InvalidArgument("shares.target_fraction of scan {}: {}; it is 0 to 1", s.scan_id(),
+                             s.target_fraction());
+    }
+    out.fractions[s.scan_id()] = s.target_fraction();
   }
   return out;
 }

@@ -13,19 +13,14 @@ namespace portolan {
 // How fast one address, or one prefix, may be probed at first; and by how much its answers may
 // raise that.
 struct PaceLimit {
-  double rate = 0;         // attempts a second; 0: no limit
-  uint32_t in_flight = 0;  // 0: no limit
-  double growth = 1;       // at most so many times both, however much is answered
+  double rate = 0;  // attempts a second; 0: no limit
+  // 0: no limit. Rounded down; but below 1 it is one attempt at a time, and after it so long a rest
+  // that on average this many are in flight.
+  double in_flight = 0;
+  double growth = 1;  // at most so many times both, however much is answered
 
-  // The part of somebody who may use only this fraction of it.
-  PaceLimit Times(double fraction) const {
-    PaceLimit part = *this;
-    if (rate > 0) part.rate = rate * fraction;
-    if (in_flight > 0) {
-      part.in_flight = std::max<uint32_t>(1, static_cast<uint32_t>(in_flight * fraction));
-    }
-    return part;
-  }
+  // The part of somebody who may use only this fraction of it, above 0.
+  PaceLimit Times(double fraction) const { return {rate * fraction, in_flight * fraction, growth}; }
 };
 
 // What was sent to one target, held against a limit. Answers raise the limit at once, silence never
@@ -41,13 +36,17 @@ class Pace {
 
   // When the next attempt may start: `now` or before: at once; kNever: only when one has ended.
   Time MayStart(const PaceLimit& limit, Time now) const {
-    if (limit.in_flight > 0 && in_flight_ >= std::max(1.0, limit.in_flight * Factor(limit)))
-      return kNever;
-    if (limit.rate <= 0 && !control_.slowed()) return now;
-    return std::max(now, next_ - kCatchUp);
+    Time rested = now;
+    if (limit.in_flight > 0) {
+      const double most = limit.in_flight * Factor(limit);
+      if (in_flight_ > 0 && in_flight_ + 1 > most * (1 + 1e-9)) return kNever;
+      if (most < 1) rested = std::max(now, ended_ + FromSeconds(busy_ * (1 / most - 1)));
+    }
+    if (limit.rate <= 0 && !control_.slowed()) return rested;
+    return std::max(rested, next_ - kCatchUp);
   }
   void OnStart(const PaceLimit& limit, Time now) {
-    ++in_flight_;
+    if (in_flight_++ == 0) began_ = now;
     factor_ = Factor(limit);
     if (limit.rate <= 0 && !control_.slowed()) return;
     const double rate = limit.rate > 0 ? limit.rate : kUnlimited;
@@ -58,7 +57,11 @@ class Pace {
     const std::optional<double> loss = control_.OnAnswer(first_try, about, now, factor_);
     if (loss && *loss <= LossControl::kCalm && answers_ < UINT32_MAX) ++answers_;
   }
-  void OnEnd() { in_flight_ -= in_flight_ > 0; }
+  void OnEnd(Time now) {
+    if (in_flight_ == 0 || --in_flight_ > 0) return;
+    ended_ = now;
+    busy_ = ToSeconds(now - began_);
+  }
 
   double Loss(Time started, Time now) { return control_.Loss(started, now); }
   bool KnowsLoss(Time now) { return control_.Knows(now); }
@@ -77,6 +80,9 @@ class Pace {
   Time next_ = Time::min() + std::chrono::hours(1);  // when the next one would be due by the rate
   uint32_t in_flight_ = 0;
   uint32_t answers_ = 0;
+  // The last time in which something was in flight: from, to, and its seconds.
+  Time began_{}, ended_ = Time::min() + std::chrono::hours(1);
+  double busy_ = 0;
   double factor_ = 1;  // of the attempt started last
   LossControl control_;
 };

@@ -92,7 +92,7 @@ void TargetPacer::OnAnswer(const Target& target, const Answer& answer, Time now)
   a.pace.OnAnswer(answer.first_try, answer.about, now);
   p.pace.OnAnswer(answer.first_try, answer.about, now);
   uplink_.OnAnswer(answer.first_try, p.pace.KnowsLoss(now), answer.about, now);
-  OnNothing(target);
+  OnNothing(target, now);
 }
 
 double TargetPacer::Loss(const Target& target, Time started, Time now) {
@@ -102,9 +102,9 @@ double TargetPacer::Loss(const Target& target, Time started, Time now) {
   return prefix.KnowsLoss(now) ? here : std::max(here, uplink_.Loss(started, now));
 }
 
-void TargetPacer::OnNothing(const Target& target) {
-  addresses_[target.address].pace.OnEnd();
-  prefixes_[target.prefix].pace.OnEnd();
+void TargetPacer::OnNothing(const Target& target, Time now) {
+  addresses_[target.address].pace.OnEnd(now);
+  prefixes_[target.prefix].pace.OnEnd(now);
 }
 
 Duration TargetPacer::Timeout(const Target& target, Duration least, Duration most,

@@ -53,7 +53,7 @@ class TargetPacer {
     Time about{};           // when this attempt was started; not the first: when the lost one was
   };
   void OnAnswer(const Target& target, const Answer& answer, Time now);
-  void OnNothing(const Target& target);
+  void OnNothing(const Target& target, Time now);
   // What share of the attempts that were started there then was lost, as far as answers have
   // proven.
   double Loss(const Target& target, Time started, Time now);

@@ -13,11 +13,11 @@ constexpr Symbol kInFlight = {State::kOwed, Reason::kNone};
 
 }  // namespace
 
-ChunkLimits ChunkLimits::For(const ProbeTiming& timing) {
+ChunkLimits ChunkLimits::For(const ProbeTiming& timing, Duration slot) {
   constexpr Duration kEnd = std::chrono::seconds(10);
   constexpr Duration kSpare = std::chrono::seconds(1);
   const Duration work = timing.timeout * (timing.retries + 1) + timing.retry_delay * timing.retries;
-  const Duration longest = work + timing.timeout * timing.retries;
+  const Duration longest = work + std::max(timing.timeout, 2 * slot) * timing.retries;
   ChunkLimits limits;
   limits.close_after = std::max(kEnd, longest + kSpare);
   limits.seal_after = limits.close_after - longest;

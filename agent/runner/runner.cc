@@ -10,6 +10,8 @@
 namespace portolan {
 namespace {
 
+constexpr double kLeastPart = 1e-6;       // of limits on targets; 0 would be no limit
+constexpr double kLongestSlot = 600;      // seconds; what has to wait longer is owed
 constexpr double kLeastFirstRate = 2000;  // attempts/s over all targets, when a scan begins
 
 }  // namespace
@@ -26,20 +28,33 @@ void Runner::Impl::SetContext(ScanContext context) {
     turns_.push_back(scan);
     if (const auto share = shares_.find(context.scan); share != shares_.end())
       scan->bucket.SetRate(share->second);
+    if (const auto part = fractions_.find(context.scan); part != fractions_.end())
+      scan->fraction = part->second;
   } else if (scan->context.overlay->version > context.overlay->version) {
     context.overlay = scan->context.overlay;
   }
-  scan->limits = ChunkLimits::For(context.timing);
-  const ProbeTiming& t = context.timing;
-  const double growth = t.growth;
-  scan->targets.address =
-      PaceLimit{t.address_rate, t.address_in_flight, growth}.Times(options_.target_fraction);
-  scan->targets.prefix = PaceLimit{t.prefix_rate, 0, growth}.Times(options_.target_fraction);
-  // As much as two prefixes get, so that a careful scan starts carefully.
-  scan->targets.first_rate =
+  scan->context = std::move(context);
+  SetLimits(*scan);
+}
+
+void Runner::Impl::SetLimits(Scan& scan) {
+  const ProbeTiming& t = scan.context.timing;
+  const double growth = t.growth, in_flight = t.address_in_flight;
+  const double part = std::max(kLeastPart, options_.target_fraction * scan.fraction);
+  scan.targets.address = PaceLimit{t.address_rate, in_flight, growth}.Times(part);
+  scan.targets.prefix = PaceLimit{t.prefix_rate, 0, growth}.Times(part);
+  // As much as two prefixes get, so that a careful scan starts carefully. It spares this agent's
+  // line, so the part that is others' does not matter.
+  scan.targets.first_rate =
       t.prefix_rate > 0 ? std::max(kLeastFirstRate, 2 * t.prefix_rate) * options_.target_fraction
                         : 0;
-  scan->context = std::move(context);
+  double slot = 0;  // seconds from one attempt at a silent address to the next
+  for (const double rate : {scan.targets.address.rate, scan.targets.prefix.rate}) {
+    if (rate > 0) slot = std::max(slot, 1 / rate);
+  }
+  if (const double most = scan.targets.address.in_flight; most > 0 && most < 1)
+    slot = std::max(slot, ToSeconds(t.timeout) / most);
+  scan.limits = ChunkLimits::For(t, FromSeconds(std::min(slot, kLongestSlot)));
 }
 
 void Runner::Impl::UpdateOverlay(const std::string& name,
@@ -52,6 +67,7 @@ void Runner::Impl::UpdateOverlay(const std::string& name,
 
 void Runner::Impl::DropContext(const std::string& name) {
   shares_.erase(name);
+  fractions_.erase(name);
   const auto it = scans_.find(name);
   if (it == scans_.end()) return;
   const std::shared_ptr<Scan> scan = it->second;
@@ -147,6 +163,14 @@ void Runner::Impl::SetShare(const std::string& name, double rate) {
   if (const auto it = scans_.find(name); it != scans_.end()) it->second->bucket.SetRate(rate);
 }
 
+void Runner::Impl::SetTargetFraction(const std::string& name, double fraction) {
+  fractions_[name] = fraction;
+  const auto it = scans_.find(name);
+  if (it == scans_.end() || it->second->fraction == fraction) return;
+  it->second->fraction = fraction;
+  SetLimits(*it->second);
+}
+
 std::vector<LeaseProgress> Runner::Impl::Progress() const {
   std::vector<LeaseProgress> out;
   out.reserve(leases_.size());
@@ -199,6 +223,9 @@ void Runner::Renew(Token token, Time deadline) { impl_->Renew(token, deadline); 
 void Runner::GiveBack(Token token) { impl_->GiveBack(token); }
 void Runner::SetDraining(bool draining) { impl_->SetDraining(draining); }
 void Runner::SetShare(const std::string& scan, double rate) { impl_->SetShare(scan, rate); }
+void Runner::SetTargetFraction(const std::string& scan, double fraction) {
+  impl_->SetTargetFraction(scan, fraction);
+}
 void Runner::SetMaxRate(double rate) { impl_->SetMaxRate(rate); }
 std::vector<LeaseProgress> Runner::Progress() const { return impl_->Progress(); }
 Time Runner::Step(Time now, WallTime wall) { return impl_->Step(now, wall); }

@@ -16,8 +16,8 @@ namespace portolan {
 struct RunnerOptions {
   size_t max_open_chunks = 4096;            // begun and not yet given to the sink
   uint64_t max_open_positions = 2'000'000;  // in those chunks, 2 bytes each
-  // What this runner may use of a scan's limits on its targets: the other probe threads of the
-  // agent know nothing of what it sends. 0 to 1.
+  // What this runner may use of the agent's part of a scan's limits on its targets: the other probe
+  // threads know nothing of what it sends. Above 0, up to 1.
   double target_fraction = 1;
 };
 
@@ -90,6 +90,10 @@ class Runner {
   // Attempts a second of this runner. Negative: no limit. 0: hold the leases, send nothing. A scan
   // without a share is not limited.
   void SetShare(const std::string& scan, double rate);
+  // Which part of the scan's limits on its targets this agent may use, 0 to 1, over all of its
+  // threads (RunnerOptions::target_fraction is this one's part of that). 0: send nothing but to
+  // loopback. A scan that was told none uses all.
+  void SetTargetFraction(const std::string& scan, double fraction);
   // Over all scans of this runner. 0 or negative: no limit.
   void SetMaxRate(double rate);
 

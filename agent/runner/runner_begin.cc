@@ -140,6 +140,7 @@ Time Runner::Impl::MayProbe(const Scan& scan, const IpAddress& address, Attempt&
                             Time now) {
   attempt.paced = !IsLoopback(address);
   if (!attempt.paced) return now;
+  if (scan.fraction <= 0) return kNever;
   if (!pacer_.Find(address, attempt.target)) return kNever;
   return pacer_.MayStart(attempt.target, scan.targets, now);
 }

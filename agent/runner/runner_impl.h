@@ -36,6 +36,7 @@ class Runner::Impl {
   void GiveBack(Token token);
   void SetDraining(bool draining);
   void SetShare(const std::string& name, double rate);
+  void SetTargetFraction(const std::string& name, double fraction);
   void SetMaxRate(double rate) { bucket_.SetRate(rate > 0 ? rate : -1); }
   std::vector<LeaseProgress> Progress() const;
 
@@ -54,6 +55,7 @@ class Runner::Impl {
     uint32_t serial = 0;  // never 0 once it is known
     ScanContext context;
     ChunkLimits limits;
+    double fraction = 1;  // of the scan's limits on targets, over all threads
     TargetLimits targets;
     TokenBucket bucket;
     RetryQueue retries;
@@ -131,6 +133,7 @@ class Runner::Impl {
   // runner_chunks.cc
   OpenChunk* Named(uint64_t name);
   uint64_t OpenNew(Lease& lease, uint64_t begin, Time now, WallTime wall);
+  void SetLimits(Scan& scan);
   void Unfill(Lease& lease);  // its chunk takes in nothing more
   // Ends the chunk if it is over.
   void EndIfOver(uint64_t name, Time now);
@@ -169,7 +172,7 @@ class Runner::Impl {
 
   // A scan is shared by its context here, its leases and its open chunks.
   std::map<std::string, std::shared_ptr<Scan>> scans_;
-  std::map<std::string, double> shares_;  // also of scans that have no context yet
+  std::map<std::string, double> shares_, fractions_;  // also of scans that have no context yet
   std::map<Token, std::unique_ptr<Lease>> leases_;
   bool draining_ = false;
 

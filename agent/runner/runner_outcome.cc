@@ -39,7 +39,7 @@ void Runner::Impl::Account(const Attempt& attempt, Scan* scan, const ProbeOutcom
                            Time now) {
   const bool answered = outcome.state == State::kOpen || outcome.state == State::kClosed;
   if (attempt.paced && !answered) {
-    pacer_.OnNothing(attempt.target);
+    pacer_.OnNothing(attempt.target, now);
     if (outcome.reason == Reason::kNoResponse) pacer_.evidence(attempt.target).OnSilence();
   }
   if (attempt.paced && answered) {

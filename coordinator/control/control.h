@@ -223,7 +223,7 @@ class Control {
   void PushUpdates(const ScanId& id, bool last);
   ScanId NewScanId();
 
-  // control_fleet.cc
+  // control_fleet.cc, control_report.cc
   struct SyncCall {
     uint64_t id = 0;
     Done<SyncAnswer> done;

@@ -12,24 +12,6 @@ constexpr size_t kMaxOverlayRules = 10'000;
 constexpr size_t kRetentionSlice = 100;
 constexpr int kMaxRetentionSlices = 1000;
 
-std::string_view StateText(ScanState s) {
-  switch (s) {
-    case ScanState::kRunning:
-      return "running";
-    case ScanState::kPaused:
-      return "paused";
-    case ScanState::kCancelling:
-      return "being cancelled";
-    case ScanState::kComplete:
-      return "complete";
-    case ScanState::kPartial:
-      return "partial";
-    case ScanState::kCancelled:
-      return "cancelled";
-  }
-  return "unknown";
-}
-
 }  // namespace
 
 // ---- finding ----

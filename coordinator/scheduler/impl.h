@@ -9,11 +9,12 @@
 #include <unordered_map>
 #include <vector>
 
+#include "coordinator/scheduler/division.h"
 #include "coordinator/scheduler/fairness.h"
+#include "coordinator/scheduler/footprint.h"
 #include "coordinator/scheduler/lane.h"
 #include "coordinator/scheduler/lease.h"
 #include "coordinator/scheduler/lease_sizer.h"
-#include "coordinator/scheduler/rate_shares.h"
 #include "coordinator/scheduler/roster.h"
 #include "coordinator/scheduler/scheduler.h"
 
@@ -26,17 +27,18 @@ struct Scan {
   DenyOverlay overlay;
   WallTime created, started, finished;
   std::vector<std::unique_ptr<Lane>> lanes;
-  std::optional<RateShares> shares;  // none: the scan has no limit
-  bool shares_changed = true;        // who may claim a share changed since they were divided
-  Time shares_divided_at;
-  size_t claimants = 0;
-  bool all_claim =
-      false;  // everybody who could probe for it claimed a share when they were divided
-  bool shares_freed = false;  // some share was given up since those who wait for it were woken
-  std::map<std::string, double>
-      usable;  // agents that were found to be unable to use their even share, and what they can use
+  std::unique_ptr<Division> rate;  // null: the scan has no limit
+  // Null: it has no limits on targets. Shared by the scans that have targets in common.
+  std::shared_ptr<Division> targets;
+  Footprint footprint;            // empty when `targets` is null
+  std::vector<Scan*> neighbours;  // unfinished scans whose footprint intersects this one's
 
   bool running() const { return state == ScanState::kRunning; }
+  template <typename F>
+  void ForEachDivision(F&& f) {
+    if (rate != nullptr) f(*rate);
+    if (targets != nullptr) f(*targets);
+  }
 };
 
 // The state machine behind Scheduler, in one file for each of its calls:
@@ -46,7 +48,7 @@ struct Scan {
 //   scheduler_grant.cc    which lease an agent gets next
 //   scheduler_complete.cc chunks
 //   scheduler_leases.cc   beginning and end of leases, gaps, the end of lanes and scans
-//   scheduler_shares.cc   division of rates
+//   scheduler_shares.cc   division of limits;  scheduler_targets.cc  which scans share targets
 //   scheduler_tick.cc     time
 //   scheduler_balance.cc  idle agents: offers of work, stragglers
 //   scheduler_views.cc    listing;  scheduler_check.cc  invariants
@@ -113,16 +115,32 @@ struct Scheduler::Impl {
   ChunkVerdict Complete(const ChunkClaim& claim, Time now, WallTime wall);
   void TakeOwed(Lease& l, const IntervalSet& owed, const IntervalSet& refused_by_scope, Time now);
 
-  // ---- rates ----
-  void DivideRate(Scan& s, Time now);
-  void TickShares(Scan& s, Time now);
+  // ---- limits ----
+  // Of all unfinished scans, each once. `f` must not end scans.
+  template <typename F>
+  void ForEachDivision(F&& f) {
+    for (auto& [id, s] : active) {
+      if (s->rate != nullptr) f(*s->rate);
+      if (s->targets != nullptr && s->targets->scans.front() == s) f(*s->targets);
+    }
+  }
+  std::vector<RateShares::Claimant> RateClaimants(Scan& s, Time now);
+  std::vector<RateShares::Claimant> TargetClaimants(Division& d);
+  void Divide(Division& d, Time now);
+  void TickShares(Division& d, Time now);
   double UsableRate(const AgentRecord& a, Scan& s, Time now);
-  bool HoldsLeaseOf(const AgentRecord& a, const Scan& s) const;
-  void WakeUnsettled(Scan& s);
-  std::vector<AgentRecord*> HoldersOf(const Lane& lane);                 // by name
-  double ShareOf(AgentRecord& a, Scan& s, uint64_t revision, Time now);  // negative: no limit
+  void WakeUnsettled(Division& d);
+  std::vector<AgentRecord*> HoldersOf(const Lane& lane);  // by name
+  // The agent's part as it stands, moved towards what it should be and told with `revision`.
+  double ShareOf(AgentRecord& a, Division& d, uint64_t revision, Time now);
+  void AdoptShares(const AgentRecord& a, const AgentReport& r);
+  void NoteUndivided(const AgentRecord& a, const AgentReport& r);
   void ConfirmShares(AgentRecord& a, Time now);
   void ReleaseShares(const std::string& agent);
+  void AddHolder(Scan& s, const std::string& agent);
+  void RemoveHolder(Lane& lane, const std::string& agent);
+  void JoinTargets(Scan& s, Time now);  // at its start
+  void LeaveTargets(Scan& s);           // at its end
 
   // ---- time ----
   void Tick(Time now, WallTime wall);
@@ -143,7 +161,7 @@ struct Scheduler::Impl {
 
   absl::Status CheckLane(const Lane& lane, const std::vector<const Lease*>& own) const;
   absl::Status CheckAgents() const;
-  absl::Status CheckShares(const Scan& s) const;
+  absl::Status CheckDivision(const Division& d) const;
 
   const SchedulerOptions options;
   Token next_token;

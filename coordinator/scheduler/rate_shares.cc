@@ -4,6 +4,11 @@
 #include <cmath>
 
 namespace portolan {
+namespace {
+
+constexpr double kRounding = 1 + 1e-9;
+
+}  // namespace
 
 void RateShares::SetTargets(std::vector<Claimant> claimants) {
   for (auto& [agent, e] : entries_) e.target = 0;
@@ -54,20 +59,26 @@ void RateShares::Update(Entry& e, double promised, double bound) {
   e.promised = promised;
   e.bound = bound;
   starving_ += IsStarving(e);
+  over_ = over_ && bound_sum_ > rate_ * kRounding;
 }
 
 bool RateShares::Promise(const std::string& agent, uint64_t revision, Time now) {
   auto it = entries_.find(agent);
   if (it == entries_.end() || it->second.expected) return false;
   Entry& e = it->second;
-  double wanted = std::min(e.target, e.bound + Free());
+  double room = e.bound + Free();
+  if (over_) room = std::min(room, std::max(0.0, rate_ - (bound_sum_ - e.bound)));
+  double wanted = std::min(e.target, room);
   // A crumb would only make an agent probe at a crawl: wait until the others have given up theirs.
   if (e.promised == 0 && wanted < 0.01 * e.target) wanted = 0;
-  if (wanted == e.promised) return false;
-  const bool close = std::abs(wanted - e.promised) <= kTolerance * e.promised;
-  if (close && !(wanted < e.promised && AnyStarving())) return false;
+  if (!e.untold) {
+    if (wanted == e.promised) return false;
+    const bool close = std::abs(wanted - e.promised) <= kTolerance * e.promised;
+    if (close && !(wanted < e.promised && (AnyStarving() || over_))) return false;
+  }
   Update(e, wanted, std::max(e.bound, wanted));
   e.revision = revision;
+  e.untold = false;
   e.since = now;
   return true;
 }
@@ -76,7 +87,7 @@ bool RateShares::Confirm(const std::string& agent, uint64_t revision) {
   auto it = entries_.find(agent);
   if (it == entries_.end() || it->second.expected) return false;
   Entry& e = it->second;
-  if (revision < e.revision || e.bound <= e.promised) return false;
+  if (e.untold || revision < e.revision || e.bound <= e.promised) return false;
   Update(e, e.promised, e.promised);
   return true;
 }
@@ -88,12 +99,16 @@ bool RateShares::Release(const std::string& agent) {
   const bool freed = e.bound > 0 || e.expected;
   if (e.expected) --expected_;
   e.expected = false;
+  e.untold = false;
   Update(e, 0, 0);
   if (e.target == 0) {
     starving_ -= IsStarving(e);
     entries_.erase(it);
   }
-  if (entries_.empty()) bound_sum_ = 0;  // no rounding is carried on
+  if (entries_.empty()) {
+    bound_sum_ = 0;  // no rounding is carried on
+    over_ = false;
+  }
   return freed;
 }
 
@@ -101,6 +116,56 @@ void RateShares::Clear() {
   entries_.clear();
   bound_sum_ = 0;
   starving_ = expected_ = 0;
+  over_ = false;
+}
+
+void RateShares::Recount() {
+  bound_sum_ = bound_sum();
+  starving_ = expected_ = 0;
+  for (const auto& [agent, e] : entries_) {
+    starving_ += IsStarving(e);
+    expected_ += e.expected;
+  }
+  over_ = bound_sum_ > rate_ * kRounding;
+}
+
+void RateShares::Absorb(const RateShares& other) {
+  for (const auto& [agent, theirs] : other.entries_) {
+    Entry& e = entries_[agent];
+    if (e.bound == 0 && !e.expected) {
+      const double target = e.target;
+      e = theirs;
+      e.target = std::max(e.target, target);
+    } else if (theirs.bound > 0 || theirs.expected) {
+      e.target = std::max(e.target, theirs.target);
+      e.expected = e.expected || theirs.expected;
+      e.promised = std::min(e.promised, theirs.promised);
+      e.bound = std::max(e.bound, theirs.bound);
+      e.since = std::max(e.since, theirs.since);
+      e.untold = true;
+    }
+  }
+  Recount();
+}
+
+RateShares RateShares::Of(const std::vector<std::string>& agents) const {
+  RateShares out(rate_);
+  for (const std::string& agent : agents) {
+    if (auto it = entries_.find(agent); it != entries_.end()) out.entries_.insert(*it);
+  }
+  out.Recount();
+  return out;
+}
+
+void RateShares::AssumeAll(const std::string& agent) {
+  Entry& e = entries_[agent];
+  if (e.expected) {
+    e.expected = false;
+    --expected_;
+  }
+  Update(e, e.promised, rate_);
+  e.revision = UINT64_MAX;  // never confirmed
+  over_ = bound_sum_ > rate_ * kRounding;
 }
 
 void RateShares::Expect(const std::string& agent) {

@@ -9,8 +9,9 @@
 
 namespace portolan {
 
-// Divides one scan's rate over the agents that probe for it, so that all of them together never
-// exceed it, whatever messages are lost.
+// Divides a limit over the agents that are held to it, so that all of them together never exceed
+// it, whatever messages are lost: one scan's rate, or (as fractions of 1) the limits on targets of
+// the scans that share some.
 //
 // For each agent there is a target (what it should get), a promise (what it was last told) and a
 // bound (the most that it may be using: the largest of what it was told since it last confirmed).
@@ -48,6 +49,16 @@ class RateShares {
 
   void Clear();
 
+  // The division of two limits becomes one: those who used either use it now, at most as much as
+  // they used of one of them. The bounds may then add up to more than the rate; until they have
+  // fallen, nobody is promised more than the others leave. An agent that was in both must be told
+  // its promise anew: the next Promise is true.
+  void Absorb(const RateShares& other);
+  // Those of `agents` alone, as they stand: when one limit falls apart into several.
+  RateShares Of(const std::vector<std::string>& agents) const;
+  // `agent` does not obey promises: it counts as using all until it is released.
+  void AssumeAll(const std::string& agent);
+
   // After a restart: `agent` holds leases of the scan, and what it uses is unknown until it calls.
   // Until then nobody's promise rises.
   void Expect(const std::string& agent);
@@ -60,7 +71,11 @@ class RateShares {
   bool Knows(const std::string& agent) const { return entries_.count(agent) > 0; }
   std::vector<std::string> Agents() const;
   double rate() const { return rate_; }
-  double bound_sum() const;  // at most rate(), but for rounding
+  // At most rate(), but for rounding; and but for the time after Absorb and AssumeAll in which
+  // over() is true.
+  double bound_sum() const;
+  bool over() const { return over_; }
+  bool AnyStarving() const { return starving_ > 0; }
   double promised_sum() const;
 
  private:
@@ -69,6 +84,7 @@ class RateShares {
     double promised = 0;
     double bound = 0;
     uint64_t revision = 0;  // that told `promised`
+    bool untold = false;    // `promised` was not told yet
     bool expected = false;  // in use: unknown
     Time since;             // of `promised`
   };
@@ -76,14 +92,15 @@ class RateShares {
   static constexpr double kStarving = 0.5;
   double Free() const;  // what no bound holds; 0 while somebody is expected
   bool IsStarving(const Entry& e) const { return e.promised < kStarving * e.target; }
-  bool AnyStarving() const { return starving_ > 0; }
+  void Recount();
   void Update(Entry& e, double promised, double bound);
 
-  const double rate_;
+  double rate_;
   std::map<std::string, Entry> entries_;
   double bound_sum_ = 0;
   size_t starving_ = 0;
   size_t expected_ = 0;
+  bool over_ = false;
 };
 
 }  // namespace portolan

@@ -9,9 +9,8 @@
 #include "coordinator/scheduler/impl.h"
 
 namespace portolan {
-namespace {
 
-std::string_view Name(ScanState s) {
+std::string_view StateText(ScanState s) {
   switch (s) {
     case ScanState::kRunning:
       return "running";
@@ -29,8 +28,10 @@ std::string_view Name(ScanState s) {
   return "unknown";
 }
 
+namespace {
+
 absl::Status WrongState(const Scan& s) {
-  return FailedPrecondition("scan {} is {}", s.id, Name(s.state));
+  return FailedPrecondition("scan {} is {}", s.id, StateText(s.state));
 }
 
 }  // namespace
@@ -48,8 +49,10 @@ Scan& Scheduler::Impl::AddScan(ScanRecord& record, Time now) {
   s.created = record.created;
   s.started = record.started;
   s.finished = record.finished;
-  if (s.spec->max_rate > 0) s.shares.emplace(s.spec->max_rate);
-  s.shares_divided_at = now;
+  if (s.spec->max_rate > 0) {
+    s.rate = std::make_unique<Division>(s.spec->max_rate, now);
+    s.rate->scans = {&s};
+  }
   const ScanSpace& space = *s.spec->space;
   const uint64_t groups = space.group_count();
   for (size_t i = 0; i < record.lanes.size(); ++i) {
@@ -62,7 +65,10 @@ Scan& Scheduler::Impl::AddScan(ScanRecord& record, Time now) {
     const bool added = lanes.emplace(l.id, s.lanes.back().get()).second;
     PORTOLAN_CHECK(added);
   }
-  if (!IsFinished(s.state)) active[s.id] = &s;
+  if (!IsFinished(s.state)) {
+    active[s.id] = &s;
+    JoinTargets(s, now);
+  }
   return s;
 }
 
@@ -110,7 +116,7 @@ absl::Status Scheduler::Pause(const ScanId& id, Time, WallTime wall) {
   if (s->state == ScanState::kPaused) return absl::OkStatus();
   impl_->SetState(*s, ScanState::kPaused, wall);
   for (auto& lane : s->lanes) lane->without_agent_since = kNever;
-  s->shares_changed = true;
+  s->ForEachDivision([](Division& d) { d.changed = true; });
   impl_->WakeHolders(*s, true);
   return absl::OkStatus();
 }
@@ -120,7 +126,7 @@ absl::Status Scheduler::Resume(const ScanId& id, Time now, WallTime wall) {
   if (s->state == ScanState::kCancelling) return WrongState(*s);
   if (s->state == ScanState::kRunning) return absl::OkStatus();
   impl_->SetState(*s, ScanState::kRunning, wall);
-  s->shares_changed = true;
+  s->ForEachDivision([](Division& d) { d.changed = true; });
   for (auto& lane : s->lanes) {
     if (lane->finished) continue;
     impl_->Offer(*lane);
@@ -159,7 +165,7 @@ absl::Status Scheduler::Remove(const ScanId& id) {
   auto it = impl_->scans.find(id);
   if (it == impl_->scans.end()) return NotFound("scan {}: not known", id);
   if (!IsFinished(it->second->state))
-    return FailedPrecondition("scan {} is {}: cancel it first", id, Name(it->second->state));
+    return FailedPrecondition("scan {} is {}: cancel it first", id, StateText(it->second->state));
   for (auto& lane : it->second->lanes) impl_->lanes.erase(lane->id);
   impl_->changed_scans.erase(id);
   impl_->scans.erase(it);

@@ -24,7 +24,7 @@ void Scheduler::Impl::ResolveOffers() {
     if (it == lanes.end()) continue;
     Lane& lane = *it->second;
     if (!lane.scan.running() || lane.finished || !lane.HasWork()) continue;
-    if (lane.scan.shares && !lane.scan.all_claim) lane.scan.shares_changed = true;
+    lane.scan.ForEachDivision([](Division& d) { d.ClaimantsMayHaveChanged(); });
     uint64_t budget = std::max<uint64_t>(
         kWakeAtLeast, lane.grantable() / std::max<uint64_t>(1, options.min_lease));
     std::vector<std::string> chosen;
@@ -98,8 +98,8 @@ void Scheduler::Impl::RebalanceLane(Lane& lane, std::vector<AgentRecord*>& idle,
   for (const AgentRecord* owner : HoldersOf(lane)) {
     if (!owner->known) continue;
     double speed = owner->speed() > 0 ? owner->speed() : unknown_speed;
-    if (lane.scan.shares) {
-      speed = std::min(speed, lane.scan.shares->Promised(owner->name));
+    if (lane.scan.rate != nullptr) {
+      speed = std::min(speed, lane.scan.rate->shares.Promised(owner->name));
       in_use += speed;
     }
     speed = std::max(speed, 1e-3);
@@ -115,7 +115,7 @@ void Scheduler::Impl::RebalanceLane(Lane& lane, std::vector<AgentRecord*>& idle,
       before += unprobed;
     }
   }
-  if (lane.scan.shares && in_use >= kRateBound * lane.scan.spec->max_rate) return;
+  if (lane.scan.rate != nullptr && in_use >= kRateBound * lane.scan.spec->max_rate) return;
   std::sort(stragglers.begin(), stragglers.end(), [](const Straggler& x, const Straggler& y) {
     return x.Seconds() != y.Seconds() ? x.Seconds() > y.Seconds() : x.lease->token < y.lease->token;
   });

@@ -131,11 +131,20 @@ absl::Status Scheduler::Impl::CheckAgents() const {
   return absl::OkStatus();
 }
 
-absl::Status Scheduler::Impl::CheckShares(const Scan& s) const {
-  if (!s.shares) return absl::OkStatus();
-  if (s.shares->bound_sum() > s.spec->max_rate * (1 + 1e-9)) {
-    return Internal("scan {}: shares add up to {} of {}", s.id, s.shares->bound_sum(),
-                    s.spec->max_rate);
+absl::Status Scheduler::Impl::CheckDivision(const Division& d) const {
+  const std::string& first = d.scans.front()->id;
+  std::map<std::string, uint32_t> holders;
+  for (const Scan* s : d.scans) {
+    if (s->rate.get() != &d && s->targets.get() != &d)
+      return Internal("scan {}: not of the division that lists it", s->id);
+    for (const auto& lane : s->lanes) {
+      for (Token token : lane->leases) ++holders[FindLease(token)->agent];
+    }
+  }
+  if (holders != d.holders) return Internal("scan {}: its holders are miscounted", first);
+  if (!d.shares.over() && d.shares.bound_sum() > d.shares.rate() * (1 + 1e-9)) {
+    return Internal("scan {}: shares add up to {} of {}", first, d.shares.bound_sum(),
+                    d.shares.rate());
   }
   return absl::OkStatus();
 }
@@ -147,7 +156,10 @@ absl::Status Scheduler::CheckInvariants() const {
     PORTOLAN_RETURN_IF_ERROR(impl_->CheckLane(*lane, own[lane]));
   PORTOLAN_RETURN_IF_ERROR(impl_->CheckAgents());
   for (const auto& [id, s] : impl_->scans) {
-    PORTOLAN_RETURN_IF_ERROR(impl_->CheckShares(*s));
+    if (!IsFinished(s->state)) {
+      if (s->rate != nullptr) PORTOLAN_RETURN_IF_ERROR(impl_->CheckDivision(*s->rate));
+      if (s->targets != nullptr) PORTOLAN_RETURN_IF_ERROR(impl_->CheckDivision(*s->targets));
+    }
     const bool all =
         std::all_of(s->lanes.begin(), s->lanes.end(), [](const auto& l) { return l->finished; });
     if (all != IsFinished(s->state))

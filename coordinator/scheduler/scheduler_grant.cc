@@ -105,10 +105,19 @@ void Scheduler::Impl::Grant(AgentRecord& a, uint64_t room, Time now, WallTime wa
 bool Scheduler::Impl::GrantOne(AgentRecord& a, Lane& lane, uint64_t room, Load& load, Time now,
                                WallTime wall) {
   Scan& s = lane.scan;
-  const double share = s.shares ? ShareOf(a, s, next_revision, now) : -1;
-  if (share == 0) return false;
-  const bool granted = GrantWith(a, lane, share, room, load, now, wall);
-  if (!granted && s.shares && !HoldsLeaseOf(a, s)) s.shares->Release(a.name);
+  double rate = -1;
+  bool may = true;
+  s.ForEachDivision([&](Division& d) {
+    const double share = ShareOf(a, d, next_revision, now);
+    may = may && share > 0;
+    if (&d == s.rate.get()) rate = share;
+  });
+  const bool granted = may && GrantWith(a, lane, rate, room, load, now, wall);
+  if (!granted) {
+    s.ForEachDivision([&](Division& d) {
+      if (!d.Holds(a.name)) d.shares.Release(a.name);
+    });
+  }
   return granted;
 }
 
@@ -148,7 +157,7 @@ bool Scheduler::Impl::GrantWith(AgentRecord& a, Lane& lane, double share, uint64
     changed_scans.insert(s.id);
   }
   lane.without_agent_since = kNever;
-  if (s.shares && !lane.HasWork()) s.shares_changed = true;
+  if (!lane.HasWork()) s.ForEachDivision([](Division& d) { d.changed = true; });
   return true;
 }
 

@@ -42,6 +42,7 @@ Lease& Scheduler::Impl::NewLease(Lane& lane, AgentRecord& a, History history, In
   a.leases.insert(token);
   a.leased += l.valid.size();
   a.changed = true;
+  AddHolder(lane.scan, a.name);
   ++counters.leases_granted;
   Put(l);
   return l;
@@ -76,10 +77,7 @@ void Scheduler::Impl::Unlink(Lease& l) {
   a.leases.erase(l.token);
   a.leased -= l.valid.size();
   l.owner = nullptr;
-  Scan& s = l.lane->scan;
-  if (!s.shares || HoldsLeaseOf(a, s)) return;
-  s.shares->Release(a.name);
-  if (!s.all_claim || !l.lane->HasWork()) s.shares_changed = true;
+  RemoveHolder(*l.lane, a.name);
 }
 
 void Scheduler::Impl::Drop(Lease& l) {
@@ -196,7 +194,7 @@ void Scheduler::Impl::Settle(Scan& s, WallTime wall) {
       fairness.Forget(lane->id);
       changes.push_back(FinishLane{lane->id});
       changed_scans.insert(s.id);
-      if (s.shares) s.shares_changed = true;
+      s.ForEachDivision([](Division& d) { d.changed = true; });
     }
     all &= lane->finished;
   }
@@ -216,7 +214,8 @@ void Scheduler::Impl::EndScan(Scan& s, WallTime wall) {
            : missing ? ScanState::kPartial
                      : ScanState::kComplete,
            wall);
-  if (s.shares) s.shares->Clear();
+  if (s.rate != nullptr) s.rate->shares.Clear();
+  LeaveTargets(s);
   active.erase(s.id);
 }
 

@@ -81,7 +81,8 @@ void Scheduler::Impl::RestoreLease(Lane& lane, LeaseRecord& r, const IntervalSet
   l.owner = a;
   a->leases.insert(l.token);
   a->leased += valid.size();
-  if (lane.scan.shares) lane.scan.shares->Expect(r.agent);
+  AddHolder(lane.scan, r.agent);
+  lane.scan.ForEachDivision([&](Division& d) { d.shares.Expect(r.agent); });
 }
 
 }  // namespace portolan

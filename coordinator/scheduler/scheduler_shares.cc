@@ -1,4 +1,4 @@
-// Division of each scan's rate over the agents that probe for it.
+// Division of limits over the agents that probe: each scan's rate, and the limits on targets.
 #include <algorithm>
 #include <set>
 #include <string_view>
@@ -26,28 +26,27 @@ constexpr Duration kDivideAgain = std::chrono::milliseconds(200);
 // The most that an agent could use of the scan's rate; 0: not known. Once found, it holds until the
 // agent uses all of what it was given.
 double Scheduler::Impl::UsableRate(const AgentRecord& a, Scan& s, Time now) {
-  const double promised = s.shares->Promised(a.name);
-  auto usable = s.usable.find(a.name);
+  Division& d = *s.rate;
+  const double promised = d.shares.Promised(a.name);
+  auto usable = d.usable.find(a.name);
   if (a.measured_rate > 0 && promised > 0 && a.leased > 0) {
-    if (usable != s.usable.end() && a.measured_rate > kFullUse * promised) {
-      s.usable.erase(usable);
-      usable = s.usable.end();
+    if (usable != d.usable.end() && a.measured_rate > kFullUse * promised) {
+      d.usable.erase(usable);
+      usable = d.usable.end();
     } else if (a.measured_rate < kUnderUse * promised &&
-               now - s.shares->PromisedSince(a.name) > kUnderUseTime) {
-      usable = s.usable.insert_or_assign(a.name, kHeadroom * a.measured_rate + 1).first;
+               now - d.shares.PromisedSince(a.name) > kUnderUseTime) {
+      usable = d.usable.insert_or_assign(a.name, kHeadroom * a.measured_rate + 1).first;
     }
   }
-  if (usable == s.usable.end()) return a.max_rate;
+  if (usable == d.usable.end()) return a.max_rate;
   return a.max_rate > 0 ? std::min(a.max_rate, usable->second) : usable->second;
 }
 
-// An agent without a lease of the scan uses nothing of its rate, and is promised its share together
-// with a lease. Claims have the agents that hold leases, and those that may get some: of these no
-// more than can have a useful share.
-void Scheduler::Impl::DivideRate(Scan& s, Time now) {
-  s.shares_changed = false;
-  s.shares_divided_at = now;
-  s.all_claim = true;
+// Claims have the agents that hold leases, and those that may get some: of these no more than can
+// have a useful share.
+std::vector<RateShares::Claimant> Scheduler::Impl::RateClaimants(Scan& s, Time now) {
+  Division& d = *s.rate;
+  d.all_claim = true;
   size_t unfinished = 0;
   for (auto& lane : s.lanes) unfinished += !lane->finished;
   std::set<std::string_view> holders;
@@ -61,7 +60,7 @@ void Scheduler::Impl::DivideRate(Scan& s, Time now) {
       ++n;
     }
     if (!s.running() || (!lane->HasWork() && lane->owed().size() == 0)) {
-      s.all_claim = false;
+      d.all_claim = false;
       continue;
     }
     // A position that some have refused must reach the others, so then everybody claims.
@@ -73,7 +72,7 @@ void Scheduler::Impl::DivideRate(Scan& s, Time now) {
       if (!a->taking() || a->room == 0 || !Matches(*lane, a->vantage) || holders.count(name) > 0)
         continue;
       if (n >= limit) {
-        s.all_claim = false;
+        d.all_claim = false;
         break;
       }
       claimants.push_back({name, UsableRate(*a, s, now)});
@@ -82,69 +81,147 @@ void Scheduler::Impl::DivideRate(Scan& s, Time now) {
   }
   std::set<std::string_view> claim;
   for (const RateShares::Claimant& c : claimants) claim.insert(c.agent);
-  for (auto it = s.usable.begin(); it != s.usable.end();) {
-    it = claim.count(it->first) == 0 ? s.usable.erase(it) : std::next(it);
-  }
-  s.claimants = claimants.size();
-  s.shares->SetTargets(claimants);
-  for (const std::string& name : s.shares->Agents()) {
-    if (holders.count(name) == 0) s.shares->Release(name);
-  }
-  WakeUnsettled(s);
+  std::erase_if(d.usable, [&](const auto& u) { return claim.count(u.first) == 0; });
+  return claimants;
 }
 
-bool Scheduler::Impl::HoldsLeaseOf(const AgentRecord& a, const Scan& s) const {
-  return std::any_of(a.leases.begin(), a.leases.end(),
-                     [&](Token t) { return &FindLease(t)->lane->scan == &s; });
+// Claims have the agents that hold leases, and those that could get some now.
+std::vector<RateShares::Claimant> Scheduler::Impl::TargetClaimants(Division& d) {
+  d.all_claim = true;
+  std::vector<const Lane*> with_work;
+  for (Scan* s : d.scans) {
+    for (const auto& lane : s->lanes) {
+      if (lane->finished) continue;
+      if (s->running() && lane->HasWork()) {
+        with_work.push_back(lane.get());
+      } else {
+        d.all_claim = false;
+      }
+    }
+  }
+  std::map<std::string, bool> matches;  // by vantage
+  std::vector<RateShares::Claimant> claimants;
+  for (const auto& [name, count] : d.holders) claimants.push_back({name, 0});
+  if (with_work.empty()) return claimants;
+  for (const auto& [name, a] : roster.agents()) {
+    if (!a->taking() || a->room == 0 || d.Holds(name)) continue;
+    auto [it, fresh] = matches.try_emplace(a->vantage, false);
+    if (fresh) {
+      it->second = std::any_of(with_work.begin(), with_work.end(),
+                               [&](const Lane* l) { return Matches(*l, it->first); });
+    }
+    if (it->second) claimants.push_back({name, 0});
+  }
+  return claimants;
 }
 
-void Scheduler::Impl::WakeUnsettled(Scan& s) {
-  s.shares_freed = false;
-  for (const std::string& name : s.shares->Unsettled()) {
+// An agent without a lease uses nothing, and is promised its part together with a lease.
+void Scheduler::Impl::Divide(Division& d, Time now) {
+  d.changed = false;
+  d.divided_at = now;
+  Scan& first = *d.scans.front();
+  std::vector<RateShares::Claimant> claimants =
+      first.rate.get() == &d ? RateClaimants(first, now) : TargetClaimants(d);
+  d.claimants = claimants.size();
+  d.shares.SetTargets(std::move(claimants));
+  for (const std::string& name : d.shares.Agents()) {
+    if (!d.Holds(name)) d.shares.Release(name);
+  }
+  WakeUnsettled(d);
+}
+
+void Scheduler::Impl::AddHolder(Scan& s, const std::string& agent) {
+  s.ForEachDivision([&](Division& d) { ++d.holders[agent]; });
+}
+
+void Scheduler::Impl::RemoveHolder(Lane& lane, const std::string& agent) {
+  lane.scan.ForEachDivision([&](Division& d) {
+    auto it = d.holders.find(agent);
+    if (--it->second > 0) return;
+    d.holders.erase(it);
+    if (d.shares.Release(agent) && d.shares.AnyStarving()) {
+      d.freed = true;
+      if (d.claimants < kFewClaimants) Schedule(d.divided_at);
+    }
+    d.changed = d.changed || !d.all_claim || !lane.HasWork();
+  });
+}
+
+void Scheduler::Impl::WakeUnsettled(Division& d) {
+  d.freed = false;
+  for (const std::string& name : d.shares.Unsettled()) {
     AgentRecord* a = roster.Find(name);
     if (a == nullptr) continue;
-    const Lane* lane = LaneFor(s, a->vantage);
-    if (HoldsLeaseOf(*a, s) || (a->hungry && lane != nullptr && lane->HasWorkFor(name))) Wake(*a);
+    const bool wants = a->hungry && std::any_of(d.scans.begin(), d.scans.end(), [&](Scan* s) {
+                         const Lane* lane = s->running() ? LaneFor(*s, a->vantage) : nullptr;
+                         return lane != nullptr && !lane->finished && lane->HasWorkFor(name);
+                       });
+    if (wants || d.Holds(name)) Wake(*a);
   }
 }
 
-void Scheduler::Impl::TickShares(Scan& s, Time now) {
-  if (s.shares_changed &&
-      (s.claimants < kFewClaimants || now - s.shares_divided_at >= kDivideAgain)) {
-    DivideRate(s, now);
-  } else if (s.shares_freed) {
-    WakeUnsettled(s);
+void Scheduler::Impl::TickShares(Division& d, Time now) {
+  if (d.changed && (d.claimants < kFewClaimants || now - d.divided_at >= kDivideAgain)) {
+    Divide(d, now);
+  } else if (d.freed) {
+    WakeUnsettled(d);
   }
-  if (s.shares_changed) Schedule(s.shares_divided_at + kDivideAgain);
+  if (d.changed) Schedule(d.divided_at + kDivideAgain);
 }
 
-// The agent's share as it stands, moved towards what it should be and told with `revision`.
-double Scheduler::Impl::ShareOf(AgentRecord& a, Scan& s, uint64_t revision, Time now) {
-  if (!s.shares) return -1;
-  if (s.shares_changed) TickShares(s, now);
-  if (s.shares->Promise(a.name, revision, now)) a.changed = true;
-  return s.shares->Promised(a.name);
+double Scheduler::Impl::ShareOf(AgentRecord& a, Division& d, uint64_t revision, Time now) {
+  if (d.changed) TickShares(d, now);
+  // To somebody who holds no lease it is said with the first.
+  if (d.shares.Promise(a.name, revision, now) && d.Holds(a.name)) a.changed = true;
+  return d.shares.Promised(a.name);
+}
+
+// What an agent that a former coordinator knew says that it uses.
+void Scheduler::Impl::AdoptShares(const AgentRecord& a, const AgentReport& r) {
+  ForEachDivision([&](Division& d) {
+    const bool is_rate = d.scans.front()->rate.get() == &d;
+    double in_use = 0;
+    for (const Scan* s : d.scans) {
+      auto rate = r.shares.find(s->id);
+      if (rate == r.shares.end()) continue;
+      auto fraction = r.fractions.find(s->id);
+      in_use = is_rate                         ? rate->second
+               : fraction == r.fractions.end() ? 1
+                                               : std::max(in_use, fraction->second);
+    }
+    d.shares.Adopt(a.name, in_use);
+  });
+}
+
+// An agent of a version that knows no fractions uses all of the limits on targets.
+void Scheduler::Impl::NoteUndivided(const AgentRecord& a, const AgentReport& r) {
+  for (const auto& [id, rate] : r.shares) {
+    if (r.fractions.count(id) > 0) continue;
+    auto it = active.find(id);
+    if (it == active.end() || it->second->targets == nullptr) continue;
+    if (it->second->targets->Holds(a.name)) it->second->targets->shares.AssumeAll(a.name);
+  }
 }
 
 void Scheduler::Impl::ConfirmShares(AgentRecord& a, Time now) {
-  for (auto& [id, s] : active) {
-    if (!s->shares || !s->shares->Confirm(a.name, a.seen)) continue;
-    if (s->claimants < kFewClaimants) {
-      WakeUnsettled(*s);
-    } else if (!s->shares_freed) {
-      s->shares_freed =
+  ForEachDivision([&](Division& d) {
+    if (!d.shares.Confirm(a.name, a.seen)) return;
+    if (d.claimants < kFewClaimants) {
+      WakeUnsettled(d);
+    } else if (!d.freed) {
+      d.freed =
           true;  // of a crowd many confirm at about the same time: the rest is given out at once
       Schedule(now + kDivideAgain / 2);
     }
-  }
+  });
 }
 
 void Scheduler::Impl::ReleaseShares(const std::string& agent) {
-  for (auto& [id, s] : active) {
-    if (!s->shares || !s->shares->Knows(agent)) continue;
-    s->shares->Release(agent);
-    s->shares_changed = true;
-  }
+  ForEachDivision([&](Division& d) {
+    if (!d.shares.Knows(agent)) return;
+    d.shares.Release(agent);
+    d.changed = true;
+  });
 }
 
 }  // namespace portolan

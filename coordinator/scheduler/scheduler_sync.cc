@@ -89,15 +89,12 @@ void Scheduler::Impl::TakeState(AgentRecord& a, const AgentReport& r, Time now) 
   a.vantage = r.vantage;
   a.incarnation = r.incarnation;
   if (!a.known) {
-    for (auto& [id, s] : active) {
-      if (!s->shares) continue;
-      auto it = r.shares.find(id);
-      s->shares->Adopt(a.name, it == r.shares.end() ? 0 : it->second);
-    }
+    AdoptShares(a, r);
     a.known = true;
     a.changed = true;
     a.progress_at = now;
   }
+  NoteUndivided(a, r);
   a.draining = r.draining;
   a.measured_rate = r.measured_rate;
   a.max_rate = r.max_rate;
@@ -236,7 +233,8 @@ bool Scheduler::Impl::Revive(AgentRecord& a, Lease& l, const HeldLease& held, Ti
   a.leases.insert(l.token);
   a.leased += l.valid.size();
   a.changed = true;
-  if (lane.scan.shares && !lane.scan.all_claim) lane.scan.shares_changed = true;
+  AddHolder(lane.scan, a.name);
+  lane.scan.ForEachDivision([](Division& d) { d.ClaimantsMayHaveChanged(); });
   Put(l);
   return true;
 }
@@ -260,9 +258,14 @@ SyncDecision Scheduler::Impl::Decide(AgentRecord& a, const AgentReport& r, Time 
     d.leases.push_back({l.token, l.lane->id, s.id, l.told, l.history.attempts + 1});
     d.shares.emplace(s.id, -1);
   }
+  // All are moved before any is told: scans that share targets must be told the same.
+  for (const auto& [id, share] : d.shares) {
+    active[id]->ForEachDivision([&](Division& v) { ShareOf(a, v, next_revision, now); });
+  }
   for (auto& [id, share] : d.shares) {
-    Scan& s = *active[id];
-    if (s.shares) share = ShareOf(a, s, next_revision, now);
+    const Scan& s = *active[id];
+    if (s.rate != nullptr) share = s.rate->shares.Promised(a.name);
+    if (s.targets != nullptr) d.fractions[id] = s.targets->shares.Promised(a.name);
   }
   const bool contexts_news = AddContexts(a, r, d);
   d.drain = a.drain_wanted;

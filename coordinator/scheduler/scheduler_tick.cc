@@ -81,15 +81,16 @@ void Scheduler::Impl::Tick(Time now, WallTime wall) {
   for (Scan* s : all) {
     for (auto& lane : s->lanes) TickLane(*lane, now, wall);
     Settle(*s, wall);
-    if (IsFinished(s->state) || !s->shares) continue;
-    s->shares_changed |= crew_changed || now - s->shares_divided_at >= kDivideAnew;
-    // Dividing among a crowd takes a millisecond or so: a few in one go.
-    if (s->shares_changed && s->claimants >= kCrowd && ++crowds > kCrowdsAtOnce) {
-      Schedule(now + std::chrono::milliseconds(10));
-      continue;
-    }
-    TickShares(*s, now);
   }
+  ForEachDivision([&](Division& d) {
+    d.changed |= crew_changed || now - d.divided_at >= kDivideAnew;
+    // Dividing among a crowd takes a millisecond or so: a few in one go.
+    if (d.changed && d.claimants >= kCrowd && ++crowds > kCrowdsAtOnce) {
+      Schedule(now + std::chrono::milliseconds(10));
+      return;
+    }
+    TickShares(d, now);
+  });
   crew_changed = false;
   Rebalance(now);
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -30,6 +31,7 @@ enum class ScanState : uint8_t {
   kCancelled = 6
 };
 inline bool IsFinished(ScanState s) { return s >= ScanState::kComplete; }
+std::string_view StateText(ScanState s);  // "being cancelled"
 
 // Positions that will never be known, and why.
 struct Gap {
@@ -83,7 +85,10 @@ struct AgentReport {
   std::string incarnation;
   uint64_t revision_seen = 0;  // 0: none of this epoch
   std::vector<HeldLease> leases;
-  std::map<ScanId, double> shares;         // in force; negative: no limit
+  std::map<ScanId, double> shares;  // in force; negative: no limit
+  // Of the limits on targets, in force; 0 to 1. A scan that is in `shares` and not here: the agent
+  // knows nothing of fractions and uses all.
+  std::map<ScanId, double> fractions;
   std::map<ScanId, uint64_t> known_scans;  // overlay version in force
   bool draining = false;
   double measured_rate = 0;
@@ -109,7 +114,8 @@ struct ScanContextRef {
 struct SyncDecision {
   uint64_t revision = 0;
   std::vector<GrantedLease> leases;
-  std::map<ScanId, double> shares;  // negative: no limit
+  std::map<ScanId, double> shares;     // negative: no limit
+  std::map<ScanId, double> fractions;  // of the limits on targets; none: all
   std::vector<ScanContextRef> contexts;
   bool drain = false;
   bool news =

@@ -160,6 +160,10 @@ absl::StatusOr<AgentCall> FromProto(const v1::SynchronizeRequest& request,
       return InvalidArgument("shares.rate {}: not a number", share.rate());
     if (!r.shares.emplace(share.scan_id(), share.rate()).second)
       return InvalidArgument("shares.scan_id \"{}\": listed twice", share.scan_id());
+    if (!share.has_target_fraction()) continue;
+    if (!(share.target_fraction() >= 0 && share.target_fraction() <= 1))
+      return InvalidArgument("shares.target_fraction {}: it is 0 to 1", share.target_fraction());
+    r.fractions[share.scan_id()] = share.target_fraction();
   }
   for (const v1::KnownScan& scan : request.scans()) {
     PORTOLAN_RETURN_IF_ERROR(CheckScanId("scans.scan_id", scan.scan_id()));
@@ -222,6 +226,8 @@ void ToProto(const SyncAnswer& answer, v1::SynchronizeResponse* out) {
     v1::ScanShare* s = out->add_shares();
     s->set_scan_id(scan);
     s->set_rate(rate);
+    if (auto part = answer.decision.fractions.find(scan); part != answer.decision.fractions.end())
+      s->set_target_fraction(part->second);
   }
 }
 

@@ -32,6 +32,7 @@ void SimAgent::Crash() {
   frozen_until_ = Time();
   leases_.clear();
   shares_.clear();
+  fractions_.clear();
   credit_.clear();
   known_.clear();
   spool_.clear();
@@ -53,13 +54,20 @@ void SimAgent::Forget(Token token) {
   }
 }
 
+bool SimAgent::MayProbeFor(const ScanId& scan, Time now) const {
+  if (!up_ || frozen(now)) return false;
+  return std::any_of(leases_.begin(), leases_.end(), [&](const auto& l) {
+    return l.second.scan == scan && !l.second.unprobed.empty() && now < l.second.deadline;
+  });
+}
+
 double SimAgent::RateInForce(const ScanId& scan, Time now) const {
-  if (!up_ || frozen(now)) return 0;
-  for (const auto& [token, h] : leases_) {
-    if (h.scan == scan && !h.unprobed.empty() && now < h.deadline)
-      return shares_.count(scan) ? shares_.at(scan) : 0;
-  }
-  return 0;
+  return MayProbeFor(scan, now) && shares_.count(scan) ? shares_.at(scan) : 0;
+}
+
+double SimAgent::FractionInForce(const ScanId& scan, Time now) const {
+  if (!MayProbeFor(scan, now)) return 0;
+  return fractions_.count(scan) ? fractions_.at(scan) : 1;
 }
 
 void SimAgent::Step(Time now) {
@@ -100,7 +108,11 @@ void SimAgent::Probe(Time now, double seconds) {
   free_credit_ = std::min(free_credit_ + traits_.speed * seconds, traits_.speed);
   for (const auto& [scan, share] : shares_) {
     double& credit = credit_[scan];
-    credit = share < 0 ? 1e9 : std::min(credit + share * seconds, std::max(1.0, share));
+    // The limits on targets are as if they came to 800 probes/s over all.
+    const double fraction = fractions_.count(scan) ? fractions_.at(scan) : 1;
+    const double most = fraction < 1 ? 800 * fraction : 1e9;
+    const double rate = share < 0 ? most : std::min(share, most);
+    credit = rate >= 1e9 ? rate : std::min(credit + rate * seconds, std::max(1.0, rate));
   }
   for (auto& [token, h] : leases_) {
     double& credit = credit_[h.scan];
@@ -148,7 +160,7 @@ AgentReport SimAgent::Report() const {
   AgentReport r;
   r.name = traits_.name;
   r.vantage = traits_.vantage;
-  r.incarnation = traits_.name + std::to_string(incarnation_);
+  r.incarnation = incarnation();
   r.revision_seen = revision_;
   uint64_t unprobed = 0;
   for (const auto& [token, h] : leases_) {
@@ -156,6 +168,7 @@ AgentReport SimAgent::Report() const {
     unprobed += h.unprobed.size();
   }
   r.shares = shares_;
+  r.fractions = fractions_;
   r.known_scans = known_;
   r.draining = draining_;
   r.measured_rate = measured_;
@@ -188,6 +201,7 @@ void SimAgent::OnAnswer(const SimAnswer& answer, Time now) {
     known_[scan] = std::max(known_[scan], version);
   for (auto& [scan, share] : shares_) share = 0;
   for (const auto& [scan, share] : answer.decision.shares) shares_[scan] = share;
+  for (const auto& [scan, part] : answer.decision.fractions) fractions_[scan] = part;
 
   std::map<Token, const GrantedLease*> wanted;
   for (const GrantedLease& l : answer.decision.leases) wanted[l.token] = &l;
@@ -223,7 +237,10 @@ std::string SimAgent::Describe(Time now) const {
         token.value, h.scan, h.ranges.size(), h.unprobed.size(), h.unacked, h.revoked,
         ToSeconds(h.deadline - now));
   }
-  for (const auto& [scan, share] : shares_) out += fmt::format("\n  share of {}: {}", scan, share);
+  for (const auto& [scan, share] : shares_) {
+    out += fmt::format("\n  share of {}: {}, fraction {}", scan, share,
+                       fractions_.count(scan) ? fractions_.at(scan) : 1);
+  }
   return out;
 }
 

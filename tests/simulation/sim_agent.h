@@ -62,9 +62,12 @@ class SimAgent {
   Time frozen_until() const { return frozen_until_; }
   bool draining() const { return draining_; }
   size_t leases() const { return leases_.size(); }
+  std::string incarnation() const { return traits_.name + std::to_string(incarnation_); }
   const Traits& traits() const { return traits_; }
   // The rate at which it may be probing for the scan now; 0: it holds nothing to probe.
   double RateInForce(const ScanId& scan, Time now) const;
+  // Likewise, its part of the limits on targets.
+  double FractionInForce(const ScanId& scan, Time now) const;
   std::string Describe(Time now) const;
 
  private:
@@ -78,6 +81,7 @@ class SimAgent {
     Time opened;
     size_t unacked = 0;
   };
+  bool MayProbeFor(const ScanId& scan, Time now) const;
   void Probe(Time now, double seconds);
   void ProbeOne(Token token, Held& h, Time now);
   void Close(Held& h);
@@ -94,7 +98,7 @@ class SimAgent {
   uint64_t incarnation_ = 0;
 
   std::map<Token, Held> leases_;
-  std::map<ScanId, double> shares_, credit_;
+  std::map<ScanId, double> shares_, fractions_, credit_;
   std::map<ScanId, uint64_t> known_;
   std::map<uint64_t, SimChunk> spool_;
   std::map<uint64_t, Time> sent_;

@@ -56,7 +56,10 @@ void SimWorld::SendAnswer(const std::string& agent, const std::string& incarnati
                           SimAnswer answer) {
   Send([this, agent, incarnation, answer = std::move(answer)] {
     SimAgent* a = Find(agent);
-    if (!a->frozen(now_)) return a->OnAnswer(answer, now_);
+    if (!a->frozen(now_)) {
+      a->OnAnswer(answer, now_);
+      return CheckFractions();
+    }
     At(a->frozen_until(), [this, a, answer] { a->OnAnswer(answer, now_); });
   });
 }
@@ -100,6 +103,40 @@ void SimWorld::CheckRates() {
     for (const auto& a : agents_) sum += a->RateInForce(id, now_);
     if (sum > spec->max_rate * (1 + 1e-6))
       Fail(fmt::format("scan {}: agents use {} of {} probes/s", id, sum, spec->max_rate));
+  }
+}
+
+// What agents may send to one address (the first and the last of each scan), or its /24, for all
+// scans that probe it, never adds up to more than its limits allow.
+void SimWorld::CheckFractions() {
+  if (coordinator_.up()) {
+    for (const auto& view : coordinator_.scheduler().ListAgents()) {
+      const std::string now = Find(view.name)->incarnation();
+      heard_.insert(view.incarnation);
+      if (view.incarnation != now && heard_.count(now) > 0) displaced_.insert(now);
+    }
+  }
+  for (const auto& [id, spec] : specs_) {
+    if (spec->timing.address_rate <= 0) continue;
+    const IpRange whole = spec->space->blocks()[0].addresses.ranges()[0];
+    for (const IpAddress& point : {whole.first, whole.last}) {
+      const uint32_t prefix = static_cast<uint32_t>(point.value()) & 0xFFFFFF00u;
+      double sum = 0;
+      for (const auto& a : agents_) {
+        if (displaced_.count(a->incarnation()) > 0) continue;
+        double most = 0;
+        for (const auto& [other, its] : specs_) {
+          if (its->timing.address_rate > 0 &&
+              its->space->blocks()[0].addresses.Intersects(
+                  {IpAddress::V4(prefix), IpAddress::V4(prefix | 0xFF)}))
+            most = std::max(most, a->FractionInForce(other, now_));
+        }
+        sum += most;
+      }
+      if (sum > 1 + 1e-6)
+        Fail(fmt::format("{}: agents use {} of the limits on targets", point.ToString(), sum) +
+             Describe());
+    }
   }
 }
 
@@ -223,6 +260,7 @@ void SimWorld::StepAll() {
   }
   coordinator_.Poll();
   CheckRates();
+  CheckFractions();
   for (const auto& [id, scan] : store_.scans()) {
     if (IsFinished(scan.state) && ended_.count(id) == 0) {
       ended_[id] = since_start;

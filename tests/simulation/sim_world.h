@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <queue>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -89,6 +90,7 @@ class SimWorld {
   void Trouble(double seconds);
   void Heal();
   void CheckRates();
+  void CheckFractions();
   bool AllEnded();
   std::string Describe();  // everything, for a person to read after a failure
   SimAgent* Find(const std::string& name);
@@ -104,6 +106,9 @@ class SimWorld {
   std::vector<std::unique_ptr<SimAgent>> agents_;
   std::map<ScanId, std::shared_ptr<const ScanSpec>> specs_;
   std::map<ScanId, double> ended_;
+  // Processes in whose place the coordinator takes another of their name: the call of one that had
+  // died came last. They learn it with their next call, and stop.
+  std::set<std::string> heard_, displaced_;
   Time coordinator_back_, all_ended_at_ = kNever;
   std::vector<Time> agents_back_;
   size_t submitted_ = 0;

@@ -18,11 +18,11 @@ constexpr uint64_t kDefaultSeeds = 200;
 constexpr uint64_t kDefaultSeeds = 3000;
 #endif
 
-std::shared_ptr<const ScanSpace> Space(uint64_t addresses, uint32_t ports, uint64_t seed) {
+std::shared_ptr<const ScanSpace> Space(uint64_t addresses, uint32_t ports, uint64_t seed,
+                                       uint32_t first = 0x0a000000u) {
   Block block;
-  block.addresses =
-      IpSet::Of({{IpAddress::V4(0x0a000000u),
-                  IpAddress::V4(static_cast<uint32_t>(0x0a000000u + addresses - 1))}});
+  block.addresses = IpSet::Of(
+      {{IpAddress::V4(first), IpAddress::V4(static_cast<uint32_t>(first + addresses - 1))}});
   block.ports = PortSet::Of({{1, static_cast<uint16_t>(ports)}});
   return *ScanSpace::Create({block}, seed);
 }
@@ -30,9 +30,16 @@ std::shared_ptr<const ScanSpace> Space(uint64_t addresses, uint32_t ports, uint6
 ScanSpec RandomSpec(Chance& c) {
   ScanSpec spec;
   static const auto kSmall = Space(10, 30, 1), kMiddle = Space(40, 50, 2),
-                    kGroups = Space(5000, 1, 3);
+                    kGroups = Space(5000, 1, 3), kElsewhere = Space(10, 30, 4, 0x0a001000u),
+                    kFar = Space(10, 30, 5, 0x0b000000u);
+  // kSmall, kMiddle and kElsewhere lie within kGroups.
   const uint64_t size = c.Below(10);
-  spec.space = size < 4 ? kSmall : size < 9 ? kMiddle : kGroups;
+  spec.space = size < 2   ? kSmall
+               : size < 3 ? kElsewhere
+               : size < 4 ? kFar
+               : size < 9 ? kMiddle
+                          : kGroups;
+  if (c.Of(0.7)) spec.timing.address_rate = 100;
   spec.priority = static_cast<Priority>(1 + c.Below(3));
   if (c.Of(0.4)) spec.max_rate = c.Between(20, 400);
   spec.max_attempts = static_cast<uint32_t>(1 + c.Below(6));
@@ -64,7 +71,7 @@ SimPlan RandomPlan(uint64_t seed) {
     t.room = 200 + c.Below(4000);
     plan.agents.push_back(t);
   }
-  const size_t scans = 1 + c.Below(3);
+  const size_t scans = 1 + c.Below(c.Of(0.2) ? 6 : 3);
   double at = 0;
   for (size_t i = 0; i < scans; ++i) {
     SimPlan::PlannedScan s;

@@ -25,19 +25,23 @@ struct FakeThread {
     Time deadline;
   };
   std::map<Token, Lease> leases;
-  std::map<std::string, double> shares;
+  std::map<std::string, double> shares, fractions;
   std::set<std::string> contexts;
   double max_rate = 0;
+  double fraction = 1;  // the coordinator's last word
   bool draining = false;
 
   void operator()(const order::SetContext& o) { contexts.insert(o.context->scan); }
   void operator()(const order::DropContext& o) {
     contexts.erase(o.scan);
     shares.erase(o.scan);
+    fractions.erase(o.scan);
   }
   void operator()(const order::Grant& o) {
     ASSERT_TRUE(contexts.contains(o.lease.scan));
     ASSERT_TRUE(shares.contains(o.lease.scan)) << "granted before its rate was set";
+    ASSERT_EQ(fractions.contains(o.lease.scan) ? fractions[o.lease.scan] : 1, fraction)
+        << "granted before its fraction was set";
     ASSERT_FALSE(leases.contains(o.lease.token));
     leases[o.lease.token] = {o.lease.scan, o.lease.ranges, o.lease.ranges.size(), false,
                              o.lease.deadline};
@@ -57,6 +61,7 @@ struct FakeThread {
     for (auto& [token, l] : leases) GiveBack(l);
   }
   void operator()(const order::SetShare& o) { shares[o.scan] = o.rate; }
+  void operator()(const order::SetTargetFraction& o) { fractions[o.scan] = o.fraction; }
   void operator()(const order::SetMaxRate& o) { max_rate = o.rate; }
 
   static void GiveBack(Lease& l) {
@@ -131,7 +136,11 @@ class AgentControlTest : public testing::Test {
       d.leases.push_back(
           {Token{token}, LaneId{1}, "a", {{token * 100'000, token * 100'000 + size}}, 1});
     }
-    if (share != kNoShare) d.shares = {{"a", share}};
+    if (share != kNoShare) {
+      d.shares = {{"a", share}};
+      if (fraction_ < 1) d.fractions = {{"a", fraction_}};
+      for (FakeThread& t : threads_) t.fraction = fraction_;
+    }
     if (!leases.empty() && !control_->state().contexts.contains("a")) d.contexts = {Context("a")};
     return d;
   }
@@ -151,6 +160,7 @@ class AgentControlTest : public testing::Test {
   std::set<Token> spooled_;
   Time now_ = Time(seconds(1000));
   double rate_ = 0;
+  double fraction_ = 1;
   bool has_room_ = true;
   bool idle_ = true;
   uint64_t revision_ = 0;
@@ -289,6 +299,28 @@ TEST_F(AgentControlTest, ShareMovesToTheThreadThatHasTheWork) {
   Observe();
   EXPECT_DOUBLE_EQ(threads_[0].shares["a"] + threads_[1].shares["a"], 100);
   EXPECT_DOUBLE_EQ(std::max(threads_[0].shares["a"], threads_[1].shares["a"]), 100);
+}
+
+TEST_F(AgentControlTest, AFractionIsToldToAllThreadsAndKeptUntilTheNext) {
+  Make(2);
+  fraction_ = 0;
+  Exchange({{1, 100}}, -1);  // FakeThread asserts that it comes before the grant
+  for (const double fraction : {0.0, 0.5, 0.25, 1.0}) {
+    fraction_ = fraction;
+    now_ += seconds(4);
+    Exchange({{1, 100}}, -1);
+    EXPECT_EQ(threads_[0].fractions["a"], fraction);
+    EXPECT_EQ(threads_[1].fractions["a"], fraction);
+    EXPECT_EQ(control_->state().fractions.at("a"), fraction);
+  }
+  Held(1).unprobed = 0;
+  Held(1).reported = true;
+  now_ += seconds(4);
+  Exchange({}, kNoShare);
+  now_ += seconds(31);
+  Exchange({}, kNoShare);
+  EXPECT_THAT(control_->state().fractions, IsEmpty());
+  EXPECT_THAT(threads_[0].fractions, IsEmpty());
 }
 
 TEST_F(AgentControlTest, OwnLimitIsDividedBeforeWorkComes) {

@@ -63,7 +63,7 @@ TEST(HiddenCapacity, OfAPrefixIsFoundByItsPace) {
           from, until, 1, [&](double t) { return pace.MayStart(limit, At(t)) <= At(t); },
           [&](double t) {
             pace.OnStart(limit, At(t));
-            pace.OnEnd();
+            pace.OnEnd(At(t));
           },
           [&](bool first, double about, double t) { pace.OnAnswer(first, At(about), At(t)); });
     };

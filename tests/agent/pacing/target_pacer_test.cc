@@ -37,7 +37,7 @@ TEST(Pace, SilenceNeverRaisesItAndAnswersDo) {
         pace.OnStart(limit, At(t));
         ++started;
         if (answers) pace.OnAnswer(true, At(t), At(t));
-        pace.OnEnd();
+        pace.OnEnd(At(t));
       }
     }
     return started;
@@ -78,8 +78,51 @@ TEST(Pace, HoldsWhatIsInFlight) {
     pace.OnStart(limit, At(0));
   }
   EXPECT_EQ(pace.MayStart(limit, At(0)), kNever);  // growth 2
-  pace.OnEnd();
+  pace.OnEnd(At(0));
   EXPECT_LE(pace.MayStart(limit, At(0)), At(0));
+}
+
+// Less than one in flight: one at a time, and rests, so that on average it is as much as that.
+TEST(Pace, APartOfOneInFlightIsHeldOnAverage) {
+  for (const double most : {0.9, 1.0 / 3, 0.1, 0.01}) {
+    SCOPED_TRACE(most);
+    std::mt19937_64 random(1);
+    const PaceLimit limit = PaceLimit{0, 1, 1}.Times(most);
+    Pace pace;
+    double t = 0, busy = 0;
+    for (int i = 0; i < 500; ++i) {
+      const Time may = pace.MayStart(limit, At(t));
+      ASSERT_NE(may, kNever);
+      t = std::max(t, ToSeconds(may - At(0)));
+      // What was in flight so far, and its rests, never come to more than the part.
+      if (t > 0) {
+        EXPECT_LE(busy / t, most * (1 + 1e-6));
+      }
+      pace.OnStart(limit, At(t));
+      ASSERT_EQ(pace.MayStart(limit, At(t)), kNever);
+      const double took = 0.001 + static_cast<double>(random() % 1500) / 1000;
+      t += took;
+      busy += took;
+      pace.OnEnd(At(t));
+    }
+    EXPECT_NEAR(busy / t, most, 0.01 * most + 0.003);
+  }
+}
+
+TEST(Pace, PartsOfAFleetAddUpToNoMoreThanTheWhole) {
+  const PaceLimit whole{100, 32, 50};
+  for (int n = 1; n <= 32; ++n) {
+    const PaceLimit part = whole.Times(1.0 / n);
+    Pace pace;
+    int started = 0;
+    while (pace.MayStart(PaceLimit{0, part.in_flight, 1}, At(0)) <= At(0)) {
+      pace.OnStart(part, At(0));
+      ++started;
+    }
+    EXPECT_LE(started * n, 32) << n;
+    EXPECT_GT(started * n, 16) << n;
+    EXPECT_NEAR(part.rate * n, 100, 1e-9);
+  }
 }
 
 // Whatever is asked for when: in no window more than 1 + rate x (w + 10 ms), neither to an address
@@ -109,7 +152,7 @@ TEST(TargetPacer, NeverAboveAnyLimitOverAnyWindow) {
         ASSERT_LE(pacer.MayStart(target, limits, may), may);
       }
       while (flying.size() > random() % 64) {
-        pacer.OnNothing(flying.front());
+        pacer.OnNothing(flying.front(), At(t));
         flying.erase(flying.begin());
       }
       t += static_cast<double>(random() % 1000) * 1e-6;
@@ -137,7 +180,7 @@ TEST(TargetPacer, RemembersWhatIsInFlightHoweverManyComeAndGo) {
     TargetPacer::Target other;
     if (pacer.Find(Host(i), other)) {
       pacer.OnStart(other, limits, At(0));
-      pacer.OnNothing(other);
+      pacer.OnNothing(other, At(0));
     }
   }
   TargetPacer::Target again;
@@ -156,7 +199,7 @@ TEST(TargetPacer, FullOfAttemptsInFlightItTakesNoMoreAddresses) {
   }
   TargetPacer::Target more;
   EXPECT_FALSE(pacer.Find(Host(9), more));
-  pacer.OnNothing(all[3]);
+  pacer.OnNothing(all[3], At(0));
   EXPECT_TRUE(pacer.Find(Host(9), more));
 }
 

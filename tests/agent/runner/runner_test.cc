@@ -198,6 +198,78 @@ TEST(Runner, WhatItsOwnScopeRefusesIsOwedWithoutAProbe) {
     ASSERT_TRUE(scope.Allows(started.address, started.port));
 }
 
+// A silent host, limited to 100 attempts/s and 32 in flight, of which a part is this agent's.
+TEST(Runner, FractionOfTheLimitsOnTargetsIsKeptAndMayChange) {
+  ProbeTiming timing;
+  timing.retries = 0;
+  timing.address_rate = 100;
+  timing.address_in_flight = 1000;
+  timing.prefix_rate = 10'000;
+  timing.growth = 50;
+  RunnerOptions options;
+  options.target_fraction = 0.5;  // of two threads
+  RunnerHarness h(AllSilent, 2000, Scope::Default(), options);
+  h.runner.SetTargetFraction("s", 0);  // told before the context is known
+  h.AddScan("s", MakeSpace(1, 1, 5000), timing);
+  h.Grant(1, "s", IntervalSet{{0, 5000}});
+  h.RunFor(seconds(5));
+  EXPECT_EQ(h.engine.started().size(), 0u) << "held";
+  EXPECT_EQ(h.ProgressOf(1).unprobed, 5000u);
+  size_t before = 0;
+  for (const double fraction : {1.0, 0.25, 0.5, 0.0}) {
+    h.runner.SetTargetFraction("s", fraction);
+    h.RunFor(seconds(10));
+    const double started = static_cast<double>(h.engine.started().size() - before);
+    EXPECT_NEAR(started, 500 * fraction, 10) << fraction;
+    before = h.engine.started().size();
+  }
+  h.runner.SetTargetFraction("s", 1);
+  h.RunToEnd();
+  EXPECT_EQ(h.sink.Count(kNoResponse), 5000u);
+}
+
+TEST(Runner, LoopbackIsNotHeldByAFraction) {
+  ProbeTiming timing;
+  timing.address_rate = 1;
+  RunnerHarness h(AllClosed);
+  Block block{IpSet::Of({{IpAddress::V4(0x7f000001), IpAddress::V4(0x7f000001)}}),
+              PortSet::Of({{1, 100}})};
+  h.AddScan("s", ScanSpace::Create({block}, 1).value(), timing);
+  h.runner.SetTargetFraction("s", 0);
+  h.Grant(1, "s", IntervalSet{{0, 100}});
+  h.RunFor(seconds(1));
+  EXPECT_EQ(h.sink.CountState(State::kClosed), 100u);
+}
+
+// -T0 and -T1 by several agents: one in flight there, and rests. Every port still gets all of its
+// tries and a verdict, and the time in flight is the agent's part.
+TEST(Runner, AThirdOfOneInFlightTriesEverythingAndRests) {
+  for (const double rate : {0.1, 1.0}) {
+    SCOPED_TRACE(rate);
+    ProbeTiming timing;
+    timing.timeout = timing.min_timeout = seconds(4);
+    timing.retries = 2;
+    timing.retry_delay = seconds(3);
+    timing.address_rate = rate;
+    timing.address_in_flight = 1;
+    timing.prefix_rate = 10 * rate;
+    RunnerHarness h(AllSilent);
+    h.runner.SetTargetFraction("s", 1.0 / 3);
+    h.AddScan("s", MakeSpace(1, 1, 20), timing);
+    h.Grant(1, "s", IntervalSet{{0, 20}});
+    const Time begin = h.clock.Now();
+    h.RunToEnd();
+    EXPECT_EQ(h.sink.Count(kNoResponse), 20u) << "nothing is owed";
+    EXPECT_EQ(h.engine.started().size(), 60u);
+    const double least = std::max(4.0, 1 / rate) * 3 * 59;
+    EXPECT_GE(ToSeconds(h.clock.Now() - begin), least - 1);
+    EXPECT_LE(ToSeconds(h.clock.Now() - begin), least * 1.1 + 20);
+    for (size_t i = 1; i < 60; ++i)
+      ASSERT_GE(h.engine.started()[i].at - h.engine.started()[i - 1].at,
+                seconds(12) - milliseconds(11));
+  }
+}
+
 TEST(Runner, NothingStartsAtOrAfterTheDeadline) {
   for (bool silent : {false, true}) {
     RunnerHarness h(silent ? FakeEngine::Network(AllSilent) : FakeEngine::Network(AllClosed));

@@ -147,6 +147,7 @@ class FakeAgent {
     call_.epoch_seen = answer.epoch;
     call_.report.revision_seen = answer.decision.revision;
     call_.report.shares = answer.decision.shares;
+    call_.report.fractions = answer.decision.fractions;
     for (const SyncContext& c : answer.contexts) {
       if (c.with_space) specs_[c.scan] = c.spec;
       call_.report.known_scans[c.scan] = c.overlay.version;

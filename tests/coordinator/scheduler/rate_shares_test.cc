@@ -83,6 +83,48 @@ TEST(RateShares, SmallDifferencesAreLeftAlone) {
   EXPECT_TRUE(s.Unsettled().empty());
 }
 
+TEST(RateShares, TwoThatBecomeOneAreLoweredBeforeAnythingRises) {
+  RateShares s(1), other(1);
+  s.SetTargets({{"a", 0}});
+  s.Promise("a", 1, kNow);
+  other.SetTargets({{"b", 0}});
+  other.Promise("b", 2, kNow);
+  s.Absorb(other);
+  EXPECT_TRUE(s.over());
+  s.SetTargets({{"a", 0}, {"b", 0}, {"c", 0}});
+  EXPECT_FALSE(s.Promise("c", 3, kNow));
+  EXPECT_TRUE(s.Promise("a", 4, kNow));
+  EXPECT_EQ(s.Promised("a"), 0) << "b may be using all";
+  EXPECT_TRUE(s.Confirm("a", 4));
+  EXPECT_FALSE(s.over());
+  EXPECT_TRUE(s.Promise("b", 5, kNow));
+  EXPECT_TRUE(s.Confirm("b", 5));
+  for (const char* name : {"a", "b", "c"}) {
+    EXPECT_TRUE(s.Promise(name, 6, kNow));
+    EXPECT_DOUBLE_EQ(s.Promised(name), 1.0 / 3);
+  }
+}
+
+TEST(RateShares, AnAgentOfBothIsToldAnewWhateverItsPromises) {
+  RateShares s(1), other(1);
+  s.SetTargets({{"a", 0.25}, {"b", 0}});
+  s.Promise("a", 1, kNow);
+  other.SetTargets({{"a", 0.5}});
+  other.Promise("a", 2, kNow);
+  s.Absorb(other);
+  EXPECT_DOUBLE_EQ(s.Promised("a"), 0.25);
+  EXPECT_FALSE(s.Confirm("a", 2)) << "that was not of the one limit";
+  s.SetTargets({{"a", 0.25}, {"b", 0}});
+  EXPECT_TRUE(s.Promise("a", 3, kNow)) << "told, though it is the same";
+  EXPECT_DOUBLE_EQ(s.bound_sum(), 0.5);
+  EXPECT_FALSE(s.Promise("a", 4, kNow));
+  EXPECT_TRUE(s.Confirm("a", 3));
+  EXPECT_DOUBLE_EQ(s.bound_sum(), 0.25);
+  const RateShares part = s.Of({"a"});
+  EXPECT_DOUBLE_EQ(part.Promised("a"), 0.25);
+  EXPECT_FALSE(part.Knows("b"));
+}
+
 // The physical rule: agents use what they heard last; whatever is lost or late, together they never
 // use more than the rate.
 TEST(RateShares, AgentsNeverUseMoreThanTheRateWhateverIsLost) {

@@ -56,7 +56,7 @@ struct TestAgent {
   uint64_t seen = 0;
   std::map<Token, GrantedLease> held;
   std::map<Token, uint64_t> unprobed;
-  std::map<ScanId, double> shares;
+  std::map<ScanId, double> shares, fractions;
   std::map<ScanId, uint64_t> known;
 
   AgentReport Report() const {
@@ -70,6 +70,7 @@ struct TestAgent {
       r.leases.push_back({token, l.ranges, u == unprobed.end() ? l.ranges.size() : u->second});
     }
     r.shares = shares;
+    r.fractions = fractions;
     r.known_scans = known;
     r.draining = draining;
     r.measured_rate = rate;
@@ -82,6 +83,7 @@ struct TestAgent {
     held.clear();
     for (const GrantedLease& l : d.leases) held[l.token] = l;
     shares = d.shares;
+    fractions = d.fractions;
     for (const ScanContextRef& c : d.contexts) known[c.scan];
   }
 };

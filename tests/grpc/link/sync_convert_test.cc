@@ -78,6 +78,8 @@ TEST(SyncConvert, RefusesAnswersThatCannotBeFollowed) {
   EXPECT_TRUE(refused([](auto& r) { r.mutable_leases(0)->mutable_ranges(0)->set_end(50); }));
   EXPECT_TRUE(refused([](auto& r) { *r.mutable_leases(0)->add_ranges() = r.leases(0).ranges(0); }));
   EXPECT_TRUE(refused([](auto& r) { r.mutable_shares(0)->set_rate(std::nan("")); }));
+  for (const double fraction : {-0.1, 1.1, std::nan("")})
+    EXPECT_TRUE(refused([=](auto& r) { r.mutable_shares(0)->set_target_fraction(fraction); }));
   EXPECT_TRUE(refused([](auto& r) { r.mutable_scans(0)->set_scan_id(""); }));
 }
 
@@ -114,6 +116,13 @@ TEST(SyncConvert, RequestListsWhatTheRunnerHoldsAndWhatItBeganBeyondAShrink) {
   EXPECT_EQ(r.leases(0).unprobed(), 60u);
   EXPECT_EQ(r.leases(1).unprobed(), 50u);
   EXPECT_EQ(r.shares(0).rate(), 12.5);
+  EXPECT_TRUE(r.shares(0).has_target_fraction()) << "says that this agent keeps fractions";
+  EXPECT_EQ(r.shares(0).target_fraction(), 1);
+  state.fractions["abc"] = 0;
+  v1::SynchronizeRequest held;
+  FillRequest(state, progress, &held);
+  EXPECT_TRUE(held.shares(0).has_target_fraction());
+  EXPECT_EQ(held.shares(0).target_fraction(), 0);
 }
 
 TEST(SyncConvert, OpenPortsBecomeColumns) {

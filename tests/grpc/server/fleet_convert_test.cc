@@ -200,6 +200,14 @@ TEST(FleetConvert, SynchronizeIsRead) {
   ASSERT_EQ(call->report.leases.size(), 1u);
   EXPECT_EQ(call->report.leases[0].ranges, (IntervalSet{{10, 20}}));
   EXPECT_EQ(call->report.shares.at("abc"), -1);
+  EXPECT_TRUE(call->report.fractions.empty()) << "an agent that knows none";
+  auto divided = r;
+  divided.mutable_shares(0)->set_target_fraction(0);
+  EXPECT_EQ(FromProto(divided, "")->report.fractions.at("abc"), 0);
+  for (const double fraction : {-0.1, 1.1, std::nan("")}) {
+    divided.mutable_shares(0)->set_target_fraction(fraction);
+    EXPECT_FALSE(FromProto(divided, "").ok());
+  }
   EXPECT_EQ(call->report.known_scans.at("abc"), 2u);
   EXPECT_EQ(call->details.peer, "ipv4:127.0.0.1:1");
   auto twice = r;
