@@ -22,7 +22,8 @@ constexpr double kFloorSeconds = 0.1;
 uint64_t Floor(const SchedulerOptions& o, double speed) {
   const uint64_t least = std::max<uint64_t>(1, o.min_lease);
   if (speed <= 0) return least;
-  return std::max(std::clamp<uint64_t>(ToCount(speed), 1, least), ToCount(speed * kFloorSeconds));
+  return std::max(std::clamp<uint64_t>(ToCount(speed), 1, least),
+                  std::min(ToCount(speed * kFloorSeconds), o.max_lease));
 }
 
 uint64_t ByTime(const SchedulerOptions& o, double speed) {
@@ -52,9 +53,7 @@ uint64_t LeaseGoal(const SchedulerOptions& options, const AgentRecord& agent, do
     part = agent.speed() /
            std::max(agent.speed(), agents.speed + mean * static_cast<double>(agents.unknown));
   }
-  // Who works alone has nobody to finish at the same time with.
-  const uint64_t guided =
-      agents.agents <= 1 ? remaining : ToCount(static_cast<double>(remaining) * part / 2);
+  const uint64_t guided = ToCount(static_cast<double>(remaining) * part / 2);
   return std::max(std::min(goal, guided), std::min(floor, goal));
 }
 
