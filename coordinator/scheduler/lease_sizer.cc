@@ -22,8 +22,8 @@ constexpr double kFloorSeconds = 0.1;
 uint64_t Floor(const SchedulerOptions& o, double speed) {
   const uint64_t least = std::max<uint64_t>(1, o.min_lease);
   if (speed <= 0) return least;
-  return std::max(std::clamp<uint64_t>(ToCount(speed), 1, least),
-                  std::min(ToCount(speed * kFloorSeconds), o.max_lease));
+  const uint64_t busy = std::min(ToCount(speed * kFloorSeconds), std::max(least, o.max_lease));
+  return std::max(std::clamp<uint64_t>(ToCount(speed), 1, least), busy);
 }
 
 uint64_t ByTime(const SchedulerOptions& o, double speed) {
@@ -53,7 +53,9 @@ uint64_t LeaseGoal(const SchedulerOptions& options, const AgentRecord& agent, do
     part = agent.speed() /
            std::max(agent.speed(), agents.speed + mean * static_cast<double>(agents.unknown));
   }
-  const uint64_t guided = ToCount(static_cast<double>(remaining) * part / 2);
+  // Who works alone, and has begun to, has nobody to finish at the same time with.
+  const bool alone = agents.agents <= 1 && agent.speed() > 0;
+  const uint64_t guided = alone ? remaining : ToCount(static_cast<double>(remaining) * part / 2);
   return std::max(std::min(goal, guided), std::min(floor, goal));
 }
 

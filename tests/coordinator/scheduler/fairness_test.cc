@@ -98,6 +98,11 @@ TEST(LeaseSizer, WhatWasBegunCountsBeforeItIsFinished) {
   EXPECT_EQ(LeaseGoal(o, a, -1, 1'000'000'000, {1, 0, 1e9}), o.first_lease + 6000);
 }
 
+TEST(LeaseSizer, WhoIsAloneTakesTheRest) {
+  const SchedulerOptions o;
+  EXPECT_EQ(LeaseGoal(o, Agent(10'000), -1, 3'000, {1, 0, 10'000}), 3'000u);
+}
+
 TEST(LeaseSizer, NeverAboveTheLargestLease) {
   SchedulerOptions o;
   o.max_lease = 1000;
