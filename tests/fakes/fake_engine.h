@@ -49,6 +49,8 @@ class FakeEngine final : public ProbeEngine {
     IpAddress address;
     uint16_t port;
     Duration hold;
+    Duration timeout;
+    bool silent;  // nobody answers within the timeout
   };
 
   FakeEngine(FakeClock& clock, uint32_t window, Network network)
@@ -70,9 +72,9 @@ class FakeEngine final : public ProbeEngine {
       pending_.emplace(now, outcome);
       return true;
     }
-    started_.push_back({now, address, port, hold});
     FakeAnswer answer = network_(address, port);
     const bool silent = answer.symbol.reason == Reason::kNoResponse || answer.after > timeout;
+    started_.push_back({now, address, port, hold, timeout, silent});
     if (silent) answer.symbol = {State::kFiltered, Reason::kNoResponse};
     outcome.state = answer.symbol.state;
     outcome.reason = answer.symbol.reason;
