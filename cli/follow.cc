@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/convert.h"
 #include "cli/exit_code.h"
 #include "common/base/status.h"
@@ -64,6 +66,33 @@ absl::StatusOr<v1::Scan> FollowScan(Context& context, Session& session, const st
   return scan;
 }
 
+namespace {
+
+// Agents that worked for the scan and are held back by their machine: who waits for the results
+// should know why it took so long, and what to do about it.
+void SayWhatLimits(Context& context, Session& session, const v1::Scan& scan) {
+  const auto list = session.client->Call(&ScanClient::Stub::ListAgents, v1::ListAgentsRequest());
+  if (!list.ok()) return;  // the results are what was asked for
+  constexpr int kMostNotes = 3;
+  int notes = 0;
+  for (const v1::Agent& agent : list->agents()) {
+    const bool concerned =
+        std::any_of(scan.lanes().begin(), scan.lanes().end(), [&agent](const v1::Lane& lane) {
+          return lane.vantage().empty() || lane.vantage() == agent.vantage();
+        });
+    if (agent.limited_by().empty() || !concerned ||
+        agent.last_seen_unix_us() < scan.started_unix_us())
+      continue;
+    if (++notes <= kMostNotes)
+      context.env.notes->Note(fmt::format("agent {}: {}", agent.name(), agent.limited_by()));
+  }
+  if (notes > kMostNotes)
+    context.env.notes->Note(
+        fmt::format("{} more agents are limited: portolan agents", notes - kMostNotes));
+}
+
+}  // namespace
+
 absl::StatusOr<int> FollowAndPrint(Context& context, Session& session, const std::string& scan_id,
                                    const PrintFlags& flags) {
   auto scan = FollowScan(context, session, scan_id);
@@ -75,6 +104,7 @@ absl::StatusOr<int> FollowAndPrint(Context& context, Session& session, const std
     }
     // Those who wait for the results need not wait until everything has stopped.
     if (printed.ok()) (void)context.env.out->Flush();  // an error comes again with Close
+    if (printed.ok()) SayWhatLimits(context, session, *scan);
     if (!printed.ok()) scan = printed;
   }
   if (session.is_local()) {

@@ -96,7 +96,12 @@ class AgentImpl final : public Agent {
     link.max_rate = options.max_rate;
     link.window = engines.window;
     link.scope = options.scope.Describe();
-    link.limited_by = engines.limited_by;
+    link.limits.window_limited_by = engines.limited_by;
+    link.limits.window = engines.window;
+    link.limits.sources = static_cast<uint32_t>(
+        std::max<ptrdiff_t>(1, std::count_if(options.sources.begin(), options.sources.end(),
+                                             [](const IpAddress& a) { return !a.is_v6(); })));
+    link.limits.max_rate = options.max_rate;
     std::memcpy(&link.seed, link.incarnation.data(), sizeof(link.seed));
     agent->link_ = std::make_unique<Link>(std::move(link), *agent->client_, threads, agent->spool_,
                                           SystemClock());
@@ -120,8 +125,6 @@ class AgentImpl final : public Agent {
          {"threads", std::to_string(threads.size())},
          {"window", std::to_string(engines.window)},
          {"version", Version()}});
-    if (!engines.limited_by.empty())
-      Log(LogLevel::kWarning, "limited", {{"by", engines.limited_by}});
     return std::unique_ptr<Agent>(std::move(agent));
   }
 

@@ -1,5 +1,6 @@
 #include "agent/engine/engine_plan.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,6 +19,9 @@ absl::Status CheckSource(const IpAddress& source) {
   if (fd < 0)
     return ResourceExhausted("source address {}: cannot make a socket: {}", source.ToString(),
                              strerror(errno));
+  // As the sockets of the pool: a port that is free is none of the address's business.
+  const int later = 1;
+  setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &later, sizeof later);
   const SocketAddress from = ToSocketAddress(source, 0);
   const int error = bind(fd, from.get(), from.length) == 0 ? 0 : errno;
   close(fd);

@@ -12,6 +12,7 @@ namespace {
 
 constexpr uint64_t kWakeData = UINT64_MAX;
 constexpr Duration kLongestWait = std::chrono::hours(1);
+constexpr int kMostStill = 2;  // waits in which the clock stood still: then it is not waited on
 
 }  // namespace
 
@@ -135,17 +136,20 @@ Time EpollEngine::Poll(Duration wait, std::vector<ProbeOutcome>& out) {
   Time now = clock_.Now();
   const Time until = now + std::clamp(wait, Duration::zero(), kLongestWait);
   bool woken = false;
+  int still = 0;
   for (;;) {
     Duration patience = std::min(until, timers_.Next()) - now;
     if (!ended_.empty()) patience = Duration::zero();
     // Every event that is there is looked at before any timeout: after a pause of this thread an
     // answer may have waited longer than its timeout.
+    const bool waited = patience > Duration::zero();
     for (bool more = true; more; patience = Duration::zero()) more = Harvest(patience, woken);
-    now = clock_.Now();
+    const Time before = std::exchange(now, clock_.Now());
+    still += waited && now <= before;
     due_.clear();
     timers_.Expire(now, due_);
     for (uint32_t index : due_) TimeOut(index);
-    if (!ended_.empty() || woken || now >= until) break;
+    if (!ended_.empty() || woken || now >= until || still > kMostStill) break;
   }
   ended_.MoveTo(out);
   return now;

@@ -14,6 +14,7 @@ namespace portolan {
 namespace {
 
 constexpr Duration kLongestWait = std::chrono::hours(1);
+constexpr int kMostStill = 2;  // waits in which the clock stood still: then it is not waited on
 constexpr Duration kLateness = std::chrono::milliseconds(5);  // of the last packet of a batch
 constexpr Duration kAbortAgain = std::chrono::seconds(1);
 constexpr uint8_t kMostLooks = 16;
@@ -137,13 +138,16 @@ Time UringEngine::Poll(Duration wait, std::vector<ProbeOutcome>& out) {
   Flush();
   Time now = clock_.Now();
   const Time until = now + std::clamp(wait, Duration::zero(), kLongestWait);
+  int still = 0;
   for (;;) {
     Duration patience = std::min(until, timers_.Next()) - now;
     if (!ended_.empty() || woken_) patience = Duration::zero();
     // Every answer that is there is looked at before any timeout: after a pause of this thread one
     // may have waited longer than its timeout.
+    const bool waited = patience > Duration::zero();
     Harvest(patience);
-    now = clock_.Now();
+    const Time before = std::exchange(now, clock_.Now());
+    still += waited && now <= before;
     due_.clear();
     timers_.Expire(now, due_);
     for (uint32_t index : due_) {
@@ -151,7 +155,7 @@ Time UringEngine::Poll(Duration wait, std::vector<ProbeOutcome>& out) {
       Abort(index, now);
     }
     if (!due_.empty()) Harvest(Duration::zero());
-    if (!ended_.empty() || woken_ || now >= until) break;
+    if (!ended_.empty() || woken_ || now >= until || still > kMostStill) break;
   }
   woken_ = false;
   ended_.MoveTo(out);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "agent/engine/local_limits.h"
 #include "agent/link/control.h"
 #include "agent/link/coordinator_client.h"
 #include "agent/link/reporter.h"
@@ -27,7 +28,7 @@ struct LinkOptions {
   double max_rate = 0;             // probes/s over all threads; 0: no limit
   uint32_t window = 0;             // over all threads
   std::vector<std::string> scope;  // for people
-  std::string limited_by;          // for people; what limits the agent from its start
+  LocalLimits::Options limits;     // what limits the agent, for people
   uint64_t seed = 0;               // of the back-offs
 };
 
@@ -81,7 +82,8 @@ class Link {
   void CarryOutOrders();
   void Look();
   void Call(const AgentControl::Ask& ask);
-  v1::SynchronizeRequest MakeRequest(const AgentControl::Ask& ask) const;
+  v1::SynchronizeRequest MakeRequest(const AgentControl::Ask& ask);
+  std::string LimitedBy(uint64_t in_flight, uint64_t out_of_ports);
   void Publish();
   void GiveUp(const absl::Status& why);
 
@@ -92,6 +94,9 @@ class Link {
   const Clock& clock_;
 
   // Of the control thread.
+  LocalLimits limits_;
+  std::string limited_by_;  // as logged last
+  Time next_limit_log_{};   // its numbers change with each look
   AgentControl control_;
   std::vector<ProbeThread::Snapshot> snapshots_;
   bool cancelled_ = false;  // the call under way, by us

@@ -58,6 +58,47 @@ TEST_P(RealEngine, RunningOutOfPortsIsNeverAState) {
   });
 }
 
+// Another program has every port of one source address: what fails there is tried again by the
+// caller, and the next attempt leaves from the other.
+TEST_P(RealEngine, SourceWithoutPortsDoesNotHoldUpTheOther) {
+  EXPECT_IN_NAMESPACE([] {
+    const TestSocket open = TestSocket::Listening(kLoopback, 4096);
+    if (!SetSysctl("net/ipv4/ip_local_port_range", "40000 40063")) return kNoNamespace;
+    const IpAddress full = IpAddress::V4(0x7f000002), other = IpAddress::V4(0x7f000003);
+    const SocketAddress to = ToSocketAddress(kLoopback, open.port());
+    std::vector<TestSocket> taken;
+    for (int i = 0; i < 64; ++i) {
+      // Ports taken by connect(), as an agent's are: one that is bound by number is taken from all.
+      TestSocket s(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      const SocketAddress from = ToSocketAddress(full, 0);
+      const int later = 1;
+      setsockopt(s.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &later, sizeof later);
+      if (bind(s.get(), from.get(), from.length) != 0) return 1;
+      if (connect(s.get(), to.get(), to.length) != 0) return 1;
+      taken.push_back(std::move(s));
+    }
+    auto engine = MakeEngine(64, {full, other});
+    uint64_t waiting = 500, rounds = 0;
+    for (; waiting > 0 && rounds < 20; ++rounds) {
+      uint64_t failed = 0;
+      for (uint64_t sent = 0; sent < waiting;) {
+        uint64_t batch = 0;
+        for (; batch < 30 && sent < waiting; ++batch, ++sent)
+          if (!engine->Start(kLoopback, open.port(), seconds(5), 1, kNever)) return 2;
+        for (const ProbeOutcome& outcome : Collect(*engine, batch)) {
+          if (SymbolOf(outcome) == kFailed && outcome.local_errno == EADDRNOTAVAIL) {
+            ++failed;
+          } else if (SymbolOf(outcome) != kOpen || outcome.source != other) {
+            return 3;
+          }
+        }
+      }
+      waiting = failed;
+    }
+    return waiting == 0 && rounds > 1 ? 0 : 4;
+  });
+}
+
 TEST_P(RealEngine, NoRouteIsUnreachable) {
   EXPECT_IN_NAMESPACE([] {
     auto engine = MakeEngine(4);

@@ -83,33 +83,6 @@ TEST_P(RealEngine, TenThousandProbesToOneRefusingPort) {
     ASSERT_EQ(SymbolOf(outcome), kRefused) << outcome.local_errno;
 }
 
-TEST_P(RealEngine, LeavesNoDescriptorBehind) {
-  constexpr uint64_t kProbes = 50'000;  // bench/engine_bench looks after millions
-  const TestSocket open = TestSocket::Listening(kLoopback, 4096);
-  const TestSocket refused = TestSocket::Bound(kLoopback);
-  const int before = OpenDescriptorCount();
-  {
-    auto engine = MakeEngine(100);
-    std::vector<ProbeOutcome> out;
-    uint64_t started = 0;
-    const Time until = SystemClock().Now() + seconds(60);
-    while (out.size() < kProbes && SystemClock().Now() < until) {
-      while (started < kProbes &&
-             engine->Start(kLoopback, started % 20 == 0 ? open.port() : refused.port(), seconds(5),
-                           started, kNever)) {
-        ++started;
-      }
-      engine->Poll(seconds(1), out);
-    }
-    ASSERT_EQ(out.size(), kProbes);
-    EXPECT_LE(OpenDescriptorCount(), before + 100 + 2);
-    // Some in flight at the end.
-    for (uint64_t i = 0; i < 50; ++i)
-      ASSERT_TRUE(engine->Start(kLoopback, refused.port(), seconds(5), i, kNever));
-  }
-  EXPECT_EQ(OpenDescriptorCount(), before);
-}
-
 // So many attempts leave at once, whatever an engine gathers before it sends.
 constexpr int kSentAtOnce = 32;
 
@@ -180,35 +153,6 @@ TEST_P(RealEngine, SourcesOfOneFamilyDoNotConcernTheOther) {
 TEST_P(RealEngine, SourceOfAnotherMachineIsRefusedAtOnce) {
   const auto engine = GetParam().make({4, {IpAddress::V4(0xc6120001)}}, SystemClock());
   EXPECT_EQ(engine.status().code(), absl::StatusCode::kInvalidArgument) << engine.status();
-}
-
-class JumpingClock final : public Clock {
- public:
-  Time Now() const override { return SystemClock().Now() + ahead; }
-  WallTime Wall() const override { return SystemClock().Wall(); }
-  Duration ahead{};
-};
-
-TEST_P(RealEngine, ClockThatJumpsEndsWhatIsDueAndNothingElse) {
-  const TestSocket refused = TestSocket::Bound(kLoopback);
-  SilentPort silent(kLoopback);
-  JumpingClock clock;
-  auto engine = MakeEngine(64, {}, clock);
-  for (int round = 0; round < 10; ++round) {
-    for (uint64_t i = 0; i < 20; ++i) {
-      ASSERT_TRUE(engine->Start(kLoopback, silent.port(), seconds(30), 0, kNever));
-      ASSERT_TRUE(engine->Start(kLoopback, refused.port(), seconds(30), 1, kNever));
-    }
-    std::vector<ProbeOutcome> out;
-    engine->Poll(Duration::zero(), out);  // an engine may send only now
-    // As after a suspended machine: answers that are there count, whatever time it is now.
-    clock.ahead += std::chrono::hours(1);
-    const Time until = clock.Now() + seconds(20);
-    while (out.size() < 40 && clock.Now() < until) engine->Poll(std::chrono::hours(10), out);
-    ASSERT_EQ(out.size(), 40u);
-    for (const ProbeOutcome& outcome : out)
-      ASSERT_EQ(SymbolOf(outcome), outcome.cookie == 0 ? kSilent : kRefused);
-  }
 }
 
 // Attempts that end by their timeout in the moment in which an answer may come, in few slots: an

@@ -119,6 +119,32 @@ TEST_F(ScanVerbTest, WaitsThenPrintsAndExitsAsTheScanEnded) {
                             R"({"type":"summary","scan_id":"new","name":null,"state":"partial")"));
 }
 
+TEST_F(ScanVerbTest, SaysWhatLimitedTheAgentsThatWorkedForIt) {
+  v1::Scan& scan = AddScan("new", v1::SCAN_STATE_COMPLETE);
+  scan.set_started_unix_us(1'000'000);
+  scan.add_lanes()->set_vantage("dmz");
+  const auto add = [this](const char* name, const char* vantage, int64_t seen, const char* limit) {
+    v1::Agent a;
+    a.set_name(name);
+    a.set_vantage(vantage);
+    a.set_last_seen_unix_us(seen);
+    a.set_limited_by(limit);
+    service.agents.push_back(a);
+  };
+  add("dmz-1", "dmz", 2'000'000, "file limit 1024 caps probes in flight at 960: raise LimitNOFILE");
+  add("dmz-2", "dmz", 2'000'000, "");
+  add("dmz-3", "dmz", 500'000, "gone before");
+  add("lan-1", "lan", 2'000'000, "not asked");
+  const Result result = Remote({"scan", "10.0.0.1", "-p", "1-10", "--json"});
+  EXPECT_EQ(result.code, 0);
+  EXPECT_THAT(result.err, HasSubstr("agent dmz-1: file limit 1024 caps probes in flight at 960: "
+                                    "raise LimitNOFILE\n"));
+  EXPECT_THAT(result.err, Not(HasSubstr("dmz-2")));
+  EXPECT_THAT(result.err, Not(HasSubstr("gone before")));
+  EXPECT_THAT(result.err, Not(HasSubstr("not asked")));
+  EXPECT_THAT(result.out, Not(HasSubstr("limit"))) << "beside the results";
+}
+
 TEST_F(ScanVerbTest, ScopeAndBadInputAreUsageErrorsOthersAreFailures) {
   service.errors["CreateScan"] =
       grpc::Status(grpc::StatusCode::PERMISSION_DENIED,

@@ -1,0 +1,96 @@
+#include "agent/engine/local_limits.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <optional>
+#include <utility>
+
+namespace portolan {
+namespace {
+
+constexpr Duration kLookEvery = std::chrono::seconds(5);
+constexpr Duration kTellFor = std::chrono::seconds(60);
+// Probes in flight to one target port come from retries and from scans of the same targets: fewer
+// ports than this may be too few for them.
+constexpr uint64_t kFewPorts = 1024;
+// How long conntrack keeps a SYN that nobody answers (nf_conntrack_tcp_timeout_syn_sent).
+constexpr double kConntrackSynSeconds = 120;
+constexpr double kNearlyFull = 0.9;
+
+std::optional<uint64_t> ReadNumber(const std::string& path) {
+  std::ifstream file(path);
+  uint64_t value = 0;
+  if (file >> value) return value;
+  return std::nullopt;
+}
+
+void Append(std::string& list, const std::string& text) {
+  if (!text.empty()) list += (list.empty() ? "" : "; ") + text;
+}
+
+std::string PortRangeLimit(const LocalLimits::Options& options) {
+  std::ifstream file(options.proc + "/ipv4/ip_local_port_range");
+  uint64_t first = 0, last = 0;
+  if (!(file >> first >> last) || last < first) return "";
+  const uint64_t ports = last - first + 1;
+  if (ports >= kFewPorts || ports * options.sources >= options.window) return "";
+  return fmt::format(
+      "port range {} (net.ipv4.ip_local_port_range) caps probes in flight to one target port at "
+      "{}: widen it, or give the agent more addresses (--source)",
+      ports, ports * options.sources);
+}
+
+// Of a table that is in use: a machine without rules that need it has the module at most.
+std::string ConntrackLimit(const LocalLimits::Options& options) {
+  const auto count = ReadNumber(options.proc + "/netfilter/nf_conntrack_count");
+  const auto most = ReadNumber(options.proc + "/netfilter/nf_conntrack_max");
+  if (!count || !most || *most == 0 || *count == 0) return "";
+  constexpr std::string_view kRemedy =
+      "raise net.netfilter.nf_conntrack_max, or exempt the agent (nft: notrack)";
+  if (static_cast<double>(*count) >= kNearlyFull * static_cast<double>(*most)) {
+    return fmt::format(
+        "conntrack table holds {} of {}: when it is full, probes are lost in "
+        "silence and open ports missed: {}, or lower --max-rate",
+        *count, *most, kRemedy);
+  }
+  const double carries = static_cast<double>(*most) / kConntrackSynSeconds;
+  if (*most < options.window || options.max_rate > carries) {
+    return fmt::format("conntrack table of {} carries {:.0f} unanswered probes/s: {}", *most,
+                       carries, kRemedy);
+  }
+  return "";
+}
+
+}  // namespace
+
+LocalLimits::LocalLimits(Options options) : options_(std::move(options)) {
+  constant_ = options_.window_limited_by;
+  Append(constant_, PortRangeLimit(options_));
+}
+
+std::string LocalLimits::Describe(Time now, uint64_t in_flight, uint64_t out_of_ports) {
+  if (options_.window > 0 && now >= next_look_ && (in_flight > 0 || out_of_ports > out_of_ports_))
+    Look(now, out_of_ports);
+  if (now >= seen_until_) seen_.clear();
+  std::string out = constant_;
+  Append(out, seen_);
+  return out;
+}
+
+void LocalLimits::Look(Time now, uint64_t out_of_ports) {
+  next_look_ = now + kLookEvery;
+  std::string seen = ConntrackLimit(options_);
+  if (out_of_ports > out_of_ports_) {
+    Append(seen,
+           fmt::format("{} probes found no free local port and wait: widen "
+                       "net.ipv4.ip_local_port_range, or give the agent more addresses (--source)",
+                       out_of_ports - out_of_ports_));
+    out_of_ports_ = out_of_ports;
+  }
+  if (seen.empty()) return;
+  seen_ = std::move(seen);
+  seen_until_ = now + kTellFor;
+}
+
+}  // namespace portolan
