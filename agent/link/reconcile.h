@@ -27,7 +27,7 @@ struct DesiredContext {
   std::shared_ptr<const ScanSpace> space;  // null: only the overlay is new
   ProbeTiming timing;
   std::shared_ptr<const DenyOverlay> overlay;  // never null
-  PortSet confirm_ports;
+  PortSet confirm_ports{};
 };
 
 // A whole SynchronizeResponse, validated: tokens are unique, ranges lie within their scan's space.

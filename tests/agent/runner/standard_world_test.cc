@@ -72,6 +72,7 @@ class Simulation {
 class Outcomes final : public ReportSink {
  public:
   void PutOpen(const OpenReport&) override {}
+  void PutFinding(const FindingReport&) override {}
   void PutChunk(ChunkReport chunk) override {
     const auto decoded = DecodeOutcomes(chunk.outcomes, 65'536);
     MutexLock lock(mu_);
