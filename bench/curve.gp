@@ -1,12 +1,12 @@
 # Recall against rate, from the points of curve.sh: gnuplot -e "dir='...'; picture='...'" curve.gp
 set terminal svg size 800,500 dynamic background rgb 'white' font 'sans-serif,14'
 set output picture
-set title "1,024 addresses × 10 ports; each /24 passes 200 SYN/s and drops the rest" font ',15'
+set title "1,024 addresses × 5 ports; each /24 passes 200 SYN/s and drops the rest" font ',15'
 set xlabel 'ports done a second, from the first SYN to the last'
 set ylabel 'open ports found, %'
 set logscale x 2
-set xrange [100:20000]
-set xtics (100, 200, 400, 800, 1600, 3200, 6400, 12800)
+set xrange [40:20000]
+set xtics (50, 100, 200, 400, 800, 1600, 3200, 6400, 12800)
 set yrange [0:105]
 set grid ytics lt 1 lc rgb '#dddddd'
 set border 3

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Runs benchmarks, each beside its baseline in the same run, and ends with one line for each: ./dev bench [NAME...]
 #   run.sh BUILD_DIRECTORY [NAME...]
-# All together take about 12 minutes; "peers" 50 more and "curve" 9, by name only. Probes go to loopback and to namespaces made here,
+# All together take about 15 minutes; "peers" 50 more and "curve" 9, by name only. Probes go to loopback and to namespaces made here,
 # nowhere else. What was measured, and how to read it: docs/performance.md. Exits 1 when a figure is not what is wanted.
 set -uo pipefail
 
 build=$(realpath "${1:?usage: run.sh BUILD_DIRECTORY [NAME...]}")
 shift
-all=(plan ingest scheduler engine veth path store report fleet memory stored)
+all=(plan ingest scheduler engine veth path rate store report fleet memory stored)
 bin=$build/bench
 work=$(mktemp -d "${TMPDIR:-/tmp}/portolan-bench.XXXXXX")
 netns_scanner=ptlbench$$s netns_target=ptlbench$$t
@@ -149,6 +149,7 @@ run_one() {
     store) program 600 "$bin/store_bench" ;;
     report) lab 300 report_bench ;;
     fleet) lab 300 fleet_bench ;;
+    rate) program 1800 "$(dirname "$0")/rate.sh" "$build" ;;
     peers) program 3600 "$(dirname "$0")/peers.sh" "$build" ;;
     peers=*) IFS=, read -ra worlds <<<"${1#*=}" && program 3600 "$(dirname "$0")/peers.sh" "$build" "${worlds[@]}" ;;
     curve) program 720 "$(dirname "$0")/curve.sh" "$build" ;;

@@ -97,9 +97,8 @@ nmap_run() {
 # masscan_run FLAG...: over the TUN device, with SYNs of its own that the kernel knows nothing of (and answers SYN-ACKs to them by
 # RST, after masscan has seen them). It waits for 10 s after its last probe unless told otherwise.
 masscan_run() {
-  rm -f "$work/paused.conf"
-  timed masscan -e sim0 --adapter-ip 198.18.0.1 --adapter-port 61000 "$targets" -p"$ports" -oL "$work/masscan" "$@"
-  awk '$1 == "open" { print $4 ":" $3 }' "$work/masscan" >"$work/found"
+  timed masscan -e sim0 --adapter-ip 198.18.0.1 --adapter-port 61000 "$targets" -p"$ports" -oL "$work/masscan.out" "$@"
+  awk '$1 == "open" { print $4 ":" $3 }' "$work/masscan.out" >"$work/found"
   judge "masscan $*"
 }
 
