@@ -26,6 +26,8 @@ class HostEvidence {
   }
   // A port that is none of the scan's answered.
   void OnOtherAnswer(Time now) {
+    if (silent_) outage_end_ = now;
+    silent_ = false;
     answered_ = now;
     silences_ = 0;
   }
@@ -55,13 +57,15 @@ class HostEvidence {
     kNone,     // it has answered since the attempt was started, or never: the silence is the port's
     kAsk,      // it has not: ask the sentinel
     kAsking,   // that is under way
-    kStopped,  // it was asked since, and was silent
+    kStopped,  // it was asked since, and was silent; or it answers again, and did not then
   };
   // About silence that met an attempt that was started then.
   Doubt About(Time started, uint32_t scan) const {
-    if (answered_ == Time::min() || answered_ >= started) return Doubt::kNone;
+    if (answered_ == Time::min()) return Doubt::kNone;
+    if (!silent_ && started > outage_begin_ && started < outage_end_) return Doubt::kStopped;
+    if (answered_ >= started) return Doubt::kNone;
     if (asking_ != 0) return Doubt::kAsking;
-    if (stopped_ != Time::min() && stopped_ >= started) return Doubt::kStopped;
+    if (silent_ && stopped_ >= started) return Doubt::kStopped;
     return port_of_ == scan ? Doubt::kAsk : Doubt::kNone;
   }
   uint16_t sentinel() const { return port_; }
@@ -75,7 +79,10 @@ class HostEvidence {
   void OnAsked(std::optional<Time> silent_from, Time now) {
     asking_ = 0;
     next_inquiry_ = now + kPause;
-    if (silent_from.has_value()) stopped_ = *silent_from;
+    if (!silent_from.has_value()) return;
+    stopped_ = *silent_from;
+    if (!silent_) outage_begin_ = answered_;
+    silent_ = true;
   }
   bool StoppedWasTold(uint32_t scan) const { return stopped_told_ == scan; }
   void OnStoppedTold(uint32_t scan) { stopped_told_ = scan; }
@@ -89,7 +96,10 @@ class HostEvidence {
  private:
   Time answered_ = Time::min();
   Time next_inquiry_ = Time::min();
+  // While `silent_`: when the sentinel was last proven silent. Its answers ended and began again at
+  // `outage_begin_` and `outage_end_`, the last time; what was started between was not answered.
   Time stopped_ = Time::min();
+  Time outage_begin_ = Time::min(), outage_end_ = Time::min();
   uint64_t asking_ = 0;
   uint32_t opens_ = 0, outcomes_ = 0, silences_ = 0;
   uint32_t confirm_at_ = kSuspiciousOpens;
@@ -97,6 +107,7 @@ class HostEvidence {
   uint32_t everywhere_told_ = 0, stopped_told_ = 0;
   uint16_t port_ = 0;
   bool confirming_ = false;
+  bool silent_ = false;
 };
 
 }  // namespace portolan

@@ -90,6 +90,7 @@ class Runner::Impl {
     struct Waiting {
       uint64_t chunk;
       uint32_t offset;
+      Time started;  // its last attempt
     };
     Kind kind = Kind::kConfirm;
     std::shared_ptr<Scan> scan;

@@ -139,7 +139,7 @@ bool Runner::Impl::Doubt(uint64_t name, OpenChunk& open, const Attempt& attempt,
     scan.retries.Push(retry);
   }
   open.chunk.Wait(attempt.offset, Reason::kHostThrottles);
-  inquiry->waiting.push_back({name, attempt.offset});
+  inquiry->waiting.push_back({name, attempt.offset, attempt.started});
   return true;
 }
 
@@ -288,6 +288,11 @@ void Runner::Impl::EndInquiry(uint64_t name, Answer answer, Time silent_from, Ti
     if (open == nullptr) continue;
     switch (answer) {
       case Answer::kAnswered:
+        // It may have come back only now.
+        if (evidence->About(w.started, inquiry.scan->serial) == HostEvidence::Doubt::kStopped) {
+          DecideStopped(*open, w.offset, *evidence, now, wall);
+          break;
+        }
         open->chunk.Decide(w.offset, {State::kFiltered, Reason::kNoResponse});
         evidence->OnVerdict(false);
         break;

@@ -12,7 +12,7 @@ namespace {
 // with.
 constexpr uint8_t kSpecVersion = 3;
 constexpr uint8_t kWithTargetLimits = 2;
-constexpr uint8_t kVersion = 2;  // of everything else
+constexpr uint8_t kVersion = 2;  // of everything else; 1 was the same
 
 absl::Status Damaged(std::string_view what) {
   return DataLoss(
@@ -241,7 +241,7 @@ std::string EncodeSpace(const ScanSpec& spec) {
 
 absl::Status DecodeSpace(std::string_view bytes, ScanSpec& spec) {
   ByteReader r(bytes);
-  if (r.Byte() != kVersion) return Damaged("scan space");
+  if (const uint8_t v = r.Byte(); v < 1 || v > kVersion) return Damaged("scan space");
   const uint64_t seed = r.Fixed64();
   std::vector<Block> blocks;
   for (size_t n = r.Count(3); n > 0 && r.ok(); --n) {
@@ -278,7 +278,7 @@ std::string EncodeOverlay(const DenyOverlay& overlay) {
 absl::StatusOr<DenyOverlay> DecodeOverlay(std::string_view bytes) {
   ByteReader r(bytes);
   DenyOverlay overlay;
-  if (r.Byte() != kVersion) return Damaged("list of exclusions");
+  if (const uint8_t v = r.Byte(); v < 1 || v > kVersion) return Damaged("list of exclusions");
   overlay.version = r.Varint();
   for (size_t n = r.Count(4); n > 0 && r.ok(); --n) {
     ScopeRule rule;

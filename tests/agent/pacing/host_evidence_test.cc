@@ -96,8 +96,14 @@ TEST(HostEvidence, SilentSentinelSpeaksForWhatWasStartedBeforeIt) {
   e.OnStoppedTold(1);
   EXPECT_TRUE(e.StoppedWasTold(1));
   e.OnOtherAnswer(At(7000));
-  EXPECT_EQ(e.About(At(5000), 1), Doubt::kNone);
   EXPECT_EQ(e.silences(), 0u);
+  EXPECT_EQ(e.About(At(1), 1), Doubt::kStopped) << "that it is back says nothing of before";
+  EXPECT_EQ(e.About(At(6999), 1), Doubt::kStopped);
+  EXPECT_EQ(e.About(At(7000), 1), Doubt::kNone);
+  EXPECT_EQ(e.About(At(7001), 1), Doubt::kAsk);
+  e.OnAnswer(22, 1, At(8000));
+  EXPECT_EQ(e.About(At(7001), 1), Doubt::kNone);
+  EXPECT_EQ(e.About(At(6999), 1), Doubt::kStopped);
   EXPECT_EQ(e.sentinel(), 22) << "a port that only confirms is no sentinel";
 }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <random>
 
+#include "common/base/status.h"
 #include "common/rpc/convert.h"
 #include "common/scan/chunk_codec.h"
 
