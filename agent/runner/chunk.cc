@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/pacing/host_evidence.h"
 #include "common/base/check.h"
 #include "common/scan/chunk_codec.h"
 
@@ -17,7 +18,9 @@ ChunkLimits ChunkLimits::For(const ProbeTiming& timing, Duration slot) {
   constexpr Duration kEnd = std::chrono::seconds(10);
   constexpr Duration kSpare = std::chrono::seconds(1);
   const Duration work = timing.timeout * (timing.retries + 1) + timing.retry_delay * timing.retries;
-  const Duration longest = work + std::max(timing.timeout, 2 * slot) * timing.retries;
+  // Before silence is believed, the host may be asked whether it still answers.
+  const Duration asked = HostEvidence::kPause + timing.timeout;
+  const Duration longest = work + std::max(timing.timeout, 2 * slot) * timing.retries + asked;
   ChunkLimits limits;
   limits.close_after = std::max(kEnd, longest + kSpare);
   limits.seal_after = limits.close_after - longest;

@@ -10,7 +10,8 @@ namespace portolan {
 // When a chunk stops taking in positions and when it ends, counted from its first probe. Follows
 // from how long a position may take at the longest: all tries time out, with the delays between
 // them, and each retry waits one timeout for a free place in the window, or two slots of its target
-// where those are longer (a slot: from one attempt there to the next). A chunk ends after 10 s,
+// where those are longer (a slot: from one attempt there to the next), and then the host is asked
+// whether it still answers (agent/pacing/host_evidence.h). A chunk ends after 10 s,
 // or after that longest time and 1 s where this is more; it takes in positions only so long that
 // the longest time still fits. So nothing is owed by design.
 struct ChunkLimits {

@@ -86,7 +86,10 @@ Runner::Impl::Began Runner::Impl::BeginOne(const std::shared_ptr<Scan>& scan, Ti
     return Began::kNothing;
   }
   // Retries first: they keep their chunks waiting.
-  if (retry_due && BeginRetry(*scan, now, wall) == Began::kAttempt) return Began::kAttempt;
+  if (retry_due) {
+    if (BeginRetry(*scan, now, wall) == Began::kAttempt) return Began::kAttempt;
+    want = std::min(want, scan->retries.NextDue());  // those that must wait for their target
+  }
   return BeginNew(scan, now, wall, want);
 }
 

@@ -20,8 +20,9 @@ Chunk MakeChunk(ProbeTiming timing = {}) {
 TEST(ChunkLimits, DefaultTimingLeavesTimeForEveryTry) {
   const ChunkLimits limits = ChunkLimits::For({});
   EXPECT_EQ(limits.close_after, seconds(10));
-  // 2 timeouts, 1 delay, and a timeout of waiting for a place.
-  EXPECT_EQ(limits.seal_after, milliseconds(4500));
+  // 2 timeouts, 1 delay, a timeout of waiting for a place, and a question to the host: a timeout
+  // and the second between two.
+  EXPECT_EQ(limits.seal_after, seconds(2));
 }
 
 TEST(ChunkLimits, LongTimingLengthensTheChunk) {
@@ -29,7 +30,8 @@ TEST(ChunkLimits, LongTimingLengthensTheChunk) {
     for (int timeout_ms : {50, 1500, 9000, 60'000}) {
       for (int delay_ms : {0, 1000, 60'000}) {
         const ProbeTiming timing{milliseconds(timeout_ms), retries, milliseconds(delay_ms)};
-        const Duration longest = timing.timeout * (2 * retries + 1) + timing.retry_delay * retries;
+        const Duration longest =
+            timing.timeout * (2 * retries + 2) + timing.retry_delay * retries + seconds(1);
         const ChunkLimits limits = ChunkLimits::For(timing);
         EXPECT_EQ(limits.close_after,
                   longest > seconds(9) ? longest + seconds(1) : Duration(seconds(10)));
@@ -41,10 +43,10 @@ TEST(ChunkLimits, LongTimingLengthensTheChunk) {
 }
 
 TEST(Chunk, FillsForTwoSecondsOnceItHasEnough) {
-  Chunk chunk = MakeChunk();
+  Chunk chunk = MakeChunk({seconds(1), 1, seconds(1)});
   for (int i = 0; i < 63; ++i) chunk.AddInFlight();
   EXPECT_FALSE(chunk.IsFull(kStart + seconds(2)));
-  EXPECT_TRUE(chunk.IsFull(kStart + milliseconds(4500)));
+  EXPECT_TRUE(chunk.IsFull(kStart + seconds(4)));
   chunk.AddInFlight();
   EXPECT_FALSE(chunk.IsFull(kStart + milliseconds(1999)));
   EXPECT_TRUE(chunk.IsFull(kStart + seconds(2)));

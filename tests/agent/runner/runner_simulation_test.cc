@@ -189,6 +189,20 @@ class Simulation {
     }
   }
 
+  // Whether a lease in force has a port of this address.
+  bool HoldsHost(const Scan& scan, const IpAddress& address, Time at) {
+    return std::any_of(leases_.begin(), leases_.end(), [&](const auto& entry) {
+      const Lease& lease = entry.second;
+      if (lease.forgotten || &scans_[lease.scan] != &scan || at >= lease.deadline) return false;
+      for (const IndexRange& range : lease.granted.ToVector()) {
+        for (uint64_t i = range.begin; i < range.end; ++i) {
+          if (scan.space->At(i).address == address) return true;
+        }
+      }
+      return false;
+    });
+  }
+
   // Of the attempts that left since the last check: each belongs to a lease in force, is allowed,
   // and is not one too many.
   void CheckAttempts() {
@@ -204,8 +218,13 @@ class Simulation {
         return !lease.forgotten && &scans_[lease.scan] == &scan && attempt.at < lease.deadline &&
                lease.granted.Contains(index);
       });
-      ASSERT_TRUE(covered) << scan.name << " " << index;
-      ++scan.attempts[index];
+      if (covered) {
+        ++scan.attempts[index];
+        continue;
+      }
+      // A port that answered may be asked whether its host still does, for another one's sake.
+      ASSERT_TRUE(scan.attempts[index] > 0 && HoldsHost(scan, attempt.address, attempt.at))
+          << scan.name << " " << index;
     }
   }
 
