@@ -1,11 +1,15 @@
 #include "agent/app/agent.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
+#include <functional>
 #include <random>
 #include <utility>
 
 #include "agent/app/agent_metrics.h"
+#include "agent/engine/answer.h"
+#include "agent/engine/local_limits.h"
 #include "agent/engine/probe_engine.h"
 #include "agent/link/link.h"
 #include "common/base/status.h"
@@ -64,6 +68,27 @@ std::string RandomBytes(size_t n) {
   return out;
 }
 
+// What of this machine limits the agent, for people: from what its threads say.
+std::function<std::string(const std::vector<ProbeThread::Snapshot>&, Time)> LimitsOf(
+    const AgentOptions& options, const std::string& window_limited_by, uint32_t window) {
+  LocalLimits::Options o;
+  o.window_limited_by = window_limited_by;
+  o.window = window;
+  o.sources = static_cast<uint32_t>(
+      std::max<ptrdiff_t>(1, std::count_if(options.sources.begin(), options.sources.end(),
+                                           [](const IpAddress& a) { return !a.is_v6(); })));
+  o.max_rate = options.max_rate;
+  return [limits = LocalLimits(std::move(o))](const std::vector<ProbeThread::Snapshot>& threads,
+                                              Time now) mutable {
+    uint64_t in_flight = 0, out_of_ports = 0;
+    for (const ProbeThread::Snapshot& s : threads) {
+      in_flight += s.in_flight;
+      out_of_ports += s.engine.local[LocalFailureIndex(EADDRNOTAVAIL)];
+    }
+    return limits.Describe(now, in_flight, out_of_ports);
+  };
+}
+
 class AgentImpl final : public Agent {
  public:
   static absl::StatusOr<std::unique_ptr<Agent>> Start(AgentOptions options) {
@@ -96,12 +121,7 @@ class AgentImpl final : public Agent {
     link.max_rate = options.max_rate;
     link.window = engines.window;
     link.scope = options.scope.Describe();
-    link.limits.window_limited_by = engines.limited_by;
-    link.limits.window = engines.window;
-    link.limits.sources = static_cast<uint32_t>(
-        std::max<ptrdiff_t>(1, std::count_if(options.sources.begin(), options.sources.end(),
-                                             [](const IpAddress& a) { return !a.is_v6(); })));
-    link.limits.max_rate = options.max_rate;
+    link.limits = LimitsOf(options, engines.limited_by, engines.window);
     std::memcpy(&link.seed, link.incarnation.data(), sizeof(link.seed));
     agent->link_ = std::make_unique<Link>(std::move(link), *agent->client_, threads, agent->spool_,
                                           SystemClock());

@@ -1,10 +1,8 @@
 #include "agent/link/link.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
-#include "agent/engine/answer.h"
 #include "agent/link/order.h"
 #include "agent/link/sync_convert.h"
 #include "common/base/status.h"
@@ -32,7 +30,6 @@ Link::Link(LinkOptions options, CoordinatorClient& client, std::vector<ProbeThre
       threads_(std::move(threads)),
       spool_(spool),
       clock_(clock),
-      limits_(options_.limits),
       control_(OptionsOf(options_, threads_.size(), client.coordinators())) {
   reporter_ = std::make_unique<Reporter>(
       Reporter::Options{options_.name, options_.incarnation, options_.seed + 1}, client_, spool_,
@@ -205,7 +202,7 @@ v1::SynchronizeRequest Link::MakeRequest(const AgentControl::Ask& ask) {
 
   v1::AgentStats* stats = request.mutable_stats();
   RunnerCounters sum;
-  uint64_t in_flight = 0, out_of_ports = 0;
+  uint64_t in_flight = 0;
   for (const ProbeThread::Snapshot& s : snapshots_) {
     sum.syns += s.counters.syns;
     sum.open += s.counters.open;
@@ -215,7 +212,6 @@ v1::SynchronizeRequest Link::MakeRequest(const AgentControl::Ask& ask) {
     sum.owed += s.counters.owed;
     sum.local_failures += s.counters.local_failures;
     in_flight += s.in_flight;
-    out_of_ports += s.engine.local[LocalFailureIndex(EADDRNOTAVAIL)];
   }
   stats->set_probes_sent(sum.syns);
   stats->set_open(sum.open);
@@ -228,13 +224,13 @@ v1::SynchronizeRequest Link::MakeRequest(const AgentControl::Ask& ask) {
   const SpoolStats spool = spool_.Stats();
   stats->set_spool_bytes(spool.bytes);
   stats->set_spool_limit_bytes(spool.limit_bytes);
-  stats->set_limited_by(LimitedBy(in_flight, out_of_ports));
+  stats->set_limited_by(LimitedBy());
   return request;
 }
 
-std::string Link::LimitedBy(uint64_t in_flight, uint64_t out_of_ports) {
+std::string Link::LimitedBy() {
   const Time now = clock_.Now();
-  std::string text = limits_.Describe(now, in_flight, out_of_ports);
+  std::string text = options_.limits ? options_.limits(snapshots_, now) : "";
   if (!spool_.HasRoom())
     text = "spool full: the coordinator takes results more slowly than they come";
   if (text != limited_by_ && !text.empty() && now >= next_limit_log_) {

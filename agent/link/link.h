@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -8,7 +9,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "agent/engine/local_limits.h"
 #include "agent/link/control.h"
 #include "agent/link/coordinator_client.h"
 #include "agent/link/reporter.h"
@@ -28,8 +28,10 @@ struct LinkOptions {
   double max_rate = 0;             // probes/s over all threads; 0: no limit
   uint32_t window = 0;             // over all threads
   std::vector<std::string> scope;  // for people
-  LocalLimits::Options limits;     // what limits the agent, for people
-  uint64_t seed = 0;               // of the back-offs
+  // What of this machine limits the agent, for people; empty: nothing. Asked before each call, on
+  // the thread of the link. Null: nothing ever does.
+  std::function<std::string(const std::vector<ProbeThread::Snapshot>&, Time now)> limits;
+  uint64_t seed = 0;  // of the back-offs
 };
 
 // What the link knows, a moment ago; for metrics and health.
@@ -83,7 +85,7 @@ class Link {
   void Look();
   void Call(const AgentControl::Ask& ask);
   v1::SynchronizeRequest MakeRequest(const AgentControl::Ask& ask);
-  std::string LimitedBy(uint64_t in_flight, uint64_t out_of_ports);
+  std::string LimitedBy();
   void Publish();
   void GiveUp(const absl::Status& why);
 
@@ -94,7 +96,6 @@ class Link {
   const Clock& clock_;
 
   // Of the control thread.
-  LocalLimits limits_;
   std::string limited_by_;  // as logged last
   Time next_limit_log_{};   // its numbers change with each look
   AgentControl control_;
