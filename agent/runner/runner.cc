@@ -15,7 +15,11 @@ constexpr double kLeastFirstRate = 2000;  // attempts/s over all targets, when a
 }  // namespace
 
 Runner::Impl::Impl(ProbeEngine& engine, ReportSink& sink, Scope scope, RunnerOptions options)
-    : engine_(engine), sink_(sink), scope_(std::move(scope)), options_(options) {}
+    : engine_(engine),
+      sink_(sink),
+      scope_(std::move(scope)),
+      options_(options),
+      table_(options.target_fraction) {}
 
 void Runner::Impl::SetContext(ScanContext context) {
   PORTOLAN_CHECK(context.space != nullptr && context.overlay != nullptr);
@@ -198,6 +202,7 @@ void Runner::GiveBack(Token token) { impl_->GiveBack(token); }
 void Runner::SetDraining(bool draining) { impl_->SetDraining(draining); }
 void Runner::SetShare(const std::string& scan, double rate) { impl_->SetShare(scan, rate); }
 void Runner::SetMaxRate(double rate) { impl_->SetMaxRate(rate); }
+void Runner::ObserveTable(const TableUse& use, Time now) { impl_->ObserveTable(use, now); }
 std::vector<LeaseProgress> Runner::Progress() const { return impl_->Progress(); }
 Time Runner::Step(Time now, WallTime wall) { return impl_->Step(now, wall); }
 void Runner::OnOutcome(const ProbeOutcome& outcome, Time now, WallTime wall) {

@@ -36,6 +36,7 @@ class Runner::Impl {
   void SetDraining(bool draining);
   void SetShare(const std::string& name, double rate);
   void SetMaxRate(double rate) { bucket_.SetRate(rate > 0 ? rate : -1); }
+  void ObserveTable(const TableUse& use, Time now) { table_.Observe(use, now); }
   std::vector<LeaseProgress> Progress() const;
 
   Time Step(Time now, WallTime wall);
@@ -145,6 +146,7 @@ class Runner::Impl {
   Time brake_until_ = Time::min();
   Duration brake_{};
 
+  TableGuard table_;
   TargetPacer pacer_;
   ProbeRateMeter meter_;
   RunnerCounters counters_;
