@@ -12,6 +12,7 @@
 #include "agent/engine/local_limits.h"
 #include "agent/engine/probe_engine.h"
 #include "agent/link/link.h"
+#include "agent/runner/conntrack.h"
 #include "common/base/status.h"
 #include "common/ops/http_endpoint.h"
 #include "common/ops/log.h"
@@ -109,7 +110,7 @@ class AgentImpl final : public Agent {
     runner.target_fraction = 1.0 / static_cast<double>(engines.all.size());
     for (std::unique_ptr<ProbeEngine>& engine : engines.all) {
       agent->threads_.push_back(std::make_unique<ProbeThread>(
-          std::move(engine), agent->spool_, options.scope, SystemClock(), runner));
+          std::move(engine), agent->spool_, options.scope, SystemClock(), runner, ReadConntrack));
       threads.push_back(agent->threads_.back().get());
     }
     LinkOptions link;

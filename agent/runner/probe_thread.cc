@@ -15,12 +15,13 @@ constexpr Duration kLongestSleep = std::chrono::minutes(1);
 }  // namespace
 
 ProbeThread::ProbeThread(std::unique_ptr<ProbeEngine> engine, ReportSink& sink, Scope scope,
-                         const Clock& clock, RunnerOptions options)
+                         const Clock& clock, RunnerOptions options, TableReader table)
     : clock_(clock),
       engine_(std::move(engine)),
       engine_name_(engine_->name()),
       window_(engine_->window()),
       limited_by_(engine_->limited_by()),
+      table_(std::move(table)),
       runner_(*engine_, sink, std::move(scope), options),
       thread_([this] { Run(); }) {
   pthread_setname_np(thread_.native_handle(), "probe");
@@ -87,11 +88,20 @@ bool ProbeThread::Obey() {
   return true;
 }
 
+Time ProbeThread::Look(Time now) {
+  if (table_ == nullptr || (runner_.idle() && !runner_.has_work())) return kNever;
+  if (now < next_look_) return next_look_;
+  next_look_ = now + TableGuard::kLook;
+  if (const std::optional<TableUse> use = table_()) runner_.ObserveTable(*use, now);
+  return next_look_;
+}
+
 void ProbeThread::Run() {
   std::vector<ProbeOutcome> outcomes;
   while (Obey()) {
     Time now = clock_.Now();
-    const Time next = runner_.Step(now, clock_.Wall());
+    const Time look = Look(now);
+    const Time next = std::min(look, runner_.Step(now, clock_.Wall()));
     const Duration wait = next <= now ? Duration::zero() : std::min(next - now, kLongestSleep);
     now = engine_->Poll(wait, outcomes);
     if (outcomes.empty()) continue;

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,6 +21,8 @@ class ProbeThread {
  public:
   // Runs on the probe thread, in order; must not block.
   using Command = std::function<void(Runner& runner, Time now)>;
+  // Looks at the table of tracked connections (conntrack.h).
+  using TableReader = std::function<std::optional<TableUse>()>;
 
   struct Snapshot {
     std::vector<LeaseProgress> leases;
@@ -33,7 +36,7 @@ class ProbeThread {
   };
 
   ProbeThread(std::unique_ptr<ProbeEngine> engine, ReportSink& sink, Scope scope,
-              const Clock& clock, RunnerOptions options = {});
+              const Clock& clock, RunnerOptions options = {}, TableReader table = nullptr);
   // Stops at once: what is in flight is closed without a report.
   ~ProbeThread();
   ProbeThread(const ProbeThread&) = delete;
@@ -56,12 +59,17 @@ class ProbeThread {
   // Takes the commands that wait and runs them. False: stop.
   bool Obey();
 
+  // Tells the runner of the table, when it is time. Returns when to look again.
+  Time Look(Time now);
+
   const Clock& clock_;
   const std::unique_ptr<ProbeEngine> engine_;
   const std::string engine_name_;
   const uint32_t window_;
   const std::string limited_by_;
+  const TableReader table_;
   Runner runner_;  // of the thread alone
+  Time next_look_ = Time::min();
 
   Mutex mu_;
   CondVar answered_;

@@ -17,7 +17,11 @@ constexpr double kLeastFirstRate = 2000;  // attempts/s over all targets, when a
 }  // namespace
 
 Runner::Impl::Impl(ProbeEngine& engine, ReportSink& sink, Scope scope, RunnerOptions options)
-    : engine_(engine), sink_(sink), scope_(std::move(scope)), options_(options) {}
+    : engine_(engine),
+      sink_(sink),
+      scope_(std::move(scope)),
+      options_(options),
+      table_(options.target_fraction) {}
 
 void Runner::Impl::SetContext(ScanContext context) {
   PORTOLAN_CHECK(context.space != nullptr && context.overlay != nullptr);
@@ -227,6 +231,7 @@ void Runner::SetTargetFraction(const std::string& scan, double fraction) {
   impl_->SetTargetFraction(scan, fraction);
 }
 void Runner::SetMaxRate(double rate) { impl_->SetMaxRate(rate); }
+void Runner::ObserveTable(const TableUse& use, Time now) { impl_->ObserveTable(use, now); }
 std::vector<LeaseProgress> Runner::Progress() const { return impl_->Progress(); }
 Time Runner::Step(Time now, WallTime wall) { return impl_->Step(now, wall); }
 void Runner::OnOutcome(const ProbeOutcome& outcome, Time now, WallTime wall) {

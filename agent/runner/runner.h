@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "agent/engine/probe_engine.h"
+#include "agent/pacing/table_guard.h"
 #include "agent/runner/types.h"
 #include "common/base/time.h"
 #include "common/scope/scope.h"
@@ -96,6 +97,11 @@ class Runner {
   void SetTargetFraction(const std::string& scan, double fraction);
   // Over all scans of this runner. 0 or negative: no limit.
   void SetMaxRate(double rate);
+
+  // How full this machine's table of tracked connections is now. To be told every
+  // TableGuard::kLook while there is work: silence of what the table dropped is a failure on our
+  // side, and no more is started then than it has room for.
+  void ObserveTable(const TableUse& use, Time now);
 
   // Every lease held, by token.
   std::vector<LeaseProgress> Progress() const;

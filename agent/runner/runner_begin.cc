@@ -37,6 +37,10 @@ Time Runner::Impl::Step(Time now, WallTime wall) {
       want = next;
       break;
     }
+    if (!table_.MayStart(now)) {
+      want = now + TableGuard::kLook;
+      break;
+    }
     if (turn_left_ == 0) {
       turn_ = (turn_ + 1) % turns_.size();
       turn_left_ = kAttemptsPerTurn;
@@ -151,6 +155,12 @@ Time Runner::Impl::MayProbe(const Scan& scan, const IpAddress& address, Attempt&
 Runner::Impl::Began Runner::Impl::BeginNew(const std::shared_ptr<Scan>& scan, Time now,
                                            WallTime wall, Time& want) {
   if (!room_) return Began::kNothing;
+  // What was begun must find room for its retries: the places that its first tries hold are free
+  // again only after minutes.
+  if (!table_.MayStart(now, scan->retries.size() + attempts_.size())) {
+    want = std::min(want, now + TableGuard::kLook);
+    return Began::kNothing;
+  }
   auto it = scan->unbegun.begin();
   while (it != scan->unbegun.end() && free_passes_ > 0) {
     Lease& lease = *it->second;
@@ -235,6 +245,7 @@ bool Runner::Impl::Launch(Scan& scan, const ScanSpace::Endpoint& endpoint, const
   if (!scan.bucket.unlimited() || !bucket_.unlimited()) resends_.OnStart(name, now, timeout);
   scan.bucket.Take();
   bucket_.Take();
+  table_.OnStart();
   ++counters_.attempts;
   ++counters_.syns;
   return true;

@@ -38,6 +38,7 @@ class Runner::Impl {
   void SetShare(const std::string& name, double rate);
   void SetTargetFraction(const std::string& name, double fraction);
   void SetMaxRate(double rate) { bucket_.SetRate(rate > 0 ? rate : -1); }
+  void ObserveTable(const TableUse& use, Time now) { table_.Observe(use, now); }
   std::vector<LeaseProgress> Progress() const;
 
   Time Step(Time now, WallTime wall);
@@ -197,6 +198,7 @@ class Runner::Impl {
   Time brake_until_ = Time::min();
   Duration brake_{};
 
+  TableGuard table_;
   TargetPacer pacer_;
   ProbeRateMeter meter_;
   RunnerCounters counters_;

@@ -76,6 +76,10 @@ void Runner::Impl::Account(const Attempt& attempt, Scan* scan, const ProbeOutcom
 void Runner::Impl::TakeVerdict(OpenChunk& open, const Attempt& attempt, const ProbeOutcome& outcome,
                                Time now, WallTime wall) {
   if (outcome.reason == Reason::kLocalFailure) return TryAfterFailure(open, attempt, now);
+  if (outcome.reason == Reason::kNoResponse && table_.MayHaveDropped(attempt.started)) {
+    ++counters_.local_failures;
+    return TryAfterFailure(open, attempt, now);
+  }
   if (outcome.reason == Reason::kNoResponse && TryAgain(open, attempt, now, wall)) return;
   open.chunk.Decide(attempt.offset, {outcome.state, outcome.reason});
   if (attempt.paced && outcome.state != State::kOwed)

@@ -1,7 +1,10 @@
 // Whether what is found is true where targets, or the scanner's own machine, make that hard:
 // answers that are limited, rejects by ICMP, few descriptors, ports and tracked connections.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <string>
 #include <tuple>
@@ -137,6 +140,59 @@ TEST_F(SimnetAccuracy, APortRangeOf500MakesNoStateWrong) {
   // More in flight than there are ports: over many addresses, and to one alone.
   ExpectNoWrongState(ScanOf(lab, kMixed, "198.19.0.0/25", "1-100", {"-T5"}));
   ExpectNoWrongState(ScanOf(lab, kMixed, "198.19.1.1", "1-5000", {"-T5"}));
+}
+
+// The size of the table of tracked connections, which all namespaces of the machine share (each has
+// a table of its own). Another process puts it back, also when this one is killed.
+class ConntrackMax {
+ public:
+  static constexpr char kPath[] = "/proc/sys/net/netfilter/nf_conntrack_max";
+  static std::string Unavailable() {
+    if (access(kPath, R_OK | W_OK) != 0) return "connection tracking is not there";
+    if (std::atoi(ReadFile("/proc/sys/net/netfilter/nf_conntrack_count").c_str()) > 500)
+      return "this machine tracks connections of its own, which a small table would drop";
+    return "";
+  }
+  explicit ConntrackMax(int size) {
+    pipe_ = popen((std::string("trap '' INT TERM; old=$(cat ") + kPath +
+                   "); cat >/dev/null; echo $old >" + kPath)
+                      .c_str(),
+                  "w");
+    // The shell has read the old one when it waits in cat.
+    before_ = ReadFile(kPath);
+    Pause(milliseconds(300));
+    WriteFile(kPath, std::to_string(size));
+  }
+  ~ConntrackMax() {
+    if (pipe_ != nullptr) pclose(pipe_);
+    EXPECT_EQ(ReadFile(kPath), before_);
+  }
+  ConntrackMax(const ConntrackMax&) = delete;
+  ConntrackMax& operator=(const ConntrackMax&) = delete;
+
+ private:
+  std::FILE* pipe_ = nullptr;
+  std::string before_;
+};
+
+TEST_F(SimnetAccuracy, AFullTableOfTrackedConnectionsMakesNoStateWrong) {
+  if (const std::string reason = ConntrackMax::Unavailable(); !reason.empty())
+    GTEST_SKIP() << reason;
+  const std::vector<std::string> world = {"plain", "alive=0.7", "open=0.2", "fw-drop=0.4",
+                                          "rtt=10"};
+  const SimnetLab lab(world);
+  ASSERT_TRUE(lab.ok());
+  const std::string in = "ip netns exec " + lab.netns() + " ";
+  if (!Shell(in + "nft 'table inet t { chain o { type filter hook output priority 0; ct state new "
+                  "counter; }; }'"))
+    GTEST_SKIP() << "nftables cannot track connections here";
+  // Unanswered SYNs leave the table after 5 s, and not 120, so that the test is over in a minute.
+  ASSERT_TRUE(Shell(in + "sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_syn_sent=5"));
+  const ConntrackMax small(4096);
+  SimnetScanOptions options;
+  options.timeout = seconds(200);
+  const Outcome out = ScanOf(lab, world, "198.19.0.0/26", "1-150", {"-T5"}, options);
+  ExpectNoWrongState(out);
 }
 
 }  // namespace

@@ -16,6 +16,27 @@
 
 namespace portolan {
 
+// Networks.
+inline FakeAnswer AllClosed(const IpAddress&, uint16_t) {
+  return FakeAnswer::Closed(std::chrono::milliseconds(1));
+}
+inline FakeAnswer AllSilent(const IpAddress&, uint16_t) { return FakeAnswer::Silence(); }
+// A third of each.
+inline FakeAnswer Mixed(const IpAddress& address, uint16_t port) {
+  switch ((static_cast<uint64_t>(address.value()) + port) % 3) {
+    case 0:
+      return FakeAnswer::Open(std::chrono::milliseconds(2));
+    case 1:
+      return FakeAnswer::Closed(std::chrono::milliseconds(3));
+    default:
+      return FakeAnswer::Silence();
+  }
+}
+
+inline constexpr Symbol kNoResponse = {State::kFiltered, Reason::kNoResponse};
+inline constexpr Symbol kChunkClosed = {State::kOwed, Reason::kChunkClosed};
+inline constexpr Symbol kFailed = {State::kOwed, Reason::kLocalFailure};
+
 // Keeps what a runner reports and checks what must hold of every report.
 class RecordingSink final : public ReportSink {
  public:
