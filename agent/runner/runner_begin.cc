@@ -86,7 +86,12 @@ Runner::Impl::Began Runner::Impl::BeginOne(const std::shared_ptr<Scan>& scan, Ti
     return Began::kNothing;
   }
   // Retries first: they keep their chunks waiting.
-  if (retry_due && BeginRetry(*scan, now) == Began::kAttempt) return Began::kAttempt;
+  if (retry_due) {
+    if (BeginRetry(*scan, now) == Began::kAttempt) return Began::kAttempt;
+    // Those that their targets' limits hold up look again, also when there is nothing else to do.
+    const Time next = scan->retries.NextDue();
+    want = std::min(want, next > now ? next : now + kLookAgain);
+  }
   return BeginNew(scan, now, wall, want);
 }
 
