@@ -92,7 +92,9 @@ Runner::Impl::Began Runner::Impl::BeginOne(const std::shared_ptr<Scan>& scan, Ti
   // Retries first: they keep their chunks waiting.
   if (retry_due) {
     if (BeginRetry(*scan, now, wall) == Began::kAttempt) return Began::kAttempt;
-    want = std::min(want, scan->retries.NextDue());  // those that must wait for their target
+    // Those that their targets' limits hold up look again, also when there is nothing else to do.
+    const Time next = scan->retries.NextDue();
+    want = std::min(want, next > now ? next : now + kLookAgain);
   }
   return BeginNew(scan, now, wall, want);
 }

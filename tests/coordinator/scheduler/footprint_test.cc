@@ -33,9 +33,9 @@ TEST(Footprint, WithoutLoopback) {
 }
 
 TEST(Footprint, ReachesTheEndsOfTheAddressSpace) {
-  const Footprint all =
-      Print({Range("0.0.0.0", "255.255.255.255"), Range("::", "::f:ffff:ffff:ffff"),
-             Range("ffff:ffff:ffff:ffff:fff0::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe")});
+  const Footprint all = Print(
+      {Range("0.0.0.0", "255.255.255.255"),
+       Range("ffff:ffff:ffff:ffff:ffff:ffff:ffff:0", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")});
   EXPECT_TRUE(all.Intersects(Print({Range("255.255.255.255", "255.255.255.255")})));
   EXPECT_TRUE(all.Intersects(Print({Range("ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff0",
                                           "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff1")})));

@@ -95,15 +95,15 @@ TEST_F(SchedulerTargets, ScansThatShareAPrefixAreDividedAsOne) {
   TestAgent a("x"), b("y");
   a.room = b.room = 1000;
   Settle({&a, &b});
-  int told = 0;
-  for (const char* scan : {"one", "two"}) {
-    for (const TestAgent* agent : {&a, &b}) {
-      if (Of(*agent, scan) < 0) continue;  // holds nothing of it
+  size_t seen = 0;
+  for (const TestAgent* agent : {&a, &b}) {
+    for (const char* scan : {"one", "two"}) {
+      if (Of(*agent, scan) < 0) continue;  // it holds no lease of this one
       EXPECT_DOUBLE_EQ(Of(*agent, scan), 0.5);
-      ++told;
+      ++seen;
     }
   }
-  EXPECT_GE(told, 2);
+  EXPECT_GE(seen, 2u);
 }
 
 TEST_F(SchedulerTargets, AgentsOfDifferentScansOfTheSameTargetsCountTogether) {
