@@ -82,10 +82,14 @@ constexpr double kUsed = 0.55;
 TEST_F(FleetLimits, OfAnAddressAsOfTheTemplateFromEachVantage) {
   const nlohmann::json c = Scan({"198.19.0.1", "-p", "1-100", "--each-vantage"});
   EXPECT_EQ(c.value("distinct", 0), 100);
-  EXPECT_EQ(c.value("syns", 0), 600) << "twice from each";
+  // Twice from each. What the first agent had begun at its full limit may not be done in time at a
+  // third of it: it is owed, and asked again.
+  EXPECT_GE(c.value("syns", 0), 600);
+  EXPECT_LE(c.value("syns", 0), 1000);
   EXPECT_LE(c["max_syn_second_address"].value("value", 0), Most(100));
-  // 32 in flight for 0.9 s each, of which simnet counts those of the last second.
-  EXPECT_LE(c["max_half_open_address"].value("value", 0), 32 / 0.9 + kAgents);
+  // 32 in flight for 0.9 s each, of which simnet counts those of the last second; and once, what
+  // the first agent had in flight when the others joined it.
+  EXPECT_LE(c["max_half_open_address"].value("value", 0), (32 + 32 * 2 / 3) / 0.9 + kAgents);
   EXPECT_GE(c.value("syn_rate", 0.0), kUsed * 32 / 0.9);
 }
 
