@@ -80,6 +80,7 @@ void ConfirmationStep::Add(ConfirmationStep other) {
   Append(probes, std::move(other.probes));
   Append(settled, std::move(other.settled));
   Append(events, std::move(other.events));
+  Append(calm, std::move(other.calm));
 }
 
 Confirmations::Confirmations(std::string monitor, ConfirmationOptions options)
@@ -253,6 +254,7 @@ ConfirmationStep Confirmations::Tick(WallTime now) {
       flapped.changes = h.untold;
       Tell(it->first, h.told, h.now, {flapped}, now, step);
     }
+    if (h.flapping) step.calm.push_back(it->first);
     it = state_.history.erase(it);
   }
   return step;

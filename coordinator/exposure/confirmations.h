@@ -73,6 +73,7 @@ struct ConfirmationStep {
   std::vector<ConfirmationProbe> probes;  // to be made
   std::vector<SettledChange> settled;     // confirmed and flapping ones move the baseline
   std::vector<ExposureEvent> events;      // to be told
+  std::vector<ChangeKey> calm;            // no longer flapping
   void Add(ConfirmationStep other);
   friend bool operator==(const ConfirmationStep&, const ConfirmationStep&) = default;
 };
