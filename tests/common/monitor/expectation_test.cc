@@ -93,7 +93,7 @@ TEST(AllRules, OwnRulesFirstAndEveryRuleHasAnOwner) {
 }
 
 TEST(ExpectationRule, ExpiresAtItsDate) {
-  ExpectationRule rule;
+  ExpectationRule rule = FindProfile("only-well-known")->rule;
   EXPECT_FALSE(rule.HasExpired(WallTime::max()));
   rule.expires = FromUnixMicros(100);
   EXPECT_FALSE(rule.HasExpired(FromUnixMicros(99)));
