@@ -62,8 +62,8 @@ const std::map<std::string, Names>& AllowedFolders() {
 }
 
 // State machines and arithmetic: no thread, socket, clock or chance of their own.
-const Names kPure = {"common/net",           "common/scan",          "common/scope",
-                     "common/monitor",       "agent/pacing",         "coordinator/scheduler",
+const Names kPure = {"common/net",           "common/scan",         "common/scope",
+                     "common/monitor",       "agent/pacing",        "coordinator/scheduler",
                      "coordinator/monitors", "coordinator/exposure"};
 const Names kNotInPure = {"thread",
                           "mutex",
