@@ -1,0 +1,203 @@
+#include "common/monitor/expectation.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "common/base/status.h"
+#include "common/net/literal.h"
+#include "common/net/service_catalogue.h"
+#include "common/net/target_parser.h"
+
+namespace portolan {
+namespace {
+
+constexpr std::array<std::string_view, 5> kSeverities = {"info", "low", "medium", "high",
+                                                         "critical"};
+
+// Names are written down, never looked up.
+absl::StatusOr<std::vector<IpAddress>> NoLookup(const std::string&) {
+  return std::vector<IpAddress>{IpAddress()};
+}
+
+absl::StatusOr<TargetList> ParseOne(const std::string& text) {
+  if (text.empty() || text.find_first_of(" \t\r\n\f\v#") != text.npos) {
+    return InvalidArgument("target \"{}\": write one address, network, range or name an entry",
+                           literal::Printable(text));
+  }
+  return ParseTargets({text}, NoLookup, 65'536);
+}
+
+std::string Lowered(std::string_view name) {
+  std::string out(name);
+  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (out.ends_with('.')) out.pop_back();
+  return out;
+}
+
+PortSet PortsWhere(bool (*wanted)(const Service&)) {
+  std::vector<PortRange> ranges;
+  for (const Service& s : ServiceCatalogue()) {
+    if (wanted(s)) ranges.push_back({s.port, s.port});
+  }
+  return PortSet::Of(std::move(ranges));
+}
+
+bool IsClearText(const Service& s) {
+  return s.cleartext && s.service_class != ServiceClass::kWeb &&
+         s.service_class != ServiceClass::kNameService && s.service_class != ServiceClass::kOther;
+}
+
+ExpectationProfile Profile(std::string_view name, std::string_view description,
+                           std::string_view service, bool outside, Severity severity,
+                           std::string_view reason) {
+  ExpectationProfile p;
+  p.description = description;
+  p.rule.name = name;
+  if (!service.empty()) p.rule.services = {std::string(service)};
+  if (outside) p.rule.role = VantageRole::kOutside;
+  p.rule.severity = severity;
+  p.rule.reason = reason;
+  return p;
+}
+
+}  // namespace
+
+std::string_view Name(VantageRole role) {
+  return role == VantageRole::kInside ? "inside" : "outside";
+}
+
+std::string_view Name(ExpectAction action) {
+  switch (action) {
+    case ExpectAction::kMustBeOpen:
+      return "must-be-open";
+    case ExpectAction::kMayBeOpen:
+      return "may-be-open";
+    case ExpectAction::kMustNotBeOpen:
+      break;
+  }
+  return "must-not-be-open";
+}
+
+std::string_view Name(Severity severity) { return kSeverities[static_cast<size_t>(severity) - 1]; }
+
+std::optional<Severity> ParseSeverity(std::string_view name) {
+  for (size_t i = 0; i < kSeverities.size(); ++i) {
+    if (kSeverities[i] == name) return static_cast<Severity>(i + 1);
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<PortSet> RulePorts(const ExpectationRule& rule) {
+  if (rule.ports.empty() && rule.services.empty()) return PortSet::Of({{0, 65535}});
+  PortSet out;
+  if (!rule.ports.empty()) {
+    PORTOLAN_ASSIGN_OR_RETURN(out, ParsePorts(rule.ports));
+  }
+  for (const std::string& name : rule.services) {
+    const ServiceSet* set = FindServiceSet(name);
+    if (set == nullptr) {
+      return InvalidArgument("service class \"{}\" is not known; write such as {} or {}",
+                             literal::Printable(name), ServiceSets()[0].name,
+                             ServiceSets()[1].name);
+    }
+    out = out.Union(set->ports);
+  }
+  return out;
+}
+
+absl::StatusOr<TargetNames> ParseTargetNames(const std::vector<std::string>& targets) {
+  TargetNames out;
+  std::vector<IpRange> ranges;
+  for (const std::string& text : targets) {
+    PORTOLAN_ASSIGN_OR_RETURN(const TargetList list, ParseOne(text));
+    if (!list.endpoints.empty()) {
+      return InvalidArgument("target \"{}\" has a port; write the port under ports",
+                             literal::Printable(text));
+    }
+    for (const ResolvedName& name : list.names) out.names.push_back(Lowered(name.name));
+    if (!list.names.empty()) continue;  // the stand-in of a name is no address of the list
+    ranges.insert(ranges.end(), list.addresses.ranges().begin(), list.addresses.ranges().end());
+    if (ranges.size() > 1'000'000) {
+      return ResourceExhausted("target \"{}\": more than 1,000,000 ranges in all; write networks",
+                               literal::Printable(text));
+    }
+  }
+  out.addresses = IpSet::Of(std::move(ranges));
+  std::sort(out.names.begin(), out.names.end());
+  out.names.erase(std::unique(out.names.begin(), out.names.end()), out.names.end());
+  return out;
+}
+
+absl::Status CheckTarget(const std::string& text) { return ParseOne(text).status(); }
+
+absl::StatusOr<EndpointText> ParseEndpointText(std::string_view text) {
+  PORTOLAN_ASSIGN_OR_RETURN(const TargetList list, ParseOne(std::string(text)));
+  if (list.endpoints.size() != 1 || !list.addresses.empty()) {
+    return InvalidArgument(
+        "endpoint \"{}\": write one address or name and a port, as in "
+        "192.0.2.1:22, [2001:db8::1]:22 or host.example:22",
+        literal::Printable(text));
+  }
+  EndpointText out;
+  out.port = list.endpoints[0].port;
+  out.host =
+      list.names.empty() ? list.endpoints[0].address.ToString() : Lowered(list.names[0].name);
+  return out;
+}
+
+std::span<const ServiceSet> ServiceSets() {
+  static const std::vector<ServiceSet>& kAll = *[] {
+    auto* all = new std::vector<ServiceSet>;
+    all->push_back({"clear-text", PortsWhere(IsClearText)});
+    for (int c = 0; c <= static_cast<int>(ServiceClass::kGame); ++c) {
+      const auto wanted = static_cast<ServiceClass>(c);
+      std::vector<PortRange> ranges;
+      for (const Service& s : ServiceCatalogue()) {
+        if (s.service_class == wanted) ranges.push_back({s.port, s.port});
+      }
+      all->push_back({ServiceClassName(wanted), PortSet::Of(std::move(ranges))});
+    }
+    return all;
+  }();
+  return kAll;
+}
+
+const ServiceSet* FindServiceSet(std::string_view name) {
+  for (const ServiceSet& set : ServiceSets()) {
+    if (set.name == name) return &set;
+  }
+  return nullptr;
+}
+
+std::span<const ExpectationProfile> ExpectationProfiles() {
+  static const std::vector<ExpectationProfile>& kAll = *[] {
+    auto* all = new std::vector<ExpectationProfile>{
+        Profile("no-clear-text", "No service that carries credentials or data unencrypted",
+                "clear-text", false, Severity::kMedium,
+                "credentials and data can be read on the way"),
+        Profile("no-remote-admin-from-outside", "No shell, desktop or management console",
+                "remote-admin", true, Severity::kHigh,
+                "remote administration belongs behind a VPN or a bastion"),
+        Profile("no-databases-from-outside", "No database", "database", true, Severity::kCritical,
+                "a database is reached by its applications only"),
+        Profile("no-control-planes-from-outside", "No orchestrator, hypervisor or cluster store",
+                "control-plane", true, Severity::kCritical,
+                "who controls the control plane controls every host"),
+        Profile("only-well-known", "Only ports 1 to 1023", "", false, Severity::kLow,
+                "services are offered on well-known ports only"),
+    };
+    all->back().rule.ports = "0,1024-65535";
+    return all;
+  }();
+  return kAll;
+}
+
+const ExpectationProfile* FindProfile(std::string_view name) {
+  for (const ExpectationProfile& p : ExpectationProfiles()) {
+    if (p.rule.name == name) return &p;
+  }
+  return nullptr;
+}
+
+}  // namespace portolan

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/base/time.h"
+#include "common/monitor/cron.h"
+#include "common/monitor/monitor_spec.h"
+
+namespace portolan {
+
+// The slots of a monitor: the times at which it should run, before jitter.
+//
+// every: slots are `every` apart, counted from 1970-01-01 UTC plus `at`, whatever the clocks on the
+// wall show. Without `at` the offset is drawn from the monitor's name.
+//
+// cron: minutes of the time zone's wall clock. A minute that is skipped when clocks go forward has
+// its slot at the moment of the change (several skipped ones share that slot); one that comes twice
+// when clocks go back has its slot the first time only.
+//
+// Immutable value, pure.
+class Schedule {
+ public:
+  // InvalidArgument: as CheckMonitor says.
+  static absl::StatusOr<Schedule> Create(const MonitorSchedule& spec, std::string_view monitor);
+
+  // The first slot after `t`. Nullopt: none within 12 years, or before the year 9999.
+  std::optional<WallTime> NextAfter(WallTime t) const;
+
+  // What is due in (after, until].
+  struct Slots {
+    uint64_t count = 0;  // cut at kMaxCounted for cron; then `newest` is the last one counted
+    WallTime newest{};   // of count > 0
+  };
+  static constexpr uint64_t kMaxCounted = 10'000;
+  Slots Between(WallTime after, WallTime until) const;
+
+  // How much later than its slot the run of this number starts: 0 to the monitor's jitter.
+  Duration JitterOf(uint64_t number) const;
+
+ private:
+  struct Interval {
+    int64_t every_us = 0, phase_us = 0;
+  };
+  struct Cron {
+    CronExpression expression;
+    absl::TimeZone zone;
+  };
+  Schedule(std::variant<Interval, Cron> rule, Duration jitter, uint64_t seed)
+      : rule_(std::move(rule)), jitter_(jitter), seed_(seed) {}
+
+  std::variant<Interval, Cron> rule_;
+  Duration jitter_;
+  uint64_t seed_;  // of the monitor's name
+};
+
+}  // namespace portolan
