@@ -23,10 +23,11 @@ namespace {
 constexpr int kBurst = 64;  // started between two looks at what has ended
 
 sockaddr_in SocketAddressOf(const BareTargets& targets, uint64_t n) {
+  const BareTargets::Target target = targets.target(n);
   sockaddr_in to{};
   to.sin_family = AF_INET;
-  to.sin_port = htons(targets.port);
-  to.sin_addr.s_addr = htonl(targets.address(n));
+  to.sin_port = htons(target.port);
+  to.sin_addr.s_addr = htonl(target.address);
   return to;
 }
 
@@ -49,10 +50,23 @@ void DrainErrors(int fd) {
   }
 }
 
+bool IsConnected(int fd) {
+  sockaddr_storage name;
+  socklen_t length = sizeof name;
+  return getpeername(fd, reinterpret_cast<sockaddr*>(&name), &length) == 0;
+}
+
 void Disconnect(int fd) {
   sockaddr unspec{};
   unspec.sa_family = AF_UNSPEC;
   connect(fd, &unspec, sizeof unspec);
+}
+
+int TakeError(int fd) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
+  return error;
 }
 
 [[noreturn]] void Die(const char* what, int error) {
@@ -66,8 +80,8 @@ uint64_t OverEpoll(const BareTargets& targets, uint32_t window, Time until, bool
   std::vector<epoll_event> events(512);
   uint64_t started = 0, done = 0;
   uint32_t in_flight = 0;
-  while (SystemClock().Now() < until) {
-    for (int burst = 0; burst < kBurst && in_flight < window; ++burst) {
+  while (done < targets.count && SystemClock().Now() < until) {
+    for (int burst = 0; burst < kBurst && in_flight < window && started < targets.count; ++burst) {
       int fd;
       const bool fresh = idle.empty();
       if (fresh) {
@@ -90,16 +104,16 @@ uint64_t OverEpoll(const BareTargets& targets, uint32_t window, Time until, bool
       ++in_flight;
     }
     const int count = epoll_wait(epoll, events.data(), static_cast<int>(events.size()),
-                                 in_flight < window ? 0 : 100);
+                                 in_flight < window && started < targets.count ? 0 : 100);
     for (int i = 0; i < count; ++i) {
       const int fd = events[i].data.fd;
-      int error = 0;
-      socklen_t length = sizeof error;
-      getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
-      if (error == 0) continue;  // the echo of a disconnect
+      const int error = TakeError(fd);
+      // No error: the echo of a disconnect, or connected.
+      if (error == 0 && !IsConnected(fd)) continue;
       DrainErrors(fd);
       if (reuse) {
         Disconnect(fd);
+        if (error == 0) TakeError(fd);  // what disconnecting a connection leaves behind
         idle.push_back(fd);
       } else {
         close(fd);
@@ -137,9 +151,10 @@ uint64_t BareUring(const BareTargets& targets, uint32_t window, Time until) {
   std::vector<sockaddr_in> to(window);
   uint64_t started = 0, done = 0;
   uint32_t in_flight = 0;
-  while (SystemClock().Now() < until) {
-    for (int burst = 0; burst < kBurst && in_flight < window;) {
-      for (uint32_t i = 0; i < kBatch && in_flight < window; ++i, ++burst) {
+  while (done < targets.count && SystemClock().Now() < until) {
+    for (int burst = 0; burst < kBurst && in_flight < window && started < targets.count;) {
+      for (uint32_t i = 0; i < kBatch && in_flight < window && started < targets.count;
+           ++i, ++burst) {
         uint32_t slot;
         if (idle.empty()) {
           slot = static_cast<uint32_t>(fds.size());
@@ -159,7 +174,7 @@ uint64_t BareUring(const BareTargets& targets, uint32_t window, Time until) {
       }
       io_uring_submit(&ring);
     }
-    bool wait = in_flight == window;
+    bool wait = in_flight == window || started == targets.count;
     do {
       if (wait) {
         __kernel_timespec limit{0, 100'000'000};
@@ -174,7 +189,8 @@ uint64_t BareUring(const BareTargets& targets, uint32_t window, Time until) {
       refused.clear();
       io_uring_for_each_cqe(&ring, head, cqe) {
         ++count;
-        if (cqe->res != -ECONNREFUSED) Die("CONNECT", -cqe->res);
+        if (cqe->res != -ECONNREFUSED && (cqe->res != 0 || !IsConnected(fds[cqe->user_data])))
+          Die("CONNECT", -cqe->res);
         refused.push_back(static_cast<uint32_t>(cqe->user_data));
       }
       io_uring_cq_advance(&ring, count);

@@ -7,15 +7,19 @@
 
 namespace portolan::bench {
 
-// What a bare loop probes: the n-th address of it, and one closed port there.
+// What a bare loop probes.
 struct BareTargets {
-  std::function<uint32_t(uint64_t n)> address;  // IPv4
-  uint16_t port = 0;
+  struct Target {
+    uint32_t address = 0;  // IPv4
+    uint16_t port = 0;
+  };
+  std::function<Target(uint64_t n)> target;  // the n-th
+  uint64_t count = UINT64_MAX;               // of them
 };
 
 // Loops that make every system call that a correct engine must, and nothing else: no timeouts, no
-// judgement, no outcomes kept. Each probes until `until` with `window` in flight and returns how
-// many were answered; all must be refused.
+// judgement, no outcomes kept. Each probes until `until`, or all of the targets, with `window` in
+// flight and returns how many were answered, by refusal or (a few) by acceptance.
 //
 // socket, connect, epoll_ctl, SO_ERROR, error queue, close.
 uint64_t BarePlain(const BareTargets& targets, uint32_t window, Time until);

@@ -43,7 +43,7 @@ uint32_t Target(uint32_t thread, uint64_t n) {
 }
 
 bench::BareTargets TargetsOf(uint32_t thread) {
-  return {[thread](uint64_t n) { return Target(thread, n); }, g_port};
+  return {[thread](uint64_t n) { return bench::BareTargets::Target{Target(thread, n), g_port}; }};
 }
 
 std::unique_ptr<ProbeEngine> MakeEngineOrDie(EngineChoice choice, uint32_t window) {

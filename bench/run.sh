@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs benchmarks, each beside its baseline in the same run, and ends with one line for each: ./dev bench [NAME...]
 #   run.sh BUILD_DIRECTORY [NAME...]
-# All together take about 12 minutes; "peers" 15 more, by name only. Probes go to loopback and to namespaces made here, nowhere else. What was measured, and how to read it:
-# docs/performance.md. Exits 1 when a figure is not what is wanted.
+# All together take about 12 minutes; "peers" 50 more and "curve" 9, by name only. Probes go to loopback and to namespaces made here,
+# nowhere else. What was measured, and how to read it: docs/performance.md. Exits 1 when a figure is not what is wanted.
 set -uo pipefail
 
 build=$(realpath "${1:?usage: run.sh BUILD_DIRECTORY [NAME...]}")
@@ -149,10 +149,12 @@ run_one() {
     store) program 600 "$bin/store_bench" ;;
     report) lab 300 report_bench ;;
     fleet) lab 300 fleet_bench ;;
-    peers) program 3000 "$(dirname "$0")/peers.sh" "$build" ;;
+    peers) program 3600 "$(dirname "$0")/peers.sh" "$build" ;;
+    peers=*) IFS=, read -ra worlds <<<"${1#*=}" && program 3600 "$(dirname "$0")/peers.sh" "$build" "${worlds[@]}" ;;
+    curve) program 720 "$(dirname "$0")/curve.sh" "$build" ;;
     memory) lab 900 memory_bench --only=memory ;;
     stored) lab 600 memory_bench --only=stored ;;
-    *) echo "no benchmark \"$1\"; there are: ${all[*]}" >&2; exit 2 ;;
+    *) echo "no benchmark \"$1\"; there are: ${all[*]} peers (or some of it: peers=fast256,dark) curve" >&2; exit 2 ;;
   esac
 }
 

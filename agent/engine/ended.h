@@ -21,6 +21,7 @@ class Ended {
     outcome.state = judgement.symbol.state;
     outcome.reason = judgement.symbol.reason;
     outcome.local_errno = judgement.local_errno;
+    outcome.after = judgement.after_open;
     outcome.source = judgement.source;
     if (outcome.reason == Reason::kLocalFailure) {
       ++counters_.local[LocalFailureIndex(outcome.local_errno)];

@@ -26,8 +26,8 @@ EpollEngine::EpollEngine(uint32_t window, const std::vector<IpAddress>& sources,
       slots_(window),
       timers_(window, clock.Now()) {}
 
-bool EpollEngine::Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie,
-                        Time not_after) {
+bool EpollEngine::StartHolding(const IpAddress& address, uint16_t port, Duration timeout,
+                               Duration hold, uint64_t cookie, Time not_after) {
   if (in_flight() >= window_) return false;
   ended_.CountStart();
   const std::optional<SocketPool::Taken> taken = sockets_.Take(address.is_v6());
@@ -53,6 +53,8 @@ bool EpollEngine::Start(const IpAddress& address, uint16_t port, Duration timeou
     return true;
   }
   slot.busy = true;
+  slot.held = false;
+  slot.hold = hold;
   slot.target = {address, port};
   slot.cookie = cookie;
   ++busy_;
@@ -79,10 +81,41 @@ bool EpollEngine::Start(const IpAddress& address, uint16_t port, Duration timeou
 }
 
 void EpollEngine::TimeOut(uint32_t index) {
+  if (slots_[index].held) return EndHeld(index, LastLookAtHeld(sockets_.fd(index)));
   Judgement judgement;
   judgement.symbol = kSilence;
-  judgement.after = After::kDrainAndReuse;
+  judgement.fate = Fate::kDrainAndReuse;
   End(index, judgement, slots_[index].started);
+}
+
+void EpollEngine::Look(uint32_t index, uint32_t events, Time now) {
+  const Slot& slot = slots_[index];
+  const int fd = sockets_.fd(index);
+  if (slot.held) {
+    if (const AfterOpen after = LookAtHeld(fd); after != AfterOpen::kQuiet) EndHeld(index, after);
+    return;
+  }
+  const std::optional<Judgement> judgement = JudgeEvent(fd, slot.target, events);
+  if (!judgement) return;
+  if (slot.hold > Duration::zero() && judgement->symbol.state == State::kOpen)
+    return Hold(index, *judgement, now);
+  End(index, *judgement, now);
+}
+
+void EpollEngine::Hold(uint32_t index, const Judgement& opened, Time now) {
+  // The event may have been of more than the handshake, and there is none for what is there.
+  const AfterOpen after = LookAtHeld(sockets_.fd(index));
+  if (after != AfterOpen::kQuiet) return End(index, JudgeHeld(opened, after), now);
+  Slot& slot = slots_[index];
+  slot.held = true;
+  slot.answered = now;
+  timers_.Remove(index);
+  timers_.Add(index, now + slot.hold);
+}
+
+void EpollEngine::EndHeld(uint32_t index, AfterOpen after) {
+  const Slot& slot = slots_[index];
+  End(index, JudgeHeld(JudgeConnected(sockets_.fd(index), slot.target), after), slot.answered);
 }
 
 void EpollEngine::End(uint32_t index, const Judgement& judgement, Time now) {
@@ -91,10 +124,10 @@ void EpollEngine::End(uint32_t index, const Judgement& judgement, Time now) {
   slot.busy = false;
   --busy_;
   ended_.Add(slot.cookie, judgement, now - slot.started);
-  if (judgement.after == After::kClose) {
+  if (judgement.fate == Fate::kClose) {
     sockets_.Close(index);
   } else {
-    sockets_.Reuse(index, judgement.after == After::kDrainAndReuse);
+    sockets_.Reuse(index, judgement.fate == Fate::kDrainAndReuse);
   }
 }
 
@@ -131,10 +164,8 @@ bool EpollEngine::Harvest(Duration wait, bool& woken) {
     }
     const uint32_t index = static_cast<uint32_t>(data);
     const Slot& slot = slots_[index];
-    if (slot.busy && slot.generation == static_cast<uint32_t>(data >> 32)) {
-      if (const auto judgement = JudgeEvent(sockets_.fd(index), slot.target, events_[i].events))
-        End(index, *judgement, now);
-    }
+    if (slot.busy && slot.generation == static_cast<uint32_t>(data >> 32))
+      Look(index, events_[i].events, now);
   }
   return count == static_cast<int>(events_.size());
 }

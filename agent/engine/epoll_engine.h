@@ -30,8 +30,8 @@ class EpollEngine final : public ProbeEngine {
   std::string_view name() const override { return "epoll"; }
   uint32_t window() const override { return window_; }
   uint32_t in_flight() const override { return busy_ + ended_.size(); }
-  bool Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie,
-             Time not_after) override;
+  bool StartHolding(const IpAddress& address, uint16_t port, Duration timeout, Duration hold,
+                    uint64_t cookie, Time not_after) override;
   Time Poll(Duration wait, std::vector<ProbeOutcome>& out) override;
   void Cancel() override;
   void Wake() override;
@@ -43,12 +43,19 @@ class EpollEngine final : public ProbeEngine {
     uint32_t generation = 0;  // of the socket in this slot
     bool busy = false;
     bool watched = false;  // in the epoll set
+    bool held = false;     // connected
     SocketName target;
     Time started{};
+    Time answered{};  // of those held
+    Duration hold{};
     uint64_t cookie = 0;
   };
 
   void TimeOut(uint32_t index);
+  // Something may have happened: `events` are epoll's.
+  void Look(uint32_t index, uint32_t events, Time now);
+  void Hold(uint32_t index, const Judgement& opened, Time now);
+  void EndHeld(uint32_t index, AfterOpen after);
   void End(uint32_t index, const Judgement& judgement, Time now);
   // One epoll_wait and what it brings. Returns whether there may be more at once.
   bool Harvest(Duration wait, bool& woken);

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "agent/engine/answer.h"
+#include "agent/engine/probe_engine.h"
 #include "common/net/ip_address.h"
 #include "common/scan/observation.h"
 
@@ -11,11 +12,12 @@
 // this, so that they cannot disagree.
 namespace portolan {
 
-enum class After { kReuse, kDrainAndReuse, kClose };  // what becomes of the socket
+enum class Fate : uint8_t { kReuse, kDrainAndReuse, kClose };  // what becomes of the socket
 
 struct Judgement {
   Symbol symbol = {State::kOwed, Reason::kLocalFailure};
-  After after = After::kClose;
+  Fate fate = Fate::kClose;
+  AfterOpen after_open = AfterOpen::kNotHeld;
   int local_errno = 0;
   IpAddress source;  // of open ones
 };
@@ -24,10 +26,21 @@ inline constexpr Symbol kSilence = {State::kFiltered, Reason::kNoResponse};
 
 // The attempt ended with this errno. `at_once`: connect() itself returned it.
 Judgement JudgeError(int fd, const SocketName& target, int error, bool at_once);
+// connect() was called again to learn how the attempt went, and a reset of the connection came in
+// that moment: the call then takes the error and forgets that the socket has ever been connected.
+// io_uring's CONNECT does so.
+Judgement JudgeResetInConnect(int fd, const SocketName& target);
 // The socket is connected to `peer`.
 Judgement JudgeConnected(int fd, const SocketName& peer);
 // Something may have happened: `events` are poll's. Nullopt: the attempt goes on.
 std::optional<Judgement> JudgeEvent(int fd, const SocketName& target, uint32_t events);
+
+// What the peer has done so far with a connection that is held; kQuiet: nothing, it can go on.
+AfterOpen LookAtHeld(int fd);
+// As above, when the time is over: tells kNoWindow from kQuiet.
+AfterOpen LastLookAtHeld(int fd);
+// The end of a hold; `opened` is what JudgeConnected or JudgeError said.
+Judgement JudgeHeld(const Judgement& opened, AfterOpen after);
 
 // SO_ERROR, which is gone once it is read.
 int TakeSocketError(int fd);

@@ -15,6 +15,17 @@
 
 namespace portolan {
 
+// What the peer did with a connection that was held.
+enum class AfterOpen : uint8_t {
+  kNotHeld,   // or lost by a failure of this machine: nothing is known
+  kReset,     // RST: a SYN proxy, or a server that turned us away
+  kClosed,    // FIN
+  kData,      // it spoke first, whatever it did then
+  kQuiet,     // nothing: most servers wait for the client
+  kNoWindow,  // nothing, and it takes no data either (receive window 0): a tarpit, or a SYN proxy
+              // with nobody behind it
+};
+
 // How one connection attempt ended.
 struct ProbeOutcome {
   uint64_t cookie = 0;  // the caller's, as given to Start
@@ -22,6 +33,7 @@ struct ProbeOutcome {
   // tells which; or kChunkClosed, too late to start.
   State state = State::kOwed;
   Reason reason = Reason::kNone;
+  AfterOpen after = AfterOpen::kNotHeld;  // of open ones that were held
   int local_errno = 0;
   Duration rtt{};    // from connect() to the answer; zero when there was none
   IpAddress source;  // of open ones only
@@ -47,8 +59,17 @@ class ProbeEngine {
   // Starts one attempt, answered within `timeout` by a later Poll (also when it ends at once).
   // False: the window is full, nothing was done. No packet leaves at or after `not_after`, however
   // long the thread was held up before: the outcome is then (kOwed, kChunkClosed).
-  virtual bool Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie,
-                     Time not_after) = 0;
+  bool Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie,
+             Time not_after) {
+    return StartHolding(address, port, timeout, Duration::zero(), cookie, not_after);
+  }
+  // The same, but an attempt that connects ends only when the peer has done something with the
+  // connection, or when that took `hold` from the answer on; the outcome's `after` tells. It counts
+  // as in flight until then, and its end may come after `not_after`. A peer that resets is open
+  // with kResetAfterAccept, as it is when the reset is there before the engine looks. No byte is
+  // sent. For a few attempts: each takes a socket of its own.
+  virtual bool StartHolding(const IpAddress& address, uint16_t port, Duration timeout,
+                            Duration hold, uint64_t cookie, Time not_after) = 0;
 
   // Appends the attempts that ended to `out`, waiting up to `wait` for the first. Returns early on
   // Wake. Returns the time it finished waiting at.

@@ -54,8 +54,8 @@ void UringEngine::Address(io_uring_sqe& sqe, uint32_t index) const {
   }
 }
 
-bool UringEngine::Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie,
-                        Time not_after) {
+bool UringEngine::StartHolding(const IpAddress& address, uint16_t port, Duration timeout,
+                               Duration hold, uint64_t cookie, Time not_after) {
   if (in_flight() >= window_) return false;
   ring_->Own();
   ended_.CountStart();
@@ -77,6 +77,8 @@ bool UringEngine::Start(const IpAddress& address, uint16_t port, Duration timeou
   slot.target = {address, port};
   slot.not_after = not_after;
   slot.timeout = timeout;
+  slot.hold = hold;
+  slot.answered = kNever;
   slot.cookie = cookie;
   ++busy_;
   queued_.push_back(index);
@@ -145,7 +147,7 @@ Time UringEngine::Poll(Duration wait, std::vector<ProbeOutcome>& out) {
     due_.clear();
     timers_.Expire(now, due_);
     for (uint32_t index : due_) {
-      if (slots_[index].use == Use::kTrying) slots_[index].use = Use::kTimedOut;
+      if (slots_[index].use != Use::kIdle) slots_[index].use = Use::kTimedOut;
       Abort(index, now);
     }
     if (!due_.empty()) Harvest(Duration::zero());
@@ -158,13 +160,16 @@ Time UringEngine::Poll(Duration wait, std::vector<ProbeOutcome>& out) {
 
 void UringEngine::Harvest(Duration wait) {
   ArmWake();
+  // A pass that brings nothing is the last, whatever the ring says: the kernel may leave its flag
+  // for work that is due (IORING_SQ_TASKRUN) behind when it adds some while it is running some.
+  uint32_t reaped;
   do {
     ring_->Run(wait);
     wait = Duration::zero();
     const Time now = clock_.Now();
-    ring_->Reap([&](uint64_t data, int result) { OnCompletion(data, result, now); });
+    reaped = ring_->Reap([&](uint64_t data, int result) { OnCompletion(data, result, now); });
     SettleRefused(now);
-  } while (ring_->HasMore());
+  } while (reaped > 0 && ring_->HasMore());
 }
 
 void UringEngine::OnCompletion(uint64_t data, int result, Time now) {
@@ -194,9 +199,14 @@ void UringEngine::OnAttempt(uint32_t index, int result, Time now) {
     timers_.Remove(index);
     slot.use = Use::kIdle;
     --busy_;
-    sockets_.Reuse(index, /*drain=*/true);
+    if (slot.answered == kNever) {
+      sockets_.Reuse(index, /*drain=*/true);
+    } else {
+      sockets_.Close(index);
+    }
     return;
   }
+  if (slot.answered != kNever) return OnHeld(index, result);
   if (result == -ECANCELED && slot.use == Use::kTimedOut) {
     EndInSilence(index);
     return;
@@ -211,18 +221,50 @@ void UringEngine::OnAttempt(uint32_t index, int result, Time now) {
   } else if (result >= 0 || result == -EALREADY || result == -EINPROGRESS || result == -EISCONN ||
              result == -EAGAIN || result == -EINTR) {
     judgement = JudgeEvent(fd, slot.target, POLLERR | POLLHUP);
+  } else if ((result == -ECONNRESET || result == -EPIPE) && !slot.polled && !HasSentSyn(fd)) {
+    judgement = JudgeResetInConnect(fd, slot.target);
   } else {
     // The few errors that mean something else when connect() itself returned them.
     const bool at_once = (result == -EACCES || result == -ENOPROTOOPT) && !HasSentSyn(fd);
     judgement = JudgeError(fd, slot.target, -result, at_once);
   }
-  if (judgement) {
+  if (judgement && judgement->symbol.state == State::kOpen && slot.hold > Duration::zero()) {
+    Hold(index, *judgement, now);
+  } else if (judgement) {
     End(index, *judgement, now);
   } else if (slot.use == Use::kTimedOut) {
     EndInSilence(index);
-  } else {
-    WaitOn(index);
+  } else if (!WaitOn(index, POLLIN | POLLOUT)) {
+    Judgement failed;
+    failed.local_errno = ENOBUFS;
+    End(index, failed, slot.started);
   }
+}
+
+void UringEngine::Hold(uint32_t index, const Judgement& opened, Time now) {
+  Slot& slot = slots_[index];
+  const AfterOpen after = LookAtHeld(sockets_.fd(index));
+  slot.looks = 0;
+  ++slot.attempt;  // a cancellation that may be on its way is not of the request that follows
+  if (after != AfterOpen::kQuiet || !WaitOn(index, POLLIN | POLLRDHUP))
+    return End(index, JudgeHeld(opened, after), now);
+  slot.use = Use::kHeld;
+  slot.answered = now;
+  timers_.Remove(index);
+  timers_.Add(index, now + slot.hold);
+}
+
+void UringEngine::OnHeld(uint32_t index, int result) {
+  const int fd = sockets_.fd(index);
+  if (slots_[index].use == Use::kTimedOut || result == -ECANCELED)
+    return EndHeld(index, LastLookAtHeld(fd));
+  const AfterOpen after = LookAtHeld(fd);
+  if (after != AfterOpen::kQuiet || !WaitOn(index, POLLIN | POLLRDHUP)) EndHeld(index, after);
+}
+
+void UringEngine::EndHeld(uint32_t index, AfterOpen after) {
+  const Slot& slot = slots_[index];
+  End(index, JudgeHeld(JudgeConnected(sockets_.fd(index), slot.target), after), slot.answered);
 }
 
 void UringEngine::SettleRefused(Time now) {
@@ -237,7 +279,7 @@ void UringEngine::SettleRefused(Time now) {
       Judgement judgement;
       if (known && (polled[i].revents & POLLERR) == 0) {
         judgement.symbol = MeaningOfErrno(ECONNREFUSED, /*at_once=*/false);
-        judgement.after = After::kReuse;
+        judgement.fate = Fate::kReuse;
       } else {
         judgement = JudgeError(sockets_.fd(index), slots_[index].target, ECONNREFUSED, false);
       }
@@ -253,34 +295,30 @@ void UringEngine::End(uint32_t index, const Judgement& judgement, Time now) {
   slot.use = Use::kIdle;
   --busy_;
   ended_.Add(slot.cookie, judgement, now - slot.started);
-  if (judgement.after == After::kClose) {
+  if (judgement.fate == Fate::kClose) {
     sockets_.Close(index);
   } else {
-    sockets_.Reuse(index, judgement.after == After::kDrainAndReuse);
+    sockets_.Reuse(index, judgement.fate == Fate::kDrainAndReuse);
   }
 }
 
 void UringEngine::EndInSilence(uint32_t index) {
   Judgement judgement;
   judgement.symbol = kSilence;
-  judgement.after = After::kDrainAndReuse;
+  judgement.fate = Fate::kDrainAndReuse;
   End(index, judgement, slots_[index].started);
 }
 
-void UringEngine::WaitOn(uint32_t index) {
+bool UringEngine::WaitOn(uint32_t index, uint32_t events) {
   Slot& slot = slots_[index];
   io_uring_sqe* const sqe = slot.looks < kMostLooks ? ring_->Next() : nullptr;
-  if (sqe == nullptr) {
-    Judgement judgement;
-    judgement.local_errno = ENOBUFS;
-    End(index, judgement, slot.started);
-    return;
-  }
+  if (sqe == nullptr) return false;
   ++slot.looks;
   slot.polled = true;
-  io_uring_prep_poll_add(sqe, sockets_.fd(index), POLLIN | POLLOUT);
+  io_uring_prep_poll_add(sqe, sockets_.fd(index), events);
   Address(*sqe, index);
   io_uring_sqe_set_data64(sqe, DataOf(index));
+  return true;
 }
 
 void UringEngine::Abort(uint32_t index, Time now) {

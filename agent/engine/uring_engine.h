@@ -45,8 +45,8 @@ class UringEngine final : public ProbeEngine {
   std::string_view name() const override { return "io_uring"; }
   uint32_t window() const override { return window_; }
   uint32_t in_flight() const override { return busy_ + ended_.size(); }
-  bool Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie,
-             Time not_after) override;
+  bool StartHolding(const IpAddress& address, uint16_t port, Duration timeout, Duration hold,
+                    uint64_t cookie, Time not_after) override;
   Time Poll(Duration wait, std::vector<ProbeOutcome>& out) override;
   void Cancel() override;
   void Wake() override;
@@ -59,7 +59,8 @@ class UringEngine final : public ProbeEngine {
     kIdle,
     kQueued,   // waits for Flush
     kTrying,   // a request is in the kernel
-    kTimedOut  // and being cancelled; silence, unless an answer is faster
+    kHeld,     // connected; a request waits for what the peer does
+    kTimedOut  // and being cancelled; silence (or quiet), unless an answer is faster
   };
   struct Slot {
     Use use = Use::kIdle;
@@ -74,6 +75,8 @@ class UringEngine final : public ProbeEngine {
       sockaddr_in6 v6;
     } to = {};
     Time started{};
+    Time answered{};  // of those held; before that kNever
+    Duration hold{};
     Time not_after{};
     Duration timeout{};
     uint64_t cookie = 0;
@@ -89,8 +92,12 @@ class UringEngine final : public ProbeEngine {
   void SettleRefused(Time now);
   void End(uint32_t index, const Judgement& judgement, Time now);
   void EndInSilence(uint32_t index);
-  // Waits for the socket by POLL_ADD: the CONNECT has completed and told nothing.
-  void WaitOn(uint32_t index);
+  void Hold(uint32_t index, const Judgement& opened, Time now);
+  void OnHeld(uint32_t index, int result);
+  void EndHeld(uint32_t index, AfterOpen after);
+  // Waits for the socket by POLL_ADD: the CONNECT has completed and told nothing, or the connection
+  // is held. False: no more.
+  bool WaitOn(uint32_t index, uint32_t events);
   // Asks the kernel to end the request of a slot, and again after a second.
   void Abort(uint32_t index, Time now);
   void ArmWake();

@@ -2,14 +2,19 @@
 
 #include <array>
 
+#include "common/base/check.h"
+
 namespace portolan {
 
+Duration KernelResendsAfter(uint32_t n) {
+  constexpr std::array<int, kKernelResends> kSeconds = {1, 2, 3, 4, 5, 7, 11, 19, 35};
+  PORTOLAN_CHECK(n < kKernelResends);
+  return std::chrono::seconds(kSeconds[n]);
+}
+
 uint32_t KernelRetransmits(Duration silent) {
-  constexpr std::array<int, 9> kSentAfterSeconds = {1, 2, 3, 4, 5, 7, 11, 19, 35};
   uint32_t count = 0;
-  for (int seconds : kSentAfterSeconds) {
-    if (silent > std::chrono::seconds(seconds)) ++count;
-  }
+  while (count < kKernelResends && silent > KernelResendsAfter(count)) ++count;
   return count;
 }
 

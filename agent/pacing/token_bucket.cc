@@ -13,7 +13,10 @@ constexpr double kWhole = 1 - 1e-6;
 
 void TokenBucket::SetRate(double rate) {
   rate_ = std::isnan(rate) ? 0 : rate;
-  capacity_ = 1 + std::max(rate_, 0.0) * ToSeconds(kCatchUp);
+  // A little less than 1 + share, so that with the share of a window of kCatchUp it is less than
+  // 1 + 2 shares: at most 2 of them are whole.
+  const double share = std::max(rate_, 0.0) * ToSeconds(kCatchUp);
+  capacity_ = 1 + share - 0.1 * std::min(share, 1.0);
   tokens_ = std::min(tokens_, capacity_);
 }
 

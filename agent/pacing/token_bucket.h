@@ -5,8 +5,9 @@
 namespace portolan {
 
 // A limit on how often something is done. In any window of length w at most 1 + rate x (w + 10 ms)
-// are let through: the 10 ms make up for a thread that woke late, so that the rate is kept and not
-// undercut. Pure; not thread-safe.
+// are let through, and in one of 10 ms at most twice the rate's share of it (or one): the 10 ms
+// make up for a thread that woke late, so that the rate is kept and not undercut. Pure; not
+// thread-safe.
 class TokenBucket {
  public:
   static constexpr Duration kCatchUp = std::chrono::milliseconds(10);

@@ -45,9 +45,9 @@ struct RunnerCounters {
 // (agent/runner/chunk.h).
 //
 // Never starts: at or after the lease's deadline; beyond the window of the engine, the share of the
-// scan, the agent's limit (attempts count, and the kernel's retransmissions, as far as they are
-// known); while the sink has no room; what the overlay or the agent's own scope refuses, checked
-// before each attempt. Failures on our side are tried again with back-off and never become a state.
+// scan, the agent's limit (attempts count, and the kernel's retransmissions when they leave); while
+// the sink has no room; what the overlay or the agent's own scope refuses, checked before each
+// attempt. Failures on our side are tried again with back-off and never become a state.
 //
 // Pure: no clock, no socket (the engine is an interface). Not thread-safe: owned by one thread with
 // its engine. Engine and sink must outlive it.

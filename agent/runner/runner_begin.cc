@@ -23,6 +23,7 @@ Time Runner::Impl::Step(Time now, WallTime wall) {
   room_ = sink_.HasRoom();
   meter_.Observe(now, counters_.begun, CanBegin(now));
   counters_.measured_rate = meter_.rate();
+  ChargeResends(now);
 
   Time want = kNever;
   uint32_t attempts = 0;
@@ -64,6 +65,17 @@ bool Runner::Impl::CanBegin(Time now) const {
   return false;
 }
 
+void Runner::Impl::ChargeResends(Time now) {
+  resends_.RunDue(now, [this](uint64_t name) {
+    Attempt* attempt = attempts_.Find(name);
+    if (attempt == nullptr) return false;
+    ++attempt->resent;
+    bucket_.Charge(1);
+    if (OpenChunk* open = Named(attempt->chunk)) open->scan->bucket.Charge(1);
+    return true;
+  });
+}
+
 Runner::Impl::Began Runner::Impl::BeginOne(const std::shared_ptr<Scan>& scan, Time now,
                                            WallTime wall, Time& want) {
   const bool retry_due = scan->retries.NextDue() <= now;
@@ -102,7 +114,7 @@ Runner::Impl::Began Runner::Impl::BeginRetry(Scan& scan, Time now) {
       EndIfOver(retry.chunk, now);
       continue;
     }
-    Attempt attempt{retry, {}, false, {}};
+    Attempt attempt{retry, {}, 0, false, {}};
     if (const Time may = MayProbe(scan, endpoint.address, attempt, now); may > now) {
       Retry later = retry;
       later.due = std::min(may, now + kLookAgain);
@@ -209,7 +221,8 @@ bool Runner::Impl::Launch(Scan& scan, const ScanSpace::Endpoint& endpoint, const
   if (attempt.paced) pacer_.OnStart(attempt.target, scan.targets, now);
   Attempt started = attempt;
   started.started = now;
-  attempts_.Put(started);
+  const uint64_t name = attempts_.Put(started);
+  if (!scan.bucket.unlimited() || !bucket_.unlimited()) resends_.OnStart(name, now, timeout);
   scan.bucket.Take();
   bucket_.Take();
   ++counters_.attempts;

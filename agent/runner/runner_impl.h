@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/pacing/rate_meter.h"
+#include "agent/pacing/resends.h"
 #include "agent/pacing/retry_queue.h"
 #include "agent/pacing/target_pacer.h"
 #include "agent/pacing/token_bucket.h"
@@ -70,6 +71,7 @@ class Runner::Impl {
   // An attempt in flight. Its name is the engine's cookie.
   struct Attempt : Tried {
     Time started{};
+    uint8_t resent = 0;  // SYNs of the kernel's own that have been charged already
     bool paced = false;
     TargetPacer::Target target;  // where it is paced
   };
@@ -81,6 +83,7 @@ class Runner::Impl {
 
   // runner_begin.cc
   bool CanBegin(Time now) const;
+  void ChargeResends(Time now);
   // Starts one attempt of this scan if it may; else lowers `want` to when it may.
   Began BeginOne(const std::shared_ptr<Scan>& scan, Time now, WallTime wall, Time& want);
   Began BeginRetry(Scan& scan, Time now);
@@ -129,6 +132,7 @@ class Runner::Impl {
   Time next_check_ = kNever;  // of the chunks
 
   Slots<Attempt> attempts_;
+  Resends resends_;  // of the attempts that were started under a limit
 
   TokenBucket bucket_;
   std::vector<std::shared_ptr<Scan>> turns_;  // scans take turns

@@ -49,8 +49,9 @@ void Runner::Impl::Account(const Attempt& attempt, Scan* scan, const ProbeOutcom
   if (const uint32_t again = outcome.state == State::kOwed ? 0 : KernelRetransmits(took);
       again > 0) {
     counters_.syns += again;
-    bucket_.Charge(again);
-    if (scan != nullptr) scan->bucket.Charge(again);
+    const uint32_t owing = again - std::min<uint32_t>(again, attempt.resent);
+    bucket_.Charge(owing);
+    if (scan != nullptr) scan->bucket.Charge(owing);
   }
   if (outcome.state != State::kOwed) {
     brake_ = Duration::zero();

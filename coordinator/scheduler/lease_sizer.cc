@@ -10,14 +10,20 @@ uint64_t ToCount(double x) {
 }
 
 uint64_t Ramp(const SchedulerOptions& o, const AgentRecord& a) {
-  return o.first_lease + 4 * std::min(a.finished, uint64_t{1} << 60);
+  constexpr uint64_t kMost = uint64_t{1} << 59;
+  return o.first_lease + 4 * (std::min(a.finished, kMost) + std::min(a.begun, kMost));
 }
 
+// A lease costs a round trip, and an agent looks each 50 ms whether it needs one.
+constexpr double kFloorSeconds = 0.1;
+
 // A lease costs about the same whatever its size, so it should hold some work: min_lease, but for a
-// slow agent no more than a second's.
+// slow agent no more than a second's, and for a fast one no less than kFloorSeconds'.
 uint64_t Floor(const SchedulerOptions& o, double speed) {
-  return speed > 0 ? std::clamp<uint64_t>(ToCount(speed), 1, std::max<uint64_t>(1, o.min_lease))
-                   : std::max<uint64_t>(1, o.min_lease);
+  const uint64_t least = std::max<uint64_t>(1, o.min_lease);
+  if (speed <= 0) return least;
+  const uint64_t busy = std::min(ToCount(speed * kFloorSeconds), std::max(least, o.max_lease));
+  return std::max(std::clamp<uint64_t>(ToCount(speed), 1, least), busy);
 }
 
 uint64_t ByTime(const SchedulerOptions& o, double speed) {
@@ -47,7 +53,9 @@ uint64_t LeaseGoal(const SchedulerOptions& options, const AgentRecord& agent, do
     part = agent.speed() /
            std::max(agent.speed(), agents.speed + mean * static_cast<double>(agents.unknown));
   }
-  const uint64_t guided = ToCount(static_cast<double>(remaining) * part / 2);
+  // Who works alone, and has begun to, has nobody to finish at the same time with.
+  const bool alone = agents.agents <= 1 && agent.speed() > 0;
+  const uint64_t guided = alone ? remaining : ToCount(static_cast<double>(remaining) * part / 2);
   return std::max(std::min(goal, guided), std::min(floor, goal));
 }
 

@@ -32,6 +32,7 @@ struct AgentRecord {
   std::set<Token> leases;  // live ones
   uint64_t leased = 0;     // positions in them
   uint64_t finished = 0;   // positions that it finished in this incarnation
+  uint64_t begun = 0;      // of those in its leases, as it last said
 
   uint64_t revision = 0;       // of the desired state that it was last told
   uint64_t seen = 0;           // the highest that it said to have seen

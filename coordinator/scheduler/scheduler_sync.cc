@@ -78,7 +78,7 @@ void Scheduler::Impl::Supersede(AgentRecord& a, Time now, WallTime wall) {
   a.idle = false;
   a.seen = 0;
   a.unseen_since = kNever;
-  a.finished = 0;
+  a.finished = a.begun = 0;
   a.contexts.clear();
   a.disowned.clear();
   for (Scan* s : touched) Settle(*s, wall);
@@ -178,7 +178,12 @@ void Scheduler::Impl::Reconcile(AgentRecord& a, const AgentReport& r, Time now, 
   a.disowned = std::move(disowned);
 
   uint64_t unprobed = 0;
-  for (Token token : a.leases) unprobed += leases[token].unprobed;
+  a.begun = 0;
+  for (Token token : a.leases) {
+    const Lease& l = leases[token];
+    unprobed += l.unprobed;
+    a.begun += l.valid.size() - std::min(l.unprobed, l.valid.size());
+  }
   if (unprobed != a.unprobed || a.leased != leased_before || a.leased == 0) a.progress_at = now;
   if (unprobed != a.unprobed) a.unprobed_at = now;
   a.unprobed = unprobed;

@@ -31,6 +31,10 @@ class World {
   virtual uint16_t open() const = 0;
   virtual uint16_t refused() const = 0;
   virtual uint16_t silent() const = 0;
+  // Open ones too, with a peer that acts at once; that of open() waits for the client.
+  virtual uint16_t resets() const = 0;
+  virtual uint16_t closes() const = 0;
+  virtual uint16_t talks() const = 0;
 };
 
 class LoopbackWorld : public World {
@@ -39,11 +43,17 @@ class LoopbackWorld : public World {
   uint16_t open() const override { return open_.port(); }
   uint16_t refused() const override { return refused_.port(); }
   uint16_t silent() const override { return silent_.port(); }
+  uint16_t resets() const override { return resets_.port(); }
+  uint16_t closes() const override { return closes_.port(); }
+  uint16_t talks() const override { return talks_.port(); }
 
  private:
   TestSocket open_ = TestSocket::Listening(kLoopback, 4096);
   TestSocket refused_ = TestSocket::Bound(kLoopback);
   SilentPort silent_{kLoopback};
+  ActingPort resets_{kLoopback, ActingPort::Act::kReset};
+  ActingPort closes_{kLoopback, ActingPort::Act::kClose};
+  ActingPort talks_{kLoopback, ActingPort::Act::kSay};
 };
 
 using MakeReal = absl::StatusOr<std::unique_ptr<ProbeEngine>> (*)(const EngineOptions&,
@@ -68,14 +78,29 @@ class FakeWorld final : public World {
   const Clock& clock() const override { return clock_; }
   std::unique_ptr<ProbeEngine> MakeEngine(uint32_t window) override {
     return std::make_unique<FakeEngine>(clock_, window, [](const IpAddress&, uint16_t port) {
-      return port == 1   ? FakeAnswer::Open(milliseconds(1))
-             : port == 2 ? FakeAnswer::Closed(milliseconds(1))
-                         : FakeAnswer::Silence();
+      const FakeAnswer open = FakeAnswer::Open(milliseconds(1));
+      switch (port) {
+        case 1:
+          return open;
+        case 2:
+          return FakeAnswer::Closed(milliseconds(1));
+        case 4:
+          return open.Then(AfterOpen::kReset, milliseconds(1));
+        case 5:
+          return open.Then(AfterOpen::kClosed, milliseconds(1));
+        case 6:
+          return open.Then(AfterOpen::kData, milliseconds(1));
+        default:
+          return FakeAnswer::Silence();
+      }
     });
   }
   uint16_t open() const override { return 1; }
   uint16_t refused() const override { return 2; }
   uint16_t silent() const override { return 3; }
+  uint16_t resets() const override { return 4; }
+  uint16_t closes() const override { return 5; }
+  uint16_t talks() const override { return 6; }
 
  private:
   FakeClock clock_;
@@ -201,6 +226,84 @@ TEST_P(EngineContract, CancelEndsAllWithoutOutcomes) {
   // And it goes on working.
   ASSERT_TRUE(engine->Start(kLoopback, world_->open(), seconds(5), 7, kNever));
   EXPECT_EQ(Collect(*engine, 1).front().state, State::kOpen);
+}
+
+TEST_P(EngineContract, HeldConnectionTellsWhatThePeerDoesWithIt) {
+  auto engine = world_->MakeEngine(16);
+  const std::vector<std::pair<uint16_t, AfterOpen>> ports = {
+      {world_->open(), AfterOpen::kQuiet},
+      {world_->resets(), AfterOpen::kReset},
+      {world_->closes(), AfterOpen::kClosed},
+      {world_->talks(), AfterOpen::kData},
+  };
+  for (int round = 0; round < 20; ++round) {
+    for (size_t i = 0; i < ports.size(); ++i) {
+      const Duration hold = i == 0 ? milliseconds(10) : Duration(seconds(10));
+      ASSERT_TRUE(engine->StartHolding(kLoopback, ports[i].first, seconds(5), hold, i, kNever));
+    }
+    for (const ProbeOutcome& outcome : Collect(*engine, ports.size())) {
+      EXPECT_EQ(outcome.state, State::kOpen);
+      EXPECT_EQ(outcome.after, ports[outcome.cookie].second) << outcome.cookie;
+      EXPECT_EQ(outcome.reason,
+                outcome.after == AfterOpen::kReset ? Reason::kResetAfterAccept : Reason::kSynAck);
+      EXPECT_EQ(outcome.source, kLoopback);
+      EXPECT_GT(outcome.rtt, Duration::zero());
+    }
+  }
+}
+
+TEST_P(EngineContract, QuietConnectionIsHeldAsLongAsAsked) {
+  auto engine = world_->MakeEngine(2);
+  const Time before = Now();
+  ASSERT_TRUE(engine->StartHolding(kLoopback, world_->open(), milliseconds(10), milliseconds(60), 1,
+                                   kNever));
+  const ProbeOutcome outcome = Collect(*engine, 1).front();
+  const Duration took = Now() - before;
+  EXPECT_EQ(outcome.after, AfterOpen::kQuiet);
+  EXPECT_GE(took, milliseconds(60));
+  EXPECT_GT(outcome.rtt, Duration::zero());
+  EXPECT_LE(outcome.rtt, took - milliseconds(60)) << "the time of the hold is no round trip";
+}
+
+TEST_P(EngineContract, OnlyOpenOnesAreHeld) {
+  auto engine = world_->MakeEngine(4);
+  ASSERT_TRUE(
+      engine->StartHolding(kLoopback, world_->refused(), seconds(5), seconds(100), 1, kNever));
+  ASSERT_TRUE(
+      engine->StartHolding(kLoopback, world_->silent(), milliseconds(20), seconds(100), 2, kNever));
+  ASSERT_TRUE(engine->Start(kLoopback, world_->talks(), seconds(5), 3, kNever));
+  ASSERT_TRUE(
+      engine->StartHolding(kLoopback, world_->open(), seconds(5), milliseconds(-1), 4, kNever));
+  for (const ProbeOutcome& outcome : Collect(*engine, 4)) {
+    EXPECT_EQ(outcome.after, AfterOpen::kNotHeld);
+    EXPECT_EQ(outcome.state, outcome.cookie == 1   ? State::kClosed
+                             : outcome.cookie == 2 ? State::kFiltered
+                                                   : State::kOpen);
+  }
+}
+
+TEST_P(EngineContract, HeldOnesFillTheWindowAndCancelEndsThem) {
+  auto engine = world_->MakeEngine(8);
+  for (int round = 0; round < 3; ++round) {
+    for (uint64_t i = 0; i < 8; ++i) {
+      ASSERT_TRUE(
+          engine->StartHolding(kLoopback, world_->open(), seconds(5), seconds(100), i, kNever));
+    }
+    std::vector<ProbeOutcome> out;
+    for (int i = 0; i < 4; ++i) engine->Poll(milliseconds(5), out);  // they connect
+    EXPECT_TRUE(out.empty());
+    EXPECT_EQ(engine->in_flight(), 8u);
+    EXPECT_FALSE(engine->Start(kLoopback, world_->refused(), seconds(5), 99, kNever));
+    engine->Cancel();
+    EXPECT_EQ(engine->in_flight(), 0u);
+    // The slots are good for the next.
+    for (uint64_t i = 0; i < 8; ++i)
+      ASSERT_TRUE(engine->Start(kLoopback, world_->refused(), seconds(5), 100 + i, kNever));
+    for (const ProbeOutcome& outcome : Collect(*engine, 8)) {
+      EXPECT_EQ(outcome.state, State::kClosed);
+      EXPECT_GE(outcome.cookie, 100u);
+    }
+  }
 }
 
 TEST_P(EngineContract, PollWithoutAttemptsWaitsAsLongAsItIsTold) {

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +13,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -71,6 +74,42 @@ class SilentPort {
  private:
   TestSocket listener_;
   std::vector<TestSocket> fillers_;
+};
+
+// Listens, and does one thing with each connection as soon as it has accepted it: resets it, closes
+// it, or says something and keeps it.
+class ActingPort {
+ public:
+  enum class Act { kReset, kClose, kSay };
+  ActingPort(const IpAddress& address, Act act)
+      : listener_(TestSocket::Listening(address, 4096)), stop_(eventfd(0, EFD_CLOEXEC)) {
+    thread_ = std::thread([this, act] { Run(act); });
+  }
+  ~ActingPort() {
+    eventfd_write(stop_.get(), 1);
+    thread_.join();
+  }
+  uint16_t port() const { return listener_.port(); }
+
+ private:
+  void Run(Act act) {
+    std::vector<TestSocket> kept;
+    for (;;) {
+      pollfd wanted[] = {{listener_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
+      if (poll(wanted, 2, -1) < 0 || wanted[1].revents != 0) return;
+      TestSocket accepted(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      const linger reset{1, 0};
+      if (act == Act::kReset)
+        setsockopt(accepted.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+      if (act != Act::kSay || send(accepted.get(), "hello", 5, MSG_NOSIGNAL) < 0) continue;
+      kept.push_back(std::move(accepted));
+      if (kept.size() > 100) kept.clear();
+    }
+  }
+
+  TestSocket listener_;
+  TestSocket stop_;
+  std::thread thread_;
 };
 
 // Runs `body` in a child process and gives its exit status (0 to 255), or nullopt when it died

@@ -16,17 +16,25 @@ namespace portolan {
 // What the network answers to one SYN.
 struct FakeAnswer {
   Symbol symbol{State::kFiltered, Reason::kNoResponse};
-  Duration after{};     // of silence: ignored, it ends with the timeout
-  int local_errno = 0;  // with kLocalFailure
+  Duration after{};                    // of silence: ignored, it ends with the timeout
+  int local_errno = 0;                 // with kLocalFailure
+  AfterOpen then = AfterOpen::kQuiet;  // what an open one does when it is held,
+  Duration then_after{};               // so long after its answer
   static FakeAnswer Open(Duration after = {}) {
-    return {{State::kOpen, Reason::kSynAck}, after, 0};
+    return {{State::kOpen, Reason::kSynAck}, after, 0, AfterOpen::kQuiet, {}};
   }
   static FakeAnswer Closed(Duration after = {}) {
-    return {{State::kClosed, Reason::kConnRefused}, after, 0};
+    return {{State::kClosed, Reason::kConnRefused}, after, 0, AfterOpen::kQuiet, {}};
   }
   static FakeAnswer Silence() { return {}; }
   static FakeAnswer Failure(int error) {
-    return {{State::kOwed, Reason::kLocalFailure}, {}, error};
+    return {{State::kOwed, Reason::kLocalFailure}, {}, error, AfterOpen::kQuiet, {}};
+  }
+  FakeAnswer Then(AfterOpen what, Duration later = {}) const {
+    FakeAnswer out = *this;
+    out.then = what;
+    out.then_after = later;
+    return out;
   }
 };
 
@@ -40,6 +48,9 @@ class FakeEngine final : public ProbeEngine {
     Time at;
     IpAddress address;
     uint16_t port;
+    Duration hold;
+    Duration timeout;
+    bool silent;  // nobody answers within the timeout
   };
 
   FakeEngine(FakeClock& clock, uint32_t window, Network network)
@@ -49,8 +60,8 @@ class FakeEngine final : public ProbeEngine {
   uint32_t window() const override { return window_; }
   uint32_t in_flight() const override { return static_cast<uint32_t>(pending_.size()); }
 
-  bool Start(const IpAddress& address, uint16_t port, Duration timeout, uint64_t cookie,
-             Time not_after) override {
+  bool StartHolding(const IpAddress& address, uint16_t port, Duration timeout, Duration hold,
+                    uint64_t cookie, Time not_after) override {
     if (in_flight() >= window_) return false;
     ++counters_.started;
     const Time now = clock_.Now();
@@ -61,9 +72,9 @@ class FakeEngine final : public ProbeEngine {
       pending_.emplace(now, outcome);
       return true;
     }
-    started_.push_back({now, address, port});
     FakeAnswer answer = network_(address, port);
     const bool silent = answer.symbol.reason == Reason::kNoResponse || answer.after > timeout;
+    started_.push_back({now, address, port, hold, timeout, silent});
     if (silent) answer.symbol = {State::kFiltered, Reason::kNoResponse};
     outcome.state = answer.symbol.state;
     outcome.reason = answer.symbol.reason;
@@ -71,7 +82,16 @@ class FakeEngine final : public ProbeEngine {
     if (!silent && answer.symbol.state != State::kOwed) outcome.rtt = answer.after;
     if (outcome.state == State::kOpen) outcome.source = IpAddress::V4(0x7f000001);
     if (outcome.state == State::kOwed) ++counters_.local[7];
-    pending_.emplace(now + (silent ? timeout : answer.after), outcome);
+    Duration took = silent ? timeout : answer.after;
+    if (hold > Duration::zero() && outcome.state == State::kOpen) {
+      // kQuiet and kNoWindow show only when the time is over.
+      const bool acts = answer.then != AfterOpen::kQuiet && answer.then != AfterOpen::kNoWindow;
+      const bool in_time = !acts || answer.then_after <= hold;
+      outcome.after = in_time ? answer.then : AfterOpen::kQuiet;
+      if (outcome.after == AfterOpen::kReset) outcome.reason = Reason::kResetAfterAccept;
+      took += acts && in_time ? answer.then_after : hold;
+    }
+    pending_.emplace(now + took, outcome);
     return true;
   }
 

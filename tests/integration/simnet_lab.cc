@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <sstream>
 
+#include "tests/integration/net_lab.h"
+
 namespace portolan::integration {
 namespace {
 
@@ -28,6 +30,12 @@ SimnetLab::SimnetLab(const std::vector<std::string>& world, int vantages) : name
 }
 
 SimnetLab::~SimnetLab() { Do("down"); }
+
+std::string SimnetLab::Unavailable() {
+  std::string reason = NetLab::Unavailable();
+  if (reason.empty() && access("/dev/net/tun", R_OK | W_OK) != 0) reason = "needs /dev/net/tun";
+  return reason;
+}
 
 RunResult SimnetLab::Do(const std::string& verb, const std::vector<std::string>& arguments) const {
   std::vector<std::string> argv = {PORTOLAN_SOURCE_DIR "/tests/simnet/lab.sh", verb, name_};
@@ -61,6 +69,52 @@ std::map<std::string, SimnetTruth> ReadSimnetTruth(std::vector<std::string> argu
     out[EndpointOf(json)] = {json["state"], json["reason"], json["behaviour"]};
   }
   return out;
+}
+
+SimnetScanRun ScanLocally(const std::string& netns, std::vector<std::string> arguments,
+                          SimnetScanOptions options) {
+  TempDir home;
+  Process::Options process;
+  process.netns = netns;
+  process.env["HOME"] = home.path();
+  process.env["XDG_STATE_HOME"] = home.path("state");
+  std::vector<std::string> argv = std::move(options.launcher);
+  argv.insert(argv.end(), {std::string(PORTOLAN_BIN_DIR) + "/portolan", "scan"});
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  argv.insert(argv.end(), {"--show", "all", "--json"});
+  SimnetScanRun result;
+  result.run = RunToEnd(argv, options.timeout, process);
+  std::istringstream lines(result.run.out);
+  for (std::string line; std::getline(lines, line);) {
+    const auto json = nlohmann::json::parse(line, nullptr, false);
+    if (json.is_discarded()) continue;
+    const std::string type = json.value("type", "");
+    if (type == "observation") result.found[EndpointOf(json)] = {json["state"], json["reason"]};
+    if (type == "summary") result.summary = json;
+  }
+  return result;
+}
+
+SimnetVerdict Judge(const std::map<std::string, SimnetFound>& found,
+                    const std::map<std::string, SimnetTruth>& truth) {
+  SimnetVerdict verdict;
+  verdict.planned = truth.size();
+  int examples = 0;
+  for (const auto& [endpoint, t] : truth) {
+    const auto it = found.find(endpoint);
+    if (it == found.end()) {
+      ++verdict.missing;
+      continue;
+    }
+    const SimnetFound& f = it->second;
+    verdict.false_open += f.state == "open" && t.state != "open";
+    verdict.right_state += f.state == t.state;
+    verdict.right_reason += f.state == t.state && f.reason == t.reason;
+    if (f.state != t.state && examples++ < 20)
+      verdict.examples += endpoint + " (" + t.behaviour + ") is " + t.state + " " + t.reason +
+                          ", found: " + f.state + " " + f.reason + "\n";
+  }
+  return verdict;
 }
 
 }  // namespace portolan::integration

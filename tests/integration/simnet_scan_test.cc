@@ -4,49 +4,19 @@
 #include <unistd.h>
 
 #include <map>
-#include <sstream>
 #include <string>
 #include <vector>
 
-#include "tests/integration/net_lab.h"
 #include "tests/integration/simnet_lab.h"
 
 namespace portolan::integration {
 namespace {
 
-const std::string kPortolan = std::string(PORTOLAN_BIN_DIR) + "/portolan";
-
-// A scan in local mode, from a namespace.
-RunResult Scan(const std::string& netns, std::vector<std::string> arguments) {
-  TempDir home;
-  Process::Options options;
-  options.netns = netns;
-  options.env["HOME"] = home.path();
-  options.env["XDG_STATE_HOME"] = home.path("state");
-  arguments.insert(arguments.begin(), {kPortolan, "scan"});
-  arguments.insert(arguments.end(), {"--show", "all", "--json"});
-  return RunToEnd(arguments, seconds(120), options);
-}
-
-// "open syn-ack" by "198.19.0.1:80".
-std::map<std::string, std::string> Found(const std::string& output) {
-  std::map<std::string, std::string> found;
-  std::istringstream lines(output);
-  for (std::string line; std::getline(lines, line);) {
-    const auto json = nlohmann::json::parse(line, nullptr, false);
-    if (json.is_discarded() || json.value("type", "") != "observation") continue;
-    found[EndpointOf(json)] =
-        json["state"].get<std::string>() + " " + json["reason"].get<std::string>();
-  }
-  return found;
-}
-
 class SimnetScan : public testing::Test {
  protected:
   void SetUp() override {
-    const std::string reason = NetLab::Unavailable();
+    const std::string reason = SimnetLab::Unavailable();
     if (!reason.empty()) GTEST_SKIP() << reason;
-    if (access("/dev/net/tun", R_OK | W_OK) != 0) GTEST_SKIP() << "needs /dev/net/tun";
   }
 };
 
@@ -54,9 +24,9 @@ TEST_F(SimnetScan, FindsTheTruthOfEveryBehaviour) {
   SimnetLab lab({"zoo"});
   ASSERT_TRUE(lab.ok());
   for (const char* targets : {"198.19.0.0/25", "2001:db8:ff::/121"}) {
-    const RunResult run = Scan(lab.netns(), {targets, "-p", "1-40"});
-    EXPECT_EQ(run.code, 0) << run.err;
-    const auto found = Found(run.out);
+    const SimnetScanRun scan = ScanLocally(lab.netns(), {targets, "-p", "1-40"});
+    EXPECT_EQ(scan.run.code, 0) << scan.run.err;
+    const auto& found = scan.found;
     const auto truth = ReadSimnetTruth({"zoo", "--targets", targets, "--ports", "1-40"});
     ASSERT_EQ(truth.size(), 128u * 40);
     EXPECT_EQ(found.size(), truth.size());
@@ -65,7 +35,8 @@ TEST_F(SimnetScan, FindsTheTruthOfEveryBehaviour) {
     for (const auto& [endpoint, t] : truth) {
       ++behaviours[t.behaviour];
       const auto f = found.find(endpoint);
-      const std::string seen = f == found.end() ? "nothing" : f->second;
+      const std::string seen =
+          f == found.end() ? "nothing" : f->second.state + " " + f->second.reason;
       // A RST after the handshake is seen only when the scanner has not ended the connection by
       // then.
       const bool right = seen == t.state + " " + t.reason ||
@@ -90,12 +61,12 @@ TEST_F(SimnetScan, VantagesShareOneNetworkAndAreCountedApart) {
   ASSERT_TRUE(lab.ok());
   for (const int i : {1, 2}) {
     for (const char* target : {"198.19.0.1", "2001:db8:ff::1"}) {
-      const RunResult run = Scan(lab.vantage(i), {target, "-p", "1-100"});
-      EXPECT_EQ(run.code, 0) << run.err;
+      const SimnetScanRun scan = ScanLocally(lab.vantage(i), {target, "-p", "1-100"});
+      EXPECT_EQ(scan.run.code, 0) << scan.run.err;
       const auto truth = ReadSimnetTruth(
           {"alive=1", "open=0.5", "rtt=5", "--targets", target, "--ports", "1-100"});
-      for (const auto& [endpoint, seen] : Found(run.out))
-        EXPECT_EQ(seen, truth.at(endpoint).state + " " + truth.at(endpoint).reason) << endpoint;
+      const SimnetVerdict verdict = Judge(scan.found, truth);
+      EXPECT_EQ(verdict.right_reason, truth.size()) << verdict.examples;
     }
   }
   const nlohmann::json counters = lab.Counters();

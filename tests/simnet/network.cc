@@ -244,8 +244,11 @@ void Network::OnSyn(Time now, const Segment& s, PacketSink& sink) {
     if (port.slow) delay += Duration(static_cast<int64_t>(o.slow_ms * 1e6));
   } else if (IsIcmp(port.answer)) {
     if (!MaySendIcmp(now, s, host, index)) return Unanswered(now, index);
+    const IcmpCode code = port.answer == Answer::kIcmp
+                              ? port.icmp
+                              : CodeOf(port.answer, IsV4(s.to), (host.key >> 32 & 1) != 0);
     reply.kind = Reply::Kind::kIcmp;
-    reply.flags = static_cast<uint8_t>(port.answer);
+    reply.seq = static_cast<uint32_t>(code.type) << 8 | code.code;
     reply.ack = s.seq + 1;
   } else if (!MaySendReset(now, index)) {
     return Unanswered(now, index);
@@ -270,7 +273,7 @@ void Network::OnLater(Time now, const Segment& s, PacketSink& sink) {
 
   const Host host = world_.HostAt(s.to);
   const PortBehaviour port = world_.PortAt(host, s.to_port);
-  const Duration delay = world_.DelayOf(host, packet_);
+  const Duration delay = world_.DelayOf(host, packet_) + std::chrono::milliseconds(port.after_ms);
   const uint32_t first = Cookie(o.seed, tuple) + 1;  // of the host's bytes
   const uint32_t text = port.after == After::kBanner ? static_cast<uint32_t>(kBanner.size()) : 0;
   const uint32_t acked = s.ack - first;
@@ -292,6 +295,8 @@ void Network::OnLater(Time now, const Segment& s, PacketSink& sink) {
   if (port.after == After::kReset) {
     reply.flags = kRst | kAck;
     reply.ends_connection = true;
+  } else if (port.after == After::kClose && fresh) {
+    reply.flags = kFin | kAck;
   } else if (fin) {
     reply.flags = kFin | kAck;
     reply.seq = first + text;
@@ -351,14 +356,12 @@ void Network::Emit(const Reply& r, PacketSink& sink) {
   if (r.kind == Reply::Kind::kIcmp) {
     const Host host = world_.HostAt(r.from);
     const Address source = host.kind == HostKind::kDead ? RouterOf(r.from) : r.from;
-    const IcmpCode code =
-        CodeOf(static_cast<Answer>(r.flags), IsV4(r.from), (host.key >> 32 & 1) != 0);
+    const IcmpCode code{static_cast<uint8_t>(r.seq >> 8), static_cast<uint8_t>(r.seq)};
     size = BuildIcmpError(source, code, Offending(r), packet);
     ++c.icmp_errors;
   } else {
     Segment out = SegmentOf(r);
-    // A tarpit's window is shut: the scanner can send it nothing.
-    if ((r.flags & kRst) == 0 && world_.HostAt(r.from).kind == HostKind::kTarpit) out.window = 0;
+    if ((r.flags & kRst) == 0 && world_.TakesNothing(r.from, r.from_port)) out.window = 0;
     const std::string_view text = r.kind == Reply::Kind::kBanner ? kBanner : std::string_view();
     size = BuildTcp(out, text, packet);
     c.syn_acks += r.flags == (kSyn | kAck);

@@ -27,6 +27,8 @@ constexpr Parameter kParameters[] = {
     {"dead-net-unreach", &W::dead_net_unreach, Kind::kFraction,
      "of the dead addresses for which a router answers net-unreachable"},
     {"open", &W::open, Kind::kFraction, "of a host's ports that are open"},
+    {"answers", &W::answers, Kind::kFraction,
+     "1: every host has one port for each answer that there is, from port 1000 on (answers.cc)"},
     {"fw-drop", &W::fw_drop, Kind::kFraction, "of the hosts behind a firewall that drops"},
     {"fw-admin", &W::fw_admin, Kind::kFraction,
      "of the hosts behind one that answers ICMP admin-prohibited (3/10 or 3/13; ICMPv6 1/1)"},
@@ -123,6 +125,8 @@ const std::vector<Preset>& Presets() {
        "open=0.1 rtt=10..40 accept-reset=0.8 syn-proxy=0.05"},
       {"link", "one link that passes 20,000 SYN/s", "198.19.0.0/20", "1-100",
        "alive=0.5 open=0.02 rtt=10..120 link-syn-rate=20000"},
+      {"answers", "one port for each answer of docs/observations.md", "198.19.0.1", "1000-1050",
+       "answers=1 rtt=10 slow-ms=200"},
       {"zoo", "every behaviour, no loss and no limit", "198.19.0.0/24", "1-64",
        "alive=0.9 open=0.1 dead-host-unreach=0.3 dead-net-unreach=0.3 fw-drop=0.15 fw-admin=0.15 "
        "fw-host-unreach=0.15 fw-port-unreach=0.15 fw-ports=0.8 fw-open=0.2 all-open=0.02 "

@@ -14,7 +14,7 @@ struct Reply {
   enum class Kind : uint8_t {
     kTcp,
     kBanner,           // kTcp with text
-    kIcmp,             // `flags` is the Answer
+    kIcmp,             // `seq` is type << 8 | code
     kForgetSyn,        // no packet: nobody answers this SYN any more
     kForgetConnection  // no packet: a connection whose end was not seen
   };

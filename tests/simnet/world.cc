@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "tests/simnet/answers.h"
+
 namespace portolan::simnet {
 namespace {
 
@@ -74,6 +76,7 @@ Host World::HostAt(Address address) const {
 PortBehaviour World::PortAt(const Host& host, uint16_t port) const {
   const WorldOptions& o = options_;
   PortBehaviour out;
+  if (o.answers > 0 && host.kind != HostKind::kDead) return ScriptedPort(port);
   switch (host.kind) {
     case HostKind::kDead:
       out.answer = host.blocked;
@@ -132,6 +135,8 @@ Symbol World::TruthOf(const PortBehaviour& port) {
       return {State::kUnreachable, Reason::kHostUnreachable};
     case Answer::kNetUnreachable:
       return {State::kUnreachable, Reason::kNetUnreachable};
+    case Answer::kIcmp:
+      return port.icmp_meaning;
   }
   return {};
 }
@@ -155,6 +160,11 @@ std::string_view World::NameOf(const Host& host, const PortBehaviour& port) {
   if (port.slow) return "slow-accept";
   if (port.after == After::kReset) return "accept-reset";
   return port.after == After::kBanner ? "banner" : "plain";
+}
+
+bool World::TakesNothing(Address address, uint16_t port) const {
+  if (options_.tarpit <= 0 && options_.answers <= 0) return false;
+  return PortAt(HostAt(address), port).after == After::kTarpit;
 }
 
 Duration World::DelayOf(const Host& host, uint64_t packet) const {

@@ -6,6 +6,7 @@
 #include "common/base/time.h"
 #include "common/scan/observation.h"
 #include "tests/simnet/hash.h"
+#include "tests/simnet/packet.h"
 
 // What every address and port of the simulated network is like: a pure function of the parameters
 // and the address, so that the truth is known without a packet.
@@ -23,6 +24,7 @@ struct WorldOptions {
   double all_open = 0, syn_proxy = 0, tarpit = 0;
   // ports
   double open = 0.02;
+  double answers = 0;
   double accept_reset = 0, slow_accept = 0, second_syn = 0, banner = 0;
   double slow_ms = 500;
   // the way there and back
@@ -45,11 +47,12 @@ enum class Answer : uint8_t {
   kHostUnreachable,
   kPortUnreachable,
   kNetUnreachable,
+  kIcmp,  // the one that the port names
 };
 inline bool IsIcmp(Answer a) { return a >= Answer::kAdminProhibited; }
 
 // What an open port does once the handshake is complete.
-enum class After : uint8_t { kServe, kBanner, kReset, kTarpit };
+enum class After : uint8_t { kServe, kBanner, kReset, kClose, kTarpit };
 
 struct Host {
   uint64_t key = 0;  // the hash that everything else of it comes from
@@ -64,6 +67,9 @@ struct PortBehaviour {
   After after = After::kServe;
   bool slow = false;        // the SYN-ACK takes slow_ms more
   bool second_syn = false;  // the first SYN is not answered
+  uint16_t after_ms = 0;    // `after` comes so much later
+  IcmpCode icmp;            // of kIcmp, and what it means
+  Symbol icmp_meaning;
 };
 
 // Immutable; thread-safe.
@@ -78,6 +84,9 @@ class World {
   static Symbol TruthOf(const PortBehaviour& port);
   // "plain", "all-open", ...: for telling results apart by what they are results of.
   static std::string_view NameOf(const Host& host, const PortBehaviour& port);
+
+  // A tarpit's window is shut.
+  bool TakesNothing(Address address, uint16_t port) const;
 
   // From a packet's arrival to the arrival of its answer; `packet` numbers the packets, for jitter.
   Duration DelayOf(const Host& host, uint64_t packet) const;

@@ -15,6 +15,20 @@ TEST(ProbeRateMeter, KnowsNothingBeforeASecondOfWork) {
   EXPECT_EQ(meter.rate(), 0);
 }
 
+TEST(ProbeRateMeter, AFastAgentIsKnownSooner) {
+  ProbeRateMeter meter;
+  Time now(std::chrono::seconds(1));
+  uint64_t done = 0;
+  meter.Observe(now, done, true);
+  meter.Observe(now += milliseconds(5), done += 600, true);
+  meter.Observe(now += milliseconds(4), done += 600, true);
+  EXPECT_EQ(meter.rate(), 0) << "a burst says nothing";
+  meter.Observe(now += milliseconds(3), done, true);
+  EXPECT_NEAR(meter.rate(), 100'000, 1);
+  for (int i = 0; i < 300; ++i) meter.Observe(now += milliseconds(10), done += 100, true);
+  EXPECT_NEAR(meter.rate(), 10'000, 15'000) << "and is corrected each second";
+}
+
 TEST(ProbeRateMeter, IdleTimeDoesNotCount) {
   ProbeRateMeter meter;
   Time now(std::chrono::seconds(1));

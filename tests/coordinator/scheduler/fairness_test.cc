@@ -86,8 +86,21 @@ TEST(LeaseSizer, TowardsTheEndByPartOfTheSpeed) {
   const Roster::Strength two{2, 0, 10'000};
   EXPECT_EQ(LeaseGoal(o, Agent(9'000), -1, 10'000, two), 4500u);
   EXPECT_EQ(LeaseGoal(o, Agent(1'000), -1, 10'000, two), 500u);
-  EXPECT_EQ(LeaseGoal(o, Agent(9'000), -1, 10, two), o.min_lease);
+  EXPECT_EQ(LeaseGoal(o, Agent(9'000), -1, 10, two), 900u) << "a tenth of a second's work";
+  EXPECT_EQ(LeaseGoal(o, Agent(500), -1, 10, two), o.min_lease);
   EXPECT_EQ(LeaseGoal(o, Agent(10), -1, 10, two), 10u) << "a second of a slow agent";
+}
+
+TEST(LeaseSizer, WhatWasBegunCountsBeforeItIsFinished) {
+  const SchedulerOptions o;
+  AgentRecord a = Agent(1e9, 1000);
+  a.begun = 500;
+  EXPECT_EQ(LeaseGoal(o, a, -1, 1'000'000'000, {1, 0, 1e9}), o.first_lease + 6000);
+}
+
+TEST(LeaseSizer, WhoIsAloneTakesTheRest) {
+  const SchedulerOptions o;
+  EXPECT_EQ(LeaseGoal(o, Agent(10'000), -1, 3'000, {1, 0, 10'000}), 3'000u);
 }
 
 TEST(LeaseSizer, NeverAboveTheLargestLease) {

@@ -28,6 +28,14 @@ ScanRecord Replay(ScanRecord r, const std::vector<Change>& changes) {
 
 class RestoreTest : public SchedulerTest {
  protected:
+  // Half of the scan to a lease, so that there is something left.
+  static SchedulerOptions Options() {
+    SchedulerOptions options;
+    options.max_lease = 1000;
+    return options;
+  }
+  RestoreTest() { Make(Options()); }
+
   // The coordinator dies, and another starts with what was stored.
   void Restart() {
     Keep();
@@ -35,7 +43,7 @@ class RestoreTest : public SchedulerTest {
     r.lanes[0].done.Add(done);
     r.lanes[0].ledger.closed += done.size();
     const Token next = s->next_token();
-    s = std::make_unique<Scheduler>(SchedulerOptions{}, next);
+    s = std::make_unique<Scheduler>(Options(), next);
     s->Restore(r, now);
     Check();
     for (TestAgent* a : agents) a->seen = 0;
