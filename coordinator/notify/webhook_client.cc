@@ -150,10 +150,12 @@ WebhookAnswer WebhookClient::Post(const Headers& headers, const std::string& bod
   httplib::Response response;
   httplib::Error error = httplib::Error::Success;
   const bool complete = client_->send(request, response, error);
+  // Outside our lock: the library calls TakeSocket under its own.
+  const bool kept_open = complete && client_->is_socket_open() != 0;
 
   MutexLock lock(mu_);
   in_flight_ = false;
-  if (socket_ >= 0 && (!complete || client_->is_socket_open() == 0)) {
+  if (socket_ >= 0 && !kept_open) {
     // The library has closed its descriptor; with ours the connection would stay, half dead.
     if (!complete) AbortSocket(socket_);
     close(socket_);
