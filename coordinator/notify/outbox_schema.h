@@ -1,0 +1,62 @@
+#pragma once
+
+namespace portolan {
+
+// Times are microseconds since the Unix epoch, UTC. notify_totals is kept by triggers, so that how
+// many wait is known without counting them; a delivery's end takes its message along when it was
+// the last one.
+inline constexpr const char* kOutboxSchema = R"sql(
+CREATE TABLE notify_meta (
+  key   TEXT PRIMARY KEY,
+  value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO notify_meta VALUES ('schema', 1), ('overflowed', 0), ('dropped', 0);
+
+CREATE TABLE notify_messages (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id     TEXT NOT NULL UNIQUE,
+  body   BLOB NOT NULL                 -- EncodeNotification
+) STRICT;
+
+CREATE TABLE notify_deliveries (
+  number   INTEGER PRIMARY KEY AUTOINCREMENT,
+  message  INTEGER NOT NULL REFERENCES notify_messages (number),
+  receiver TEXT NOT NULL,
+  state    INTEGER NOT NULL,           -- 0: waits in order; 1: waits aside, until next_at; 2: dead
+  next_at  INTEGER NOT NULL DEFAULT 0,
+  queued   INTEGER NOT NULL,           -- or sent again by a person
+  attempts INTEGER NOT NULL DEFAULT 0,
+  died     INTEGER NOT NULL DEFAULT 0,
+  status   INTEGER NOT NULL DEFAULT 0,
+  error    TEXT NOT NULL DEFAULT '',
+  UNIQUE (message, receiver)
+) STRICT;
+CREATE INDEX notify_waiting ON notify_deliveries (receiver, state, next_at, number);
+CREATE INDEX notify_pending ON notify_deliveries (number) WHERE state < 2;
+CREATE INDEX notify_dead ON notify_deliveries (number) WHERE state = 2;
+
+CREATE TABLE notify_totals (
+  receiver TEXT NOT NULL,
+  dead     INTEGER NOT NULL,
+  n        INTEGER NOT NULL,
+  PRIMARY KEY (receiver, dead)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER notify_counts_new AFTER INSERT ON notify_deliveries BEGIN
+  INSERT INTO notify_totals VALUES (NEW.receiver, NEW.state = 2, 1)
+    ON CONFLICT (receiver, dead) DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER notify_counts_moved AFTER UPDATE OF state ON notify_deliveries
+    WHEN (OLD.state = 2) <> (NEW.state = 2) BEGIN
+  UPDATE notify_totals SET n = n - 1 WHERE receiver = OLD.receiver AND dead = (OLD.state = 2);
+  INSERT INTO notify_totals VALUES (NEW.receiver, NEW.state = 2, 1)
+    ON CONFLICT (receiver, dead) DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER notify_counts_gone AFTER DELETE ON notify_deliveries BEGIN
+  UPDATE notify_totals SET n = n - 1 WHERE receiver = OLD.receiver AND dead = (OLD.state = 2);
+  DELETE FROM notify_messages WHERE number = OLD.message
+    AND NOT EXISTS (SELECT 1 FROM notify_deliveries WHERE message = OLD.message);
+END;
+)sql";
+inline constexpr int kOutboxSchemaVersion = 1;
+
+}  // namespace portolan

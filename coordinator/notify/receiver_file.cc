@@ -1,0 +1,402 @@
+#include "coordinator/notify/receiver_file.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <set>
+
+#include "common/base/status.h"
+
+namespace portolan {
+namespace {
+
+constexpr size_t kMaxFile = 1 << 20;
+constexpr size_t kMaxSecretFile = 16 * 1024;
+constexpr size_t kMaxReceivers = 64;  // each has a thread
+constexpr size_t kMaxHeaders = 32;
+
+absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return NotFound("{}: cannot be read; check that it is there and for this user", path);
+  std::string text(limit + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(in.gcount()));
+  if (in.bad()) return Unavailable("{}: cannot be read", path);
+  if (text.size() > limit) return InvalidArgument("{}: more than {} bytes", path, limit);
+  return text;
+}
+
+// "10s", "1m30s", "500ms", "7d".
+std::optional<Duration> ParseTime(std::string_view text) {
+  static constexpr std::pair<std::string_view, Duration> kUnits[] = {
+      {"ms", std::chrono::milliseconds(1)},
+      {"s", std::chrono::seconds(1)},
+      {"m", std::chrono::minutes(1)},
+      {"h", std::chrono::hours(1)},
+      {"d", std::chrono::hours(24)}};
+  if (text.empty()) return std::nullopt;
+  Duration total{0};
+  while (!text.empty()) {
+    uint32_t n = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), n);
+    if (parsed.ec != std::errc() || n > 100'000) return std::nullopt;
+    text.remove_prefix(static_cast<size_t>(parsed.ptr - text.data()));
+    const std::string_view unit = text.substr(0, text.find_first_of("0123456789"));
+    const auto found = std::find_if(std::begin(kUnits), std::end(kUnits),
+                                    [&](const auto& u) { return u.first == unit; });
+    if (found == std::end(kUnits)) return std::nullopt;
+    total += n * found->second;
+    if (total > std::chrono::hours(24 * 366)) return std::nullopt;
+    text.remove_prefix(unit.size());
+  }
+  return total;
+}
+
+bool IsToken(std::string_view name) {
+  return !name.empty() && name.size() <= 100 && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '_';
+  });
+}
+
+std::string Lower(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
+// What a sender decides itself.
+bool IsOurHeader(const std::string& name) {
+  static const std::set<std::string> ours = {
+      "host",       "content-length", "content-type", "content-encoding", "transfer-encoding",
+      "connection", "keep-alive",     "te",           "trailer",          "upgrade",
+      "expect"};
+  const std::string lower = Lower(name);
+  return ours.count(lower) > 0 || lower.rfind("x-portolan-", 0) == 0;
+}
+
+class Parser {
+ public:
+  explicit Parser(const std::string& path) : path_(path) {}
+
+  absl::Status Parse(std::string_view text, WebhookConfig* config) {
+    const YAML::Node root = YAML::Load(std::string(text));
+    return Map(
+        root, "the file",
+        {{"link", [&](const YAML::Node& n) { return Link(n, &config->link); }},
+         {"receivers", [&](const YAML::Node& n) { return Receivers(n, &config->receivers); }}},
+        {"receivers"});
+  }
+
+  template <typename... Args>
+  absl::Status Bad(const YAML::Mark& mark, fmt::format_string<Args...> format, Args&&... args) {
+    const std::string why = fmt::format(format, std::forward<Args>(args)...);
+    if (mark.is_null()) return InvalidArgument("{}: {}", path_, why);
+    return InvalidArgument("{}:{}: {}", path_, mark.line + 1, why);
+  }
+
+ private:
+  using Field = std::function<absl::Status(const YAML::Node&)>;
+
+  // Each key once, none that is not in `fields`, all of `required`.
+  absl::Status Map(const YAML::Node& node, std::string_view what,
+                   const std::map<std::string, Field>& fields,
+                   const std::vector<std::string>& required) {
+    if (!node.IsMap()) return Bad(node.Mark(), "{}: write it as keys and values", what);
+    std::set<std::string> seen;
+    for (const auto& item : node) {
+      PORTOLAN_ASSIGN_OR_RETURN(const std::string key, Scalar(item.first, "a key"));
+      const auto field = fields.find(key);
+      if (field == fields.end()) {
+        std::string known;
+        for (const auto& [name, parse] : fields) known += (known.empty() ? "" : ", ") + name;
+        return Bad(item.first.Mark(), "unknown key \"{}\": one of {}", key, known);
+      }
+      if (!seen.insert(key).second) {
+        return Bad(item.first.Mark(), "key \"{}\" is given twice: remove one", key);
+      }
+      PORTOLAN_RETURN_IF_ERROR(field->second(item.second));
+    }
+    for (const std::string& key : required) {
+      if (seen.count(key) == 0) {
+        return Bad(node.Mark(), "{}: \"{}\" is missing: add it", what, key);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::string> Scalar(const YAML::Node& node, std::string_view what) {
+    if (!node.IsScalar()) return Bad(node.Mark(), "{}: write one value", what);
+    return node.Scalar();
+  }
+
+  absl::StatusOr<std::vector<std::pair<std::string, YAML::Mark>>> List(const YAML::Node& node,
+                                                                       std::string_view what) {
+    if (!node.IsSequence() || node.size() == 0) {
+      return Bad(node.Mark(), "{}: write a list like [a, b]", what);
+    }
+    std::vector<std::pair<std::string, YAML::Mark>> values;
+    for (const YAML::Node& item : node) {
+      PORTOLAN_ASSIGN_OR_RETURN(std::string value, Scalar(item, what));
+      values.emplace_back(std::move(value), item.Mark());
+    }
+    return values;
+  }
+
+  absl::StatusOr<Duration> Time(const YAML::Node& node, std::string_view what, Duration least,
+                                Duration most, std::string_view range) {
+    PORTOLAN_ASSIGN_OR_RETURN(const std::string text, Scalar(node, what));
+    const std::optional<Duration> time = ParseTime(text);
+    if (!time) {
+      return Bad(node.Mark(), "{} \"{}\" is not a time: write it like 10s, 1m30s or 24h", what,
+                 text);
+    }
+    if (*time < least || *time > most) {
+      return Bad(node.Mark(), "{} \"{}\": give {}", what, text, range);
+    }
+    return *time;
+  }
+
+  // The whole of a file without the line's end.
+  absl::StatusOr<std::string> Secret(const YAML::Node& node, std::string_view what) {
+    PORTOLAN_ASSIGN_OR_RETURN(const std::string name, Scalar(node, what));
+    absl::StatusOr<std::string> text = ReadFile(Resolve(name), kMaxSecretFile);
+    if (!text.ok()) return Bad(node.Mark(), "{}: {}", what, Message(text.status()));
+    while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
+    if (text->empty()) {
+      return Bad(node.Mark(), "{}: {} is empty: write the secret into it", what, name);
+    }
+    return text;
+  }
+
+  std::string Resolve(const std::string& name) const {
+    return (std::filesystem::path(path_).parent_path() / name).string();
+  }
+
+  absl::Status Link(const YAML::Node& node, std::string* out) {
+    PORTOLAN_ASSIGN_OR_RETURN(*out, Scalar(node, "link"));
+    // What is no placeholder must be a URL as it stands.
+    std::string plain = *out;
+    for (const std::string name :
+         {"{id}", "{monitor}", "{vantage}", "{target}", "{address}", "{port}"}) {
+      for (size_t at; (at = plain.find(name)) != std::string::npos;)
+        plain.replace(at, name.size(), "x");
+    }
+    if (plain.find_first_of("{}") != std::string::npos) {
+      return Bad(node.Mark(),
+                 "link \"{}\": only {{id}}, {{monitor}}, {{vantage}}, {{target}}, {{address}} and "
+                 "{{port}} can be filled in",
+                 *out);
+    }
+    plain = plain.substr(0, plain.find('#'));
+    const absl::StatusOr<WebhookUrl> url = WebhookUrl::Parse(plain);
+    if (!url.ok()) return Bad(node.Mark(), "link: {}", Message(url.status()));
+    return absl::OkStatus();
+  }
+
+  absl::Status Receivers(const YAML::Node& node, std::vector<WebhookReceiver>* out) {
+    if (!node.IsSequence()) return Bad(node.Mark(), "receivers: write a list, each with - name:");
+    if (node.size() > kMaxReceivers) {
+      return Bad(node.Mark(), "{} receivers: at most {}", node.size(), kMaxReceivers);
+    }
+    for (const YAML::Node& item : node) {
+      WebhookReceiver receiver;
+      PORTOLAN_RETURN_IF_ERROR(Receiver(item, &receiver));
+      for (const WebhookReceiver& other : *out) {
+        if (other.name == receiver.name) {
+          return Bad(item.Mark(), "receiver \"{}\" is there twice: rename one", receiver.name);
+        }
+      }
+      out->push_back(std::move(receiver));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Receiver(const YAML::Node& node, WebhookReceiver* r) {
+    bool has_url = false;
+    const auto url = [&](const YAML::Node& n, const absl::StatusOr<std::string>& text) {
+      if (!text.ok()) return text.status();
+      if (has_url) return Bad(n.Mark(), "url and url_file are both given: remove one");
+      has_url = true;
+      absl::StatusOr<WebhookUrl> parsed = WebhookUrl::Parse(*text);
+      if (!parsed.ok()) return Bad(n.Mark(), "{}", Message(parsed.status()));
+      r->url = *std::move(parsed);
+      return absl::OkStatus();
+    };
+    const std::map<std::string, Field> fields = {
+        {"name", [&](const YAML::Node& n) { return Name(n, &r->name); }},
+        {"url", [&](const YAML::Node& n) { return url(n, Scalar(n, "url")); }},
+        {"url_file", [&](const YAML::Node& n) { return url(n, Secret(n, "url_file")); }},
+        {"format", [&](const YAML::Node& n) { return Format(n, &r->format); }},
+        {"secret_file",
+         [&](const YAML::Node& n) -> absl::Status {
+           PORTOLAN_ASSIGN_OR_RETURN(r->secret, Secret(n, "secret_file"));
+           return absl::OkStatus();
+         }},
+        {"timeout",
+         [&](const YAML::Node& n) -> absl::Status {
+           PORTOLAN_ASSIGN_OR_RETURN(r->timeout, Time(n, "timeout", std::chrono::milliseconds(100),
+                                                      std::chrono::minutes(2), "100ms to 2m"));
+           return absl::OkStatus();
+         }},
+        {"max_age",
+         [&](const YAML::Node& n) -> absl::Status {
+           PORTOLAN_ASSIGN_OR_RETURN(r->max_age, Time(n, "max_age", std::chrono::minutes(1),
+                                                      std::chrono::hours(24 * 30), "1m to 30d"));
+           return absl::OkStatus();
+         }},
+        {"tls_ca_file", [&](const YAML::Node& n) { return CaFile(n, &r->tls_ca_file); }},
+        {"headers", [&](const YAML::Node& n) { return Headers(n, r); }},
+        {"filter", [&](const YAML::Node& n) { return Filter(n, &r->filter); }}};
+    PORTOLAN_RETURN_IF_ERROR(Map(node, "a receiver", fields, {"name"}));
+    if (!has_url) {
+      return Bad(node.Mark(), "receiver \"{}\": add url, or url_file where the URL is a secret",
+                 r->name);
+    }
+    if (!r->tls_ca_file.empty() && !r->url.tls) {
+      return Bad(node.Mark(), "receiver \"{}\": tls_ca_file is for https://, its url is http://",
+                 r->name);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Name(const YAML::Node& node, std::string* out) {
+    PORTOLAN_ASSIGN_OR_RETURN(*out, Scalar(node, "name"));
+    if (IsToken(*out)) return absl::OkStatus();
+    return Bad(node.Mark(), "name \"{}\": give letters, digits, - and _, at most 100", *out);
+  }
+
+  absl::Status Format(const YAML::Node& node, WebhookFormat* out) {
+    PORTOLAN_ASSIGN_OR_RETURN(const std::string text, Scalar(node, "format"));
+    static const std::map<std::string, WebhookFormat> formats = {
+        {"portolan", WebhookFormat::kPortolan},
+        {"alertmanager", WebhookFormat::kAlertmanager},
+        {"slack", WebhookFormat::kSlack}};
+    const auto found = formats.find(text);
+    if (found == formats.end()) {
+      return Bad(node.Mark(), "format \"{}\": one of portolan, alertmanager, slack", text);
+    }
+    *out = found->second;
+    return absl::OkStatus();
+  }
+
+  absl::Status CaFile(const YAML::Node& node, std::string* out) {
+    PORTOLAN_ASSIGN_OR_RETURN(const std::string name, Scalar(node, "tls_ca_file"));
+    *out = Resolve(name);
+    const absl::StatusOr<std::string> text = ReadFile(*out, kMaxFile);
+    if (!text.ok()) return Bad(node.Mark(), "tls_ca_file: {}", Message(text.status()));
+    if (text->find("-----BEGIN CERTIFICATE-----") == std::string::npos) {
+      return Bad(node.Mark(), "tls_ca_file \"{}\": holds no certificate in PEM", name);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Headers(const YAML::Node& node, WebhookReceiver* r) {
+    if (!node.IsMap()) return Bad(node.Mark(), "headers: write it as names and values");
+    if (node.size() > kMaxHeaders) return Bad(node.Mark(), "headers: at most {}", kMaxHeaders);
+    for (const auto& item : node) {
+      PORTOLAN_ASSIGN_OR_RETURN(const std::string name, Scalar(item.first, "a header"));
+      if (!IsToken(name)) {
+        return Bad(item.first.Mark(), "header \"{}\": give letters, digits, - and _", name);
+      }
+      if (IsOurHeader(name)) {
+        return Bad(item.first.Mark(), "header \"{}\" is set by Portolan: remove it", name);
+      }
+      std::string value;
+      const YAML::Node& given = item.second;
+      if (given.IsMap()) {
+        PORTOLAN_RETURN_IF_ERROR(Map(given, "a header",
+                                     {{"file",
+                                       [&](const YAML::Node& n) -> absl::Status {
+                                         PORTOLAN_ASSIGN_OR_RETURN(value, Secret(n, "file"));
+                                         return absl::OkStatus();
+                                       }}},
+                                     {"file"}));
+      } else {
+        PORTOLAN_ASSIGN_OR_RETURN(value, Scalar(given, "a header"));
+      }
+      // The value is not shown: it may be a token.
+      if (std::any_of(value.begin(), value.end(), [](char c) { return c < ' ' || c >= 0x7F; })) {
+        return Bad(given.Mark(), "header \"{}\": its value holds a control or non-ASCII character",
+                   name);
+      }
+      for (const auto& other : r->headers) {
+        if (Lower(other.first) == Lower(name)) {
+          return Bad(item.first.Mark(), "header \"{}\" is given twice: remove one", name);
+        }
+      }
+      r->headers.emplace_back(name, std::move(value));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Filter(const YAML::Node& node, WebhookFilter* filter) {
+    return Map(
+        node, "filter",
+        {{"min_severity",
+          [&](const YAML::Node& n) -> absl::Status {
+            PORTOLAN_ASSIGN_OR_RETURN(const std::string text, Scalar(n, "min_severity"));
+            const auto severity = ParseNotificationSeverity(text);
+            if (!severity) {
+              return Bad(n.Mark(), "min_severity \"{}\": one of info, low, medium, high, critical",
+                         text);
+            }
+            filter->min_severity = *severity;
+            return absl::OkStatus();
+          }},
+         {"kinds",
+          [&](const YAML::Node& n) -> absl::Status {
+            PORTOLAN_ASSIGN_OR_RETURN(const auto values, List(n, "kinds"));
+            for (const auto& [text, mark] : values) {
+              const auto kind = ParseNotificationKind(text);
+              if (!kind || *kind == NotificationKind::kTest) {
+                return Bad(mark, "kind \"{}\": one of event, finding-opened, finding-resolved",
+                           text);
+              }
+              filter->kinds.push_back(*kind);
+            }
+            return absl::OkStatus();
+          }},
+         {"monitors",
+          [&](const YAML::Node& n) -> absl::Status {
+            PORTOLAN_ASSIGN_OR_RETURN(const auto values, List(n, "monitors"));
+            for (const auto& [text, mark] : values) filter->monitors.push_back(text);
+            return absl::OkStatus();
+          }}},
+        {});
+  }
+
+  const std::string& path_;
+};
+
+}  // namespace
+
+absl::StatusOr<WebhookConfig> ParseWebhookFile(std::string_view text, const std::string& path) {
+  if (text.size() > kMaxFile) {
+    return InvalidArgument("{}: {} bytes, at most {}", path, text.size(), kMaxFile);
+  }
+  Parser parser(path);
+  WebhookConfig config;
+  try {
+    PORTOLAN_RETURN_IF_ERROR(parser.Parse(text, &config));
+  } catch (const YAML::Exception& e) {
+    return parser.Bad(e.mark, "not YAML: {}; check the indentation and quotes of this line", e.msg);
+  } catch (const std::exception& e) {
+    return InvalidArgument("{}: cannot be read as YAML: {}", path, e.what());
+  }
+  return config;
+}
+
+absl::StatusOr<WebhookConfig> LoadWebhookFile(const std::string& path) {
+  PORTOLAN_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxFile));
+  return ParseWebhookFile(text, path);
+}
+
+}  // namespace portolan
