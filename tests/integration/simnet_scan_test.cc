@@ -50,7 +50,10 @@ TEST_F(SimnetScan, FindsTheTruthOfEveryBehaviour) {
   }
   const nlohmann::json counters = lab.Counters();
   ASSERT_TRUE(counters.is_object());
-  EXPECT_EQ(counters.value("distinct", 0), 2 * 128 * 40);
+  // And four random high ports of each host that seems to answer everywhere.
+  const int extra = counters.value("distinct", 0) - 2 * 128 * 40;
+  EXPECT_GE(extra, 0);
+  EXPECT_LE(extra, 2 * 128 * 4);
   for (const char* failure : {"queue_full", "device_drops", "send_failed", "malformed",
                               "bad_checksum", "outside", "stray", "lost_in", "lost_out"})
     EXPECT_EQ(counters.value(failure, -1), 0) << failure;
@@ -129,15 +132,16 @@ TEST_F(SimnetScan, HostsThatStopAnsweringAreAskedAgainUntilTheyDo) {
   EXPECT_GE(verdict.right_state, 1500u) << verdict.examples;
 }
 
+// Few open ports, so that no host seems to answer everywhere: then each port is asked just once.
 TEST_F(SimnetScan, VantagesShareOneNetworkAndAreCountedApart) {
-  SimnetLab lab({"alive=1", "open=0.5", "rtt=5"}, 2);
+  SimnetLab lab({"alive=1", "open=0.1", "rtt=5"}, 2);
   ASSERT_TRUE(lab.ok());
   for (const int i : {1, 2}) {
     for (const char* target : {"198.19.0.1", "2001:db8:ff::1"}) {
       const SimnetScanRun scan = ScanLocally(lab.vantage(i), {target, "-p", "1-100"});
       EXPECT_EQ(scan.run.code, 0) << scan.run.err;
       const auto truth = ReadSimnetTruth(
-          {"alive=1", "open=0.5", "rtt=5", "--targets", target, "--ports", "1-100"});
+          {"alive=1", "open=0.1", "rtt=5", "--targets", target, "--ports", "1-100"});
       const SimnetVerdict verdict = Judge(scan.found, truth);
       EXPECT_EQ(verdict.right_reason, truth.size()) << verdict.examples;
     }
