@@ -45,10 +45,12 @@ function(portolan_test name)
     set(ARG_LABELS unit)
   endif()
   if(NOT ARG_TIMEOUT)
-    set(ARG_TIMEOUT 120)
+    set(ARG_TIMEOUT 600)
   endif()
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT} SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\].*whole binary")
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
+    ENVIRONMENT "UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1"  # else it only prints, and the test passes
+    SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\].*whole binary")
 endfunction()
 
 # Adds each named folder that has a CMakeLists.txt.

@@ -58,6 +58,7 @@ class Uplink {
   }
   // The rate at which attempts are started, over the last second or two.
   void Count(Time now) {
+    if (counted_since_ == kNever) counted_since_ = now;
     if (now - counted_since_ >= kWindow) {
       measured_ = counted_ / ToSeconds(now - counted_since_);
       counted_since_ = now;
@@ -71,7 +72,7 @@ class Uplink {
   double ramp_ = 0;
   LossControl control_;
   double base_ = 0;  // attempts/s when losses were proven first
-  Time counted_since_ = Time::min() + std::chrono::hours(1);
+  Time counted_since_ = kNever;
   double counted_ = 0;
   double measured_ = 0;
 };

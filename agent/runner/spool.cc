@@ -42,12 +42,9 @@ void Spool::PutOpen(const OpenReport& open) {
   bool full;
   {
     MutexLock lock(mu_);
-    if (waiting_bytes_ == 0) waiting_since_ = clock_.Now();
     opens_.emplace_back(open.token, open.row);
-    waiting_bytes_ += kOpenBytes;
-    Count(open.token, 1);
     ++stats_.opens;
-    full = waiting_bytes_ == kOpenBytes || waiting_bytes_ >= options_.batch_bytes;
+    full = Added(open.token, kOpenBytes);
   }
   if (full) changed_.NotifyOne();
 }
@@ -56,11 +53,7 @@ void Spool::PutChunk(ChunkReport chunk) {
   bool full;
   {
     MutexLock lock(mu_);
-    const size_t bytes = BytesOf(chunk);
-    if (waiting_bytes_ == 0) waiting_since_ = clock_.Now();
-    full = waiting_bytes_ == 0 || waiting_bytes_ + bytes >= options_.batch_bytes;
-    waiting_bytes_ += bytes;
-    Count(chunk.token, 1);
+    full = Added(chunk.token, BytesOf(chunk));
     chunks_.push_back(std::move(chunk));
     ++stats_.chunks;
   }
@@ -71,14 +64,18 @@ void Spool::PutFinding(const FindingReport& finding) {
   bool full;
   {
     MutexLock lock(mu_);
-    const size_t bytes = BytesOf(finding);
-    if (waiting_bytes_ == 0) waiting_since_ = clock_.Now();
-    full = waiting_bytes_ == 0 || waiting_bytes_ + bytes >= options_.batch_bytes;
-    waiting_bytes_ += bytes;
-    Count(finding.token, 1);
     findings_.push_back(finding);
+    full = Added(finding.token, BytesOf(finding));
   }
   if (full) changed_.NotifyOne();
+}
+
+bool Spool::Added(Token token, size_t bytes) {
+  const bool first = waiting_bytes_ == 0;
+  if (first) waiting_since_ = clock_.Now();
+  waiting_bytes_ += bytes;
+  Count(token, 1);
+  return first || waiting_bytes_ >= options_.batch_bytes;
 }
 
 bool Spool::HasRoom() const {

@@ -90,6 +90,8 @@ class Spool final : public ReportSink {
   std::shared_ptr<SpoolBatch> Cut() REQUIRES(mu_);
   void Release(const SpoolBatch& batch) REQUIRES(mu_);
   void Count(Token token, int64_t reports) REQUIRES(mu_);
+  // Whether the sender should be told: a batch is full, or is there at all.
+  bool Added(Token token, size_t bytes) REQUIRES(mu_);
 
   const SpoolOptions options_;
   const Clock& clock_;
