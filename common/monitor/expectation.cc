@@ -1,7 +1,6 @@
 #include "common/monitor/expectation.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 
 #include "common/base/status.h"
@@ -11,9 +10,6 @@
 
 namespace portolan {
 namespace {
-
-constexpr std::array<std::string_view, 5> kSeverities = {"info", "low", "medium", "high",
-                                                         "critical"};
 
 // Names are written down, never looked up.
 absl::StatusOr<std::vector<IpAddress>> NoLookup(const std::string&) {
@@ -62,31 +58,6 @@ ExpectationProfile Profile(std::string_view name, std::string_view description,
 }
 
 }  // namespace
-
-std::string_view Name(VantageRole role) {
-  return role == VantageRole::kInside ? "inside" : "outside";
-}
-
-std::string_view Name(ExpectAction action) {
-  switch (action) {
-    case ExpectAction::kMustBeOpen:
-      return "must-be-open";
-    case ExpectAction::kMayBeOpen:
-      return "may-be-open";
-    case ExpectAction::kMustNotBeOpen:
-      break;
-  }
-  return "must-not-be-open";
-}
-
-std::string_view Name(Severity severity) { return kSeverities[static_cast<size_t>(severity) - 1]; }
-
-std::optional<Severity> ParseSeverity(std::string_view name) {
-  for (size_t i = 0; i < kSeverities.size(); ++i) {
-    if (kSeverities[i] == name) return static_cast<Severity>(i + 1);
-  }
-  return std::nullopt;
-}
 
 absl::StatusOr<PortSet> RulePorts(const ExpectationRule& rule) {
   if (rule.ports.empty() && rule.services.empty()) return PortSet::Of({{0, 65535}});
@@ -173,17 +144,17 @@ const ServiceSet* FindServiceSet(std::string_view name) {
 std::span<const ExpectationProfile> ExpectationProfiles() {
   static const std::vector<ExpectationProfile>& kAll = *[] {
     auto* all = new std::vector<ExpectationProfile>{
-        Profile("no-clear-text", "No service that carries credentials or data unencrypted",
-                "clear-text", false, Severity::kMedium,
-                "credentials and data can be read on the way"),
-        Profile("no-remote-admin-from-outside", "No shell, desktop or management console",
-                "remote-admin", true, Severity::kHigh,
-                "remote administration belongs behind a VPN or a bastion"),
         Profile("no-databases-from-outside", "No database", "database", true, Severity::kCritical,
                 "a database is reached by its applications only"),
         Profile("no-control-planes-from-outside", "No orchestrator, hypervisor or cluster store",
                 "control-plane", true, Severity::kCritical,
                 "who controls the control plane controls every host"),
+        Profile("no-remote-admin-from-outside", "No shell, desktop or management console",
+                "remote-admin", true, Severity::kHigh,
+                "remote administration belongs behind a VPN or a bastion"),
+        Profile("no-clear-text", "No service that carries credentials or data unencrypted",
+                "clear-text", false, Severity::kMedium,
+                "credentials and data can be read on the way"),
         Profile("only-well-known", "Only ports 1 to 1023", "", false, Severity::kLow,
                 "services are offered on well-known ports only"),
     };

@@ -10,20 +10,10 @@
 #include "absl/status/statusor.h"
 #include "common/base/time.h"
 #include "common/net/ip_set.h"
+#include "common/monitor/terms.h"
 #include "common/net/port_set.h"
 
 namespace portolan {
-
-// Which side of the firewall a vantage of a monitor stands on.
-enum class VantageRole : uint8_t { kInside = 1, kOutside = 2 };
-enum class ExpectAction : uint8_t { kMustBeOpen = 1, kMayBeOpen = 2, kMustNotBeOpen = 3 };
-enum class Severity : uint8_t { kInfo = 1, kLow = 2, kMedium = 3, kHigh = 4, kCritical = 5 };
-
-std::string_view Name(VantageRole role);     // "inside"
-std::string_view Name(ExpectAction action);  // "must-not-be-open"
-std::string_view Name(Severity severity);    // "critical"
-// Nullopt: no such name.
-std::optional<Severity> ParseSeverity(std::string_view name);
 
 // What a monitor's owner expects of some targets, ports and vantages. An endpoint seen from a
 // vantage is judged by the first rule that matches it: the monitor's own rules in their order, then
@@ -84,6 +74,7 @@ struct ExpectationProfile {
   std::string_view description;
   ExpectationRule rule;  // its name is the profile's
 };
+// In the order in which they are asked: what is worst decides.
 std::span<const ExpectationProfile> ExpectationProfiles();
 const ExpectationProfile* FindProfile(std::string_view name);  // nullptr: none
 

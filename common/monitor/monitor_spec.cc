@@ -40,8 +40,10 @@ std::vector<std::string> RuleVantages(const ExpectationRule& rule, const Monitor
 
 std::vector<ExpectationRule> AllRules(const MonitorSpec& spec) {
   std::vector<ExpectationRule> out = spec.expectations;
-  for (const std::string& name : spec.profiles) {
-    if (const ExpectationProfile* p = FindProfile(name)) out.push_back(p->rule);
+  for (const ExpectationProfile& p : ExpectationProfiles()) {
+    if (std::find(spec.profiles.begin(), spec.profiles.end(), p.rule.name) != spec.profiles.end()) {
+      out.push_back(p.rule);
+    }
   }
   for (ExpectationRule& rule : out) {
     if (rule.owner.empty()) rule.owner = spec.owner;

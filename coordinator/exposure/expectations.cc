@@ -43,42 +43,6 @@ void AddRequired(const ExposureRule& rule, const PortSet& ports, std::vector<Sub
 
 }  // namespace
 
-std::string_view FindingSeverityName(FindingSeverity s) {
-  switch (s) {
-    case FindingSeverity::kInfo:
-      return "info";
-    case FindingSeverity::kLow:
-      return "low";
-    case FindingSeverity::kMedium:
-      return "medium";
-    case FindingSeverity::kHigh:
-      return "high";
-    case FindingSeverity::kCritical:
-      return "critical";
-  }
-  return "unknown";
-}
-
-std::optional<FindingSeverity> FindingSeverityFromName(std::string_view name) {
-  for (int i = 1; i <= 5; ++i) {
-    const auto s = static_cast<FindingSeverity>(i);
-    if (FindingSeverityName(s) == name) return s;
-  }
-  return std::nullopt;
-}
-
-std::string_view ExpectedActionName(ExpectedAction a) {
-  switch (a) {
-    case ExpectedAction::kMustBeOpen:
-      return "must-be-open";
-    case ExpectedAction::kMayBeOpen:
-      return "may-be-open";
-    case ExpectedAction::kMustNotBeOpen:
-      return "must-not-be-open";
-  }
-  return "unknown";
-}
-
 absl::StatusOr<ExpectationSet> ExpectationSet::Make(std::vector<ExposureRule> rules) {
   if (rules.size() > kMaxExpectationRules) {
     return InvalidArgument("{} expectations: at most {}", rules.size(), kMaxExpectationRules);
@@ -92,9 +56,9 @@ absl::StatusOr<ExpectationSet> ExpectationSet::Make(std::vector<ExposureRule> ru
           literal::Printable(rule.id), kMaxIdLength);
     }
     Compiled c;
-    c.all_ports = rule.ports.empty() && !rule.service_class;
+    c.all_ports = rule.ports.empty();
     c.all_targets = rule.addresses.empty() && rule.names.empty();
-    c.ports = rule.service_class ? rule.ports.Union(PortsOfClass(*rule.service_class)) : rule.ports;
+    c.ports = rule.ports;
     for (const std::string& name : rule.names) {
       const std::string key(TargetKey::OfName(name).name());
       if (IsWildcard(key)) {
@@ -103,7 +67,7 @@ absl::StatusOr<ExpectationSet> ExpectationSet::Make(std::vector<ExposureRule> ru
         c.names.insert(key);
       }
     }
-    if (rule.action == ExpectedAction::kMustBeOpen) {
+    if (rule.action == ExpectAction::kMustBeOpen) {
       PORTOLAN_RETURN_IF_ERROR(CheckRequired(rule, c.ports));
       AddRequired(rule, c.ports, set.required_);
     }
@@ -122,7 +86,7 @@ absl::StatusOr<ExpectationSet> ExpectationSet::Make(std::vector<ExposureRule> ru
 }
 
 bool ExpectationSet::Matches(size_t i, const Subject& subject, std::string_view vantage,
-                             VantageSide side) const {
+                             VantageRole side) const {
   const ExposureRule& rule = rules_[i];
   const Compiled& c = compiled_[i];
   if (!c.all_ports && !c.ports.Contains(subject.port)) return false;
@@ -138,7 +102,7 @@ bool ExpectationSet::Matches(size_t i, const Subject& subject, std::string_view 
 }
 
 const ExposureRule* ExpectationSet::Find(const Subject& subject, std::string_view vantage,
-                                         VantageSide side, WallTime now) const {
+                                         VantageRole side, WallTime now) const {
   for (size_t i = 0; i < rules_.size(); ++i) {
     if (!IsExpired(rules_[i], now) && Matches(i, subject, vantage, side)) return &rules_[i];
   }

@@ -8,20 +8,12 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/monitor/monitor_spec.h"
 #include "common/net/ip_set.h"
 #include "common/net/port_set.h"
-#include "common/net/service_catalogue.h"
 #include "coordinator/exposure/subject.h"
 
 namespace portolan {
-
-// The numbers are stored: never change one.
-enum class FindingSeverity : uint8_t { kInfo = 1, kLow = 2, kMedium = 3, kHigh = 4, kCritical = 5 };
-std::string_view FindingSeverityName(FindingSeverity s);  // "critical"
-std::optional<FindingSeverity> FindingSeverityFromName(std::string_view name);
-
-enum class ExpectedAction : uint8_t { kMustBeOpen = 1, kMayBeOpen = 2, kMustNotBeOpen = 3 };
-std::string_view ExpectedActionName(ExpectedAction a);  // "must-not-be-open"
 
 // What is expected of the ports of some targets from some vantages. A part that is empty is "all".
 struct ExposureRule {
@@ -31,12 +23,11 @@ struct ExposureRule {
   // come and go with each answer of a round robin.) Both empty: all.
   IpSet addresses;
   std::vector<std::string> names;
-  PortSet ports;                              // empty, and no class: all
-  std::optional<ServiceClass> service_class;  // its ports of the catalogue, besides `ports`
+  PortSet ports;                  // empty: all
   std::set<std::string> vantages;             // empty: all
-  std::optional<VantageSide> side;            // and of this side only
-  ExpectedAction action = ExpectedAction::kMustNotBeOpen;
-  FindingSeverity severity = FindingSeverity::kMedium;
+  std::optional<VantageRole> side;            // and of this side only
+  ExpectAction action = ExpectAction::kMustNotBeOpen;
+  Severity severity = Severity::kMedium;
   std::string owner, reason, remedy;  // shown with the finding; remedy empty: one is made
   std::optional<WallTime> expires;    // from then on it does not apply, which is a finding
 };
@@ -51,6 +42,8 @@ inline constexpr size_t kMaxRequiredSubjects = 10'000;
 class ExpectationSet {
  public:
   ExpectationSet() = default;
+  // Of a monitor's specification, profiles included.
+  static absl::StatusOr<ExpectationSet> Compile(const MonitorSpec& spec);
   // InvalidArgument: an id that is missing, long or repeated; a must-be-open rule that names no
   // targets, no ports, a wildcard, or too many pairs; too many rules.
   static absl::StatusOr<ExpectationSet> Make(std::vector<ExposureRule> rules);
@@ -61,7 +54,7 @@ class ExpectationSet {
   }
 
   // The rule that decides about a subject from a vantage; nullptr: none, which expects nothing.
-  const ExposureRule* Find(const Subject& subject, std::string_view vantage, VantageSide side,
+  const ExposureRule* Find(const Subject& subject, std::string_view vantage, VantageRole side,
                            WallTime now) const;
   // Every subject that a must-be-open rule names, sorted; at most kMaxRequiredSubjects.
   const std::vector<Subject>& required() const { return required_; }
@@ -73,21 +66,12 @@ class ExpectationSet {
     std::vector<std::string> suffixes;  // ".example"
     bool all_targets = false, all_ports = false;
   };
-  bool Matches(size_t i, const Subject& subject, std::string_view vantage, VantageSide side) const;
+  bool Matches(size_t i, const Subject& subject, std::string_view vantage, VantageRole side) const;
 
   std::vector<ExposureRule> rules_;
   std::vector<Compiled> compiled_;  // of the same index
   std::vector<Subject> required_;
 };
-
-// Built-in rules from the service catalogue, by name: "no-databases-from-outside",
-// "no-control-planes-from-outside", "no-remote-admin-from-outside", "no-clear-text",
-// "only-well-known" (in this order, whatever the order of `names`: what is worst decides). Their
-// ids are "profile:NAME". InvalidArgument: no such profile.
-absl::StatusOr<std::vector<ExposureRule>> ProfileRules(const std::vector<std::string>& names);
-const std::vector<std::string>& ProfileNames();
-// The catalogue's ports of a class.
-PortSet PortsOfClass(ServiceClass c);
 
 // What to do about a port that must not be open, or is not and must be.
 std::string RemedyText(const ExposureRule& rule, const Subject& subject);

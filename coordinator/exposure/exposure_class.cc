@@ -66,7 +66,7 @@ Comparison CompareVantages(std::span<const VantageView> views) {
   Comparison result;
   uint32_t open_by_side[2] = {0, 0}, looked_by_side[2] = {0, 0};
   for (const VantageView& v : views) {
-    const int side = v.side == VantageSide::kOutside ? 1 : 0;
+    const int side = v.side == VantageRole::kOutside ? 1 : 0;
     if (!v.outcome || !IsObserved(v.outcome->symbol)) {
       ++result.unknown;
       continue;

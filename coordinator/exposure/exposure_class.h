@@ -34,7 +34,7 @@ std::string_view ExposureBarrierName(ExposureBarrier b);  // "host-firewall"
 // One vantage's view. No outcome: the run has none, was not complete, or the vantage is
 // quarantined.
 struct VantageView {
-  VantageSide side = VantageSide::kInside;
+  VantageRole side = VantageRole::kInside;
   std::optional<SubjectOutcome> outcome;
 };
 

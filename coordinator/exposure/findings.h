@@ -43,7 +43,7 @@ struct FindingKey {
 
 struct Finding {
   FindingKey key;
-  FindingSeverity severity = FindingSeverity::kInfo;
+  Severity severity = Severity::kInfo;
   IpAddress address;  // evidence
   WallTime since;     // of the cause: a port open since; a vantage quarantined since
   WallTime found;     // when this became a finding

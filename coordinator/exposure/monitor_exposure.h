@@ -20,7 +20,7 @@ namespace portolan {
 // What a monitor's specification says of exposure.
 struct MonitorExposureConfig {
   std::string monitor;
-  std::map<std::string, VantageSide> vantages;
+  std::map<std::string, VantageRole> vantages;
   ConfirmationOptions confirmation;
   CanaryOptions canaries;
   std::vector<Canary> given_canaries;  // of every vantage
@@ -127,7 +127,7 @@ class MonitorExposure {
 
   // monitor_findings.cc
   FindingBoard::Changes Evaluate(WallTime now);
-  void OfferPorts(const std::string& vantage, VantageSide side, WallTime now);
+  void OfferPorts(const std::string& vantage, VantageRole side, WallTime now);
   void OfferVantage(const std::string& vantage);
   void OfferMonitor(WallTime now);
   bool RuleExpiredSince(WallTime then, WallTime now) const;

@@ -53,12 +53,12 @@ FindingBoard::Changes MonitorExposure::Evaluate(WallTime now) {
   return findings_.End(now);
 }
 
-void MonitorExposure::OfferPorts(const std::string& vantage, VantageSide side, WallTime now) {
+void MonitorExposure::OfferPorts(const std::string& vantage, VantageRole side, WallTime now) {
   const VantageBaseline& baseline = baselines_.at(vantage);
   for (const auto& [subject, record] : baseline.open) {
     if (!baseline.folded.empty() && baseline.folded.count(subject.target) > 0) continue;
     const ExposureRule* rule = config_.expectations.Find(subject, vantage, side, now);
-    if (rule == nullptr || rule->action != ExpectedAction::kMustNotBeOpen) continue;
+    if (rule == nullptr || rule->action != ExpectAction::kMustNotBeOpen) continue;
     FindingKey key = KeyOf(FindingKind::kMustNotBeOpen, vantage, subject);
     key.rule = rule->id;
     findings_.Offer(key, [&, s = &subject, r = &record] {
@@ -76,7 +76,7 @@ void MonitorExposure::OfferPorts(const std::string& vantage, VantageSide side, W
   // Only what was really observed is here: no outcome, quarantine and half a run say nothing.
   for (const auto& [subject, record] : baseline.not_open) {
     const ExposureRule* rule = config_.expectations.Find(subject, vantage, side, now);
-    if (rule == nullptr || rule->action != ExpectedAction::kMustBeOpen) continue;
+    if (rule == nullptr || rule->action != ExpectAction::kMustBeOpen) continue;
     FindingKey key = KeyOf(FindingKind::kMustBeOpen, vantage, subject);
     key.rule = rule->id;
     findings_.Offer(key, [&, s = &subject, r = &record] {
@@ -99,7 +99,7 @@ void MonitorExposure::OfferVantage(const std::string& vantage) {
   if (health.verdict.state == CanaryState::kQuarantined) {
     findings_.Offer(KeyOf(FindingKind::kQuarantined, vantage), [&] {
       Finding f;
-      f.severity = FindingSeverity::kHigh;
+      f.severity = Severity::kHigh;
       f.since = health.since;
       f.text =
           fmt::format("nothing that \"{}\" sees is believed: {}", vantage, health.verdict.reason);
@@ -112,7 +112,7 @@ void MonitorExposure::OfferVantage(const std::string& vantage) {
              baseline.runs > config_.canaries.stable_runs) {
     findings_.Offer(KeyOf(FindingKind::kNoCanaries, vantage), [&] {
       Finding f;
-      f.severity = FindingSeverity::kInfo;
+      f.severity = Severity::kInfo;
       f.text =
           fmt::format("nothing shows that \"{}\" sees right: {}", vantage, health.verdict.reason);
       f.remedy =
@@ -124,7 +124,7 @@ void MonitorExposure::OfferVantage(const std::string& vantage) {
   if (baseline.mass) {
     findings_.Offer(KeyOf(FindingKind::kMassChange, vantage), [&] {
       Finding f;
-      f.severity = FindingSeverity::kHigh;
+      f.severity = Severity::kHigh;
       f.since = baseline.mass->since;
       f.text = fmt::format("too many changes at once from \"{}\" to confirm each: {}", vantage,
                            baseline.mass->ToString());
@@ -141,7 +141,7 @@ void MonitorExposure::OfferVantage(const std::string& vantage) {
     key.target = target;
     findings_.Offer(key, [&, t = &target, since = folded.since] {
       Finding f;
-      f.severity = FindingSeverity::kLow;
+      f.severity = Severity::kLow;
       f.address = AddressOf(*t);
       f.since = since;
       f.text = fmt::format("{} answers on every port from \"{}\"{}: its ports are not judged",
@@ -167,7 +167,7 @@ void MonitorExposure::OfferMonitor(WallTime now) {
     key.target = TargetKey::OfName(name);
     findings_.Offer(key, [n = &name, first = since] {
       Finding f;
-      f.severity = FindingSeverity::kMedium;
+      f.severity = Severity::kMedium;
       f.since = first;
       f.text = fmt::format("the name {} has no address: its ports are not looked at", *n);
       f.remedy = "see whether the record was removed on purpose; if so, remove the target";
@@ -179,7 +179,7 @@ void MonitorExposure::OfferMonitor(WallTime now) {
     findings_.Offer(KeyOf(FindingKind::kFlapping, change.vantage, change.subject),
                     [&, c = &change, h = &history] {
                       Finding f;
-                      f.severity = FindingSeverity::kLow;
+                      f.severity = Severity::kLow;
                       f.address = h->now.address;
                       f.since = h->since;
                       f.text = fmt::format(
@@ -198,7 +198,7 @@ void MonitorExposure::OfferMonitor(WallTime now) {
     key.rule = rule.id;
     findings_.Offer(key, [&] {
       Finding f;
-      f.severity = FindingSeverity::kInfo;
+      f.severity = Severity::kInfo;
       f.since = *rule.expires;
       f.owner = rule.owner;
       f.text = fmt::format("the expectation \"{}\" has expired and no longer applies{}", rule.id,

@@ -42,10 +42,6 @@ std::string Subject::ToString() const {
                           : FormatEndpoint(*target.address(), port);
 }
 
-std::string_view VantageSideName(VantageSide side) {
-  return side == VantageSide::kInside ? "inside" : "outside";
-}
-
 bool IsObserved(Symbol s) {
   return s.state == State::kOpen || s.state == State::kClosed || s.state == State::kFiltered ||
          s.state == State::kUnreachable;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <variant>
 
+#include "common/monitor/terms.h"
 #include "common/net/ip_address.h"
 #include "common/scan/observation.h"
 
@@ -44,10 +45,6 @@ struct Subject {
   std::string ToString() const;  // "10.0.0.1:80", "[2001:db8::1]:80", "www.example:80"
   friend auto operator<=>(const Subject&, const Subject&) = default;
 };
-
-// On which side of the owner's border a vantage stands. The numbers are stored: never change one.
-enum class VantageSide : uint8_t { kInside = 1, kOutside = 2 };
-std::string_view VantageSideName(VantageSide side);  // "inside"
 
 // What one vantage knows of a subject. Owed and not-probed are not known.
 struct SubjectOutcome {

@@ -53,7 +53,7 @@ std::string RenderPortolan(const Notification& n, std::string_view link) {
   body["kind"] = NotificationKindName(n.kind);
   body["time"] = FormatRfc3339(n.time);
   body["since"] = n.since ? Json(FormatRfc3339(*n.since)) : Json(nullptr);
-  body["severity"] = NotificationSeverityName(n.severity);
+  body["severity"] = Name(n.severity);
   body["monitor"] = n.monitor;
   body["vantage"] = n.vantage;
   body["target"] = n.target;
@@ -97,7 +97,7 @@ std::string RenderAlertmanager(const Notification& n, std::string_view link) {
   label("alertname", finding                              ? "PortolanFinding"
                      : n.kind == NotificationKind::kEvent ? "PortolanExposureChange"
                                                           : "PortolanTest");
-  label("severity", NotificationSeverityName(n.severity));
+  label("severity", Name(n.severity));
   label("monitor", n.monitor);
   label("vantage", n.vantage);
   label("target", n.target.empty() ? n.address : n.target);
@@ -170,10 +170,10 @@ std::string SlackText(std::string_view text) {
 std::string_view SlackColour(const Notification& n) {
   if (n.kind == NotificationKind::kFindingResolved) return "#2eb67d";
   switch (n.severity) {
-    case NotificationSeverity::kCritical:
-    case NotificationSeverity::kHigh:
+    case Severity::kCritical:
+    case Severity::kHigh:
       return "#e01e5a";
-    case NotificationSeverity::kMedium:
+    case Severity::kMedium:
       return "#ecb22e";
     default:
       return "#36c5f0";
@@ -211,7 +211,7 @@ std::string RenderSlack(const Notification& n, std::string_view link) {
   field("Service", n.service, true);
   field("From", n.from, true);
   field("To", n.to, true);
-  field("Severity", NotificationSeverityName(n.severity), true);
+  field("Severity", Name(n.severity), true);
   field("Rule", n.rule, true);
   field("What to do", n.remedy, false);
   std::string trail;
@@ -233,7 +233,7 @@ std::string RenderSlack(const Notification& n, std::string_view link) {
   attachment["ts"] = std::chrono::floor<std::chrono::seconds>(n.time).time_since_epoch().count();
   Json body;
   body["text"] = fmt::format("*{}* ({}): {}", SlackTitle(n.kind),
-                             NotificationSeverityName(n.severity), summary);
+                             Name(n.severity), summary);
   body["attachments"] = Json::array({std::move(attachment)});
   return Dump(body);
 }

@@ -14,8 +14,6 @@ constexpr uint8_t kVersion = 1;
 
 constexpr std::array<std::string_view, 4> kKindNames = {"event", "finding-opened",
                                                         "finding-resolved", "test"};
-constexpr std::array<std::string_view, 5> kSeverityNames = {"info", "low", "medium", "high",
-                                                            "critical"};
 
 template <typename Enum, size_t n>
 std::optional<Enum> Find(const std::array<std::string_view, n>& names, std::string_view name) {
@@ -35,12 +33,6 @@ std::string_view NotificationKindName(NotificationKind kind) {
 }
 std::optional<NotificationKind> ParseNotificationKind(std::string_view name) {
   return Find<NotificationKind>(kKindNames, name);
-}
-std::string_view NotificationSeverityName(NotificationSeverity severity) {
-  return kSeverityNames[static_cast<size_t>(severity)];
-}
-std::optional<NotificationSeverity> ParseNotificationSeverity(std::string_view name) {
-  return Find<NotificationSeverity>(kSeverityNames, name);
 }
 
 absl::StatusOr<std::string> EncodeNotification(const Notification& n) {
@@ -80,9 +72,9 @@ absl::StatusOr<Notification> DecodeNotification(std::string_view bytes) {
   if (in.Byte() != kVersion) in.Fail();
   n.id = in.String();
   const uint8_t kind = in.Byte(), severity = in.Byte();
-  if (kind >= kKindNames.size() || severity >= kSeverityNames.size()) in.Fail();
+  if (kind >= kKindNames.size() || severity < 1 || severity > static_cast<uint8_t>(Severity::kCritical)) in.Fail();
   n.kind = static_cast<NotificationKind>(kind);
-  n.severity = static_cast<NotificationSeverity>(severity);
+  n.severity = static_cast<Severity>(severity);
   n.time = FromUnixMicros(in.Signed());
   const bool has_since = in.Byte() != 0;
   const WallTime since = FromUnixMicros(in.Signed());

@@ -10,11 +10,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/base/time.h"
+#include "common/monitor/terms.h"
 
 namespace portolan {
 
 enum class NotificationKind : uint8_t { kEvent, kFindingOpened, kFindingResolved, kTest };
-enum class NotificationSeverity : uint8_t { kInfo, kLow, kMedium, kHigh, kCritical };
 
 // One thing that people are told, whatever the receiver and its format. Empty text and port 0: does
 // not apply.
@@ -32,7 +32,7 @@ struct Notification {
   uint16_t port = 0;
   std::string service;   // "ssh"
   std::string from, to;  // states or classes: "closed", "open"
-  NotificationSeverity severity = NotificationSeverity::kInfo;
+  Severity severity = Severity::kInfo;
   std::string rule;                           // the expectation that is violated
   std::string text;                           // one sentence for a person
   std::string remedy;                         // what to do
@@ -44,8 +44,6 @@ struct Notification {
 
 std::string_view NotificationKindName(NotificationKind kind);  // "finding-opened"
 std::optional<NotificationKind> ParseNotificationKind(std::string_view name);
-std::string_view NotificationSeverityName(NotificationSeverity severity);  // "high"
-std::optional<NotificationSeverity> ParseNotificationSeverity(std::string_view name);
 
 // Largest encoded size: a webhook is a message, not a report.
 inline constexpr size_t kMaxNotificationBytes = 64 * 1024;

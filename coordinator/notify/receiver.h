@@ -30,7 +30,7 @@ struct WebhookUrl {
 
 // What a receiver wants. A test message passes always.
 struct WebhookFilter {
-  NotificationSeverity min_severity = NotificationSeverity::kInfo;
+  Severity min_severity = Severity::kInfo;
   std::vector<NotificationKind> kinds;  // empty: all
   std::vector<std::string> monitors;    // names, '*' stands for any characters; empty: all
 

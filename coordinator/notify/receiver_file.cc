@@ -343,7 +343,7 @@ class Parser {
         {{"min_severity",
           [&](const YAML::Node& n) -> absl::Status {
             PORTOLAN_ASSIGN_OR_RETURN(const std::string text, Scalar(n, "min_severity"));
-            const auto severity = ParseNotificationSeverity(text);
+            const auto severity = ParseSeverity(text);
             if (!severity) {
               return Bad(n.Mark(), "min_severity \"{}\": one of info, low, medium, high, critical",
                          text);

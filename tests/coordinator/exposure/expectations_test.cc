@@ -7,9 +7,9 @@
 namespace portolan {
 namespace {
 
-constexpr VantageSide kIn = VantageSide::kInside, kOut = VantageSide::kOutside;
+constexpr VantageRole kIn = VantageRole::kInside, kOut = VantageRole::kOutside;
 
-ExposureRule Rule(const std::string& id, const std::string& ports, ExpectedAction action) {
+ExposureRule Rule(const std::string& id, const std::string& ports, ExpectAction action) {
   ExposureRule r;
   r.id = id;
   if (!ports.empty()) r.ports = *ParsePorts(ports);
@@ -18,14 +18,14 @@ ExposureRule Rule(const std::string& id, const std::string& ports, ExpectedActio
 }
 
 std::string Decides(const ExpectationSet& set, const Subject& s, const std::string& vantage = "v",
-                    VantageSide side = kOut, WallTime now = At(0)) {
+                    VantageRole side = kOut, WallTime now = At(0)) {
   const ExposureRule* rule = set.Find(s, vantage, side, now);
   return rule == nullptr ? "" : rule->id;
 }
 
 TEST(Expectations, TheFirstRuleThatMatchesDecides) {
-  std::vector<ExposureRule> rules = {Rule("one-host", "22", ExpectedAction::kMayBeOpen),
-                                     Rule("all", "22", ExpectedAction::kMustNotBeOpen)};
+  std::vector<ExposureRule> rules = {Rule("one-host", "22", ExpectAction::kMayBeOpen),
+                                     Rule("all", "22", ExpectAction::kMustNotBeOpen)};
   rules[0].addresses = Cover("10.0.0.1", "1").blocks()[0].addresses;
   const ExpectationSet set = *ExpectationSet::Make(rules);
   EXPECT_EQ(Decides(set, Sub("10.0.0.1", 22)), "one-host");
@@ -34,8 +34,8 @@ TEST(Expectations, TheFirstRuleThatMatchesDecides) {
 }
 
 TEST(Expectations, NamesMatchNamesAndAddressesMatchAddresses) {
-  std::vector<ExposureRule> rules = {Rule("name", "", ExpectedAction::kMayBeOpen),
-                                     Rule("net", "", ExpectedAction::kMayBeOpen)};
+  std::vector<ExposureRule> rules = {Rule("name", "", ExpectAction::kMayBeOpen),
+                                     Rule("net", "", ExpectAction::kMayBeOpen)};
   rules[0].names = {"WWW.example", "*.sub.example"};
   rules[1].addresses = Cover("0.0.0.0/0", "1").blocks()[0].addresses;
   const ExpectationSet set = *ExpectationSet::Make(rules);
@@ -47,8 +47,8 @@ TEST(Expectations, NamesMatchNamesAndAddressesMatchAddresses) {
 }
 
 TEST(Expectations, VantagesAndSidesNarrowARule) {
-  std::vector<ExposureRule> rules = {Rule("both", "", ExpectedAction::kMayBeOpen),
-                                     Rule("side", "", ExpectedAction::kMayBeOpen)};
+  std::vector<ExposureRule> rules = {Rule("both", "", ExpectAction::kMayBeOpen),
+                                     Rule("side", "", ExpectAction::kMayBeOpen)};
   rules[0].vantages = {"a", "b"};
   rules[0].side = kOut;
   rules[1].side = kIn;
@@ -59,8 +59,8 @@ TEST(Expectations, VantagesAndSidesNarrowARule) {
 }
 
 TEST(Expectations, AnExpiredRuleNoLongerApplies) {
-  std::vector<ExposureRule> rules = {Rule("for-now", "22", ExpectedAction::kMayBeOpen),
-                                     Rule("all", "22", ExpectedAction::kMustNotBeOpen)};
+  std::vector<ExposureRule> rules = {Rule("for-now", "22", ExpectAction::kMayBeOpen),
+                                     Rule("all", "22", ExpectAction::kMustNotBeOpen)};
   rules[0].expires = At(100);
   const ExpectationSet set = *ExpectationSet::Make(rules);
   EXPECT_EQ(Decides(set, Sub("10.0.0.1", 22), "v", kOut, At(99)), "for-now");
@@ -68,7 +68,7 @@ TEST(Expectations, AnExpiredRuleNoLongerApplies) {
 }
 
 TEST(Expectations, MustBeOpenNamesAFewSubjectsOnly) {
-  ExposureRule r = Rule("web", "80,443", ExpectedAction::kMustBeOpen);
+  ExposureRule r = Rule("web", "80,443", ExpectAction::kMustBeOpen);
   EXPECT_FALSE(ExpectationSet::Make({r}).ok());  // no targets
   r.names = {"b.example"};
   r.addresses = Cover("10.0.0.0/31", "1").blocks()[0].addresses;
@@ -88,55 +88,76 @@ TEST(Expectations, MustBeOpenNamesAFewSubjectsOnly) {
   // Many small ones together.
   std::vector<ExposureRule> many;
   for (int i = 0; i < 50; ++i) {
-    many.push_back(Rule("r" + std::to_string(i), "1-5000", ExpectedAction::kMustBeOpen));
+    many.push_back(Rule("r" + std::to_string(i), "1-5000", ExpectAction::kMustBeOpen));
     many.back().names = {"n" + std::to_string(i)};
   }
   EXPECT_FALSE(ExpectationSet::Make(many).ok());
 }
 
 TEST(Expectations, RuleIdsAreUniqueAndBounded) {
-  const ExposureRule a = Rule("a", "", ExpectedAction::kMayBeOpen);
+  const ExposureRule a = Rule("a", "", ExpectAction::kMayBeOpen);
   EXPECT_FALSE(ExpectationSet::Make({a, a}).ok());
-  EXPECT_FALSE(ExpectationSet::Make({Rule("", "", ExpectedAction::kMayBeOpen)}).ok());
+  EXPECT_FALSE(ExpectationSet::Make({Rule("", "", ExpectAction::kMayBeOpen)}).ok());
   EXPECT_FALSE(
-      ExpectationSet::Make({Rule(std::string(101, 'x'), "", ExpectedAction::kMayBeOpen)}).ok());
+      ExpectationSet::Make({Rule(std::string(101, 'x'), "", ExpectAction::kMayBeOpen)}).ok());
 }
 
-TEST(Profiles, ComeFromTheCatalogueInOneOrder) {
-  std::vector<std::string> names = ProfileNames();
-  std::reverse(names.begin(), names.end());
-  const auto rules = ProfileRules(names);
-  ASSERT_TRUE(rules.ok());
-  const ExpectationSet set = *ExpectationSet::Make(*rules);
-  const auto decides = [&](uint16_t port, VantageSide side) {
-    return Decides(set, Sub("10.0.0.1", port), "v", side);
+MonitorSpec SpecWithProfiles() {
+  MonitorSpec spec;
+  spec.name = "edge";
+  spec.owner = "netops";
+  spec.vantages = {{"in", VantageRole::kInside}, {"out", VantageRole::kOutside}};
+  for (const ExpectationProfile& p : ExpectationProfiles()) {
+    spec.profiles.insert(spec.profiles.begin(), p.rule.name);
+  }
+  return spec;
+}
+
+TEST(Profiles, TheWorstDecidesInWhateverOrderTheyAreGiven) {
+  const ExpectationSet set = *ExpectationSet::Compile(SpecWithProfiles());
+  const auto decides = [&](uint16_t port, VantageRole side) {
+    return Decides(set, Sub("10.0.0.1", port), side == kIn ? "in" : "out", side);
   };
-  EXPECT_EQ(decides(3306, kOut), "profile:no-databases-from-outside");
-  EXPECT_EQ(decides(3306, kIn), "profile:only-well-known");
-  EXPECT_EQ(decides(6443, kOut), "profile:no-control-planes-from-outside");
-  EXPECT_EQ(decides(22, kOut), "profile:no-remote-admin-from-outside");
+  EXPECT_EQ(decides(3306, kOut), "no-databases-from-outside");
+  EXPECT_EQ(decides(3306, kIn), "only-well-known");
+  EXPECT_EQ(decides(6443, kOut), "no-control-planes-from-outside");
+  EXPECT_EQ(decides(22, kOut), "no-remote-admin-from-outside");
+  EXPECT_EQ(decides(23, kOut), "no-remote-admin-from-outside");
   EXPECT_EQ(decides(22, kIn), "");
-  EXPECT_EQ(decides(23, kIn), "profile:no-clear-text");
-  EXPECT_EQ(decides(21, kOut), "profile:no-clear-text");
-  EXPECT_EQ(decides(25, kOut), "profile:no-clear-text");
+  EXPECT_EQ(decides(23, kIn), "no-clear-text");
+  EXPECT_EQ(decides(21, kOut), "no-clear-text");
+  EXPECT_EQ(decides(25, kOut), "no-clear-text");
   EXPECT_EQ(decides(80, kOut), "");
   EXPECT_EQ(decides(443, kOut), "");
   EXPECT_EQ(decides(1023, kIn), "");
-  EXPECT_EQ(decides(1024, kIn), "profile:only-well-known");
-  EXPECT_FALSE(ProfileRules({"no-such"}).ok());
-  for (const ExposureRule& rule : *rules) {
+  EXPECT_EQ(decides(1024, kIn), "only-well-known");
+  for (const ExposureRule& rule : set.rules()) {
+    EXPECT_EQ(rule.owner, "netops");
     EXPECT_FALSE(rule.reason.empty());
     EXPECT_NE(RemedyText(rule, Sub("10.0.0.1", 3306)).find(rule.id), std::string::npos);
   }
 }
 
-TEST(Expectations, ServiceClassesAreTheirPortsOfTheCatalogue) {
-  ExposureRule r = Rule("db", "1", ExpectedAction::kMustNotBeOpen);
-  r.service_class = ServiceClass::kDatabase;
-  const ExpectationSet set = *ExpectationSet::Make({r});
-  EXPECT_EQ(Decides(set, Sub("10.0.0.1", 5432)), "db");
-  EXPECT_EQ(Decides(set, Sub("10.0.0.1", 1)), "db");
-  EXPECT_EQ(Decides(set, Sub("10.0.0.1", 443)), "");
+TEST(Expectations, ASpecificationsOwnRulesComeBeforeItsProfiles) {
+  MonitorSpec spec = SpecWithProfiles();
+  ExpectationRule rule;
+  rule.name = "the-database";
+  rule.targets = {"10.0.0.1", "db.example"};
+  rule.services = {"database"};
+  rule.ports = "1";
+  rule.role = kOut;
+  rule.action = ExpectAction::kMayBeOpen;
+  spec.expectations = {rule};
+  const ExpectationSet set = *ExpectationSet::Compile(spec);
+  EXPECT_EQ(Decides(set, Sub("10.0.0.1", 5432), "out", kOut), "the-database");
+  EXPECT_EQ(Decides(set, Sub("10.0.0.1", 1), "out", kOut), "the-database");
+  EXPECT_EQ(Decides(set, Sub("db.example", 5432), "out", kOut), "the-database");
+  EXPECT_EQ(Decides(set, Sub("10.0.0.2", 5432), "out", kOut), "no-databases-from-outside");
+  EXPECT_EQ(Decides(set, Sub("10.0.0.1", 5432), "in", kIn), "only-well-known");
+  // One for a side on which nobody looks says nothing, instead of everything.
+  spec.vantages.pop_back();
+  spec.expectations[0].action = ExpectAction::kMustNotBeOpen;
+  EXPECT_EQ(Decides(*ExpectationSet::Compile(spec), Sub("10.0.0.1", 1), "in", kIn), "");
 }
 
 }  // namespace

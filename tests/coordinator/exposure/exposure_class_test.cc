@@ -10,10 +10,10 @@
 namespace portolan {
 namespace {
 
-constexpr VantageSide kIn = VantageSide::kInside, kOut = VantageSide::kOutside;
+constexpr VantageRole kIn = VantageRole::kInside, kOut = VantageRole::kOutside;
 using enum ExposureClass;
 
-VantageView View(VantageSide side, std::optional<Symbol> symbol,
+VantageView View(VantageRole side, std::optional<Symbol> symbol,
                  const std::string& address = "10.0.0.1") {
   if (!symbol) return {side, std::nullopt};
   return {side, SubjectOutcome{*symbol, Ip(address), 0, {}, ""}};
@@ -82,7 +82,7 @@ TEST(ExposureClass, IsThatOfTheTable) {
 // The same in words, over sets.
 Comparison Slow(const std::vector<VantageView>& views) {
   Comparison c;
-  std::set<VantageSide> open_on, shut_on;
+  std::set<VantageRole> open_on, shut_on;
   std::set<ExposureBarrier> barriers;
   for (const VantageView& v : views) {
     const Symbol s = v.outcome ? v.outcome->symbol : Symbol();
@@ -124,7 +124,7 @@ Comparison Slow(const std::vector<VantageView>& views) {
 
 TEST(ExposureClass, EveryCombinationOfUpToThreeVantagesIsAsTheSlowReferenceSays) {
   std::vector<VantageView> all;
-  for (const VantageSide side : {kIn, kOut}) {
+  for (const VantageRole side : {kIn, kOut}) {
     all.push_back(View(side, std::nullopt));
     for (int state = 1; state <= 6; ++state) {
       for (int reason = 0; reason <= 53; ++reason) {

@@ -64,8 +64,8 @@ class History {
   MonitorExposureConfig MakeConfig() {
     MonitorExposureConfig c;
     c.monitor = "m";
-    c.vantages = {{"in", VantageSide::kInside}, {"out", VantageSide::kOutside}};
-    if (Chance(50)) c.vantages["out2"] = VantageSide::kOutside;
+    c.vantages = {{"in", VantageRole::kInside}, {"out", VantageRole::kOutside}};
+    if (Chance(50)) c.vantages["out2"] = VantageRole::kOutside;
     c.confirmation.probes = 1 + Number(4);
     c.confirmation.needed = Number(static_cast<int>(c.confirmation.probes) + 1);
     c.confirmation.max_lost = Number(4);
@@ -79,11 +79,11 @@ class History {
     must.addresses = Cover("10.0.0.1", "1").blocks()[0].addresses;
     must.names = {"a.example"};
     must.ports = *ParsePorts("1-2");
-    must.action = ExpectedAction::kMustBeOpen;
-    must.side = VantageSide::kOutside;
+    must.action = ExpectAction::kMustBeOpen;
+    must.side = VantageRole::kOutside;
     some.id = "some";
     some.ports = *ParsePorts("2");
-    some.action = ExpectedAction::kMayBeOpen;
+    some.action = ExpectAction::kMayBeOpen;
     some.expires = At(1'000'000 + 3600 * 30);
     any.id = "any";
     any.ports = *ParsePorts("2-3");

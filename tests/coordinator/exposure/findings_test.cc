@@ -70,12 +70,12 @@ TEST(FindingKey, IsTextWithoutAmbiguity) {
   EXPECT_EQ(key.ToString(), "vantage-quarantined/vantage-quarantined/v//");
 }
 
-TEST(FindingSeverity, NamesGoBothWays) {
+TEST(Severity, NamesGoBothWays) {
   for (int i = 1; i <= 5; ++i) {
-    const auto s = static_cast<FindingSeverity>(i);
-    EXPECT_EQ(FindingSeverityFromName(FindingSeverityName(s)), s);
+    const auto s = static_cast<Severity>(i);
+    EXPECT_EQ(ParseSeverity(Name(s)), s);
   }
-  EXPECT_EQ(FindingSeverityFromName("bad"), std::nullopt);
+  EXPECT_EQ(ParseSeverity("bad"), std::nullopt);
 }
 
 }  // namespace

@@ -17,18 +17,21 @@ const CanaryVerdict kBad{CanaryState::kQuarantined, "3 of 3"};
 MonitorExposureConfig Config() {
   MonitorExposureConfig c;
   c.monitor = "web";
-  c.vantages = {{"in", VantageSide::kInside}, {"out", VantageSide::kOutside}};
+  c.vantages = {{"in", VantageRole::kInside}, {"out", VantageRole::kOutside}};
   c.confirmation.max_active = 100;
   c.canaries.stable_runs = 4;
-  std::vector<ExposureRule> rules = *ProfileRules(ProfileNames());
+  MonitorSpec spec;
+  spec.vantages = {{"in", VantageRole::kInside}, {"out", VantageRole::kOutside}};
+  for (const ExpectationProfile& p : ExpectationProfiles()) spec.profiles.push_back(p.rule.name);
+  std::vector<ExposureRule> rules = ExpectationSet::Compile(spec)->rules();
   ExposureRule must;
   must.id = "web-is-up";
   must.names = {"www.example"};
   must.addresses = Cover("10.0.0.1", "1").blocks()[0].addresses;
   must.ports = *ParsePorts("80");
-  must.action = ExpectedAction::kMustBeOpen;
-  must.severity = FindingSeverity::kCritical;
-  must.side = VantageSide::kOutside;
+  must.action = ExpectAction::kMustBeOpen;
+  must.severity = Severity::kCritical;
+  must.side = VantageRole::kOutside;
   rules.insert(rules.begin(), must);
   c.expectations = *ExpectationSet::Make(rules);
   return c;
@@ -85,7 +88,7 @@ TEST_F(MonitorExposureTest, AFirstRunIsBaselineAndExpectationsApplyAtOnce) {
   const ExposureStep step = Run();
   EXPECT_TRUE(step.confirmation.probes.empty());
   EXPECT_EQ(Findings(),
-            Texts{"must-not-be-open/profile:no-remote-admin-from-outside/out/10.0.0.1/22"});
+            Texts{"must-not-be-open/no-remote-admin-from-outside/out/10.0.0.1/22"});
   ASSERT_EQ(step.findings.found.size(), 1u);
   EXPECT_NE(step.findings.found[0].text.find("22 (ssh"), std::string::npos);
   EXPECT_EQ(step.findings.found[0].since, now_);
@@ -105,8 +108,8 @@ TEST_F(MonitorExposureTest, AConfirmedOpeningIsOneEventAndItsFinding) {
   EXPECT_EQ(step.confirmation.events[0].trail[1].what, TrailStep::What::kOtherVantage);
   EXPECT_EQ(step.confirmation.events[0].trail[1].symbol, kOpenSym);
   EXPECT_EQ(Findings(),
-            (Texts{"must-not-be-open/profile:no-databases-from-outside/out/10.0.0.2/3306",
-                   "must-not-be-open/profile:only-well-known/in/10.0.0.2/3306"}));
+            (Texts{"must-not-be-open/no-databases-from-outside/out/10.0.0.2/3306",
+                   "must-not-be-open/only-well-known/in/10.0.0.2/3306"}));
   EXPECT_EQ(all_.Compare(kDb).exposure, ExposureClass::kOpenEverywhere);
   EXPECT_TRUE(Run().confirmation.probes.empty());
 }
@@ -132,7 +135,7 @@ TEST_F(MonitorExposureTest, AMissingPortIsAFindingOnlyWhenReallyObserved) {
   Run();
   EXPECT_EQ(Findings(), Texts{"must-be-open/web-is-up/out/10.0.0.1/80"});
   const Finding& f = all_.findings().state().open.begin()->second;
-  EXPECT_EQ(f.severity, FindingSeverity::kCritical);
+  EXPECT_EQ(f.severity, Severity::kCritical);
   EXPECT_NE(f.text.find("filtered/no-response"), std::string::npos);
   const WallTime since = f.since;
   out_.states[kWeb] = kOwedSym;  // a lost probe says nothing new
@@ -253,7 +256,7 @@ TEST_F(MonitorExposureTest, AnExpiredRuleIsAFindingAndAppliesNoMore) {
   ExposureRule allow;
   allow.id = "ssh-for-now";
   allow.ports = *ParsePorts("22");
-  allow.action = ExpectedAction::kMayBeOpen;
+  allow.action = ExpectAction::kMayBeOpen;
   allow.expires = now_ + seconds(5000);
   std::vector<ExposureRule> rules = c.expectations.rules();
   rules.insert(rules.begin(), allow);
@@ -265,7 +268,7 @@ TEST_F(MonitorExposureTest, AnExpiredRuleIsAFindingAndAppliesNoMore) {
   EXPECT_EQ(all_.Tick(now_ + seconds(1)), ExposureStep());
   all_.Tick(now_ + seconds(1400));
   EXPECT_EQ(Findings(),
-            (Texts{"must-not-be-open/profile:no-remote-admin-from-outside/out/10.0.0.1/22",
+            (Texts{"must-not-be-open/no-remote-admin-from-outside/out/10.0.0.1/22",
                    "rule-expired/ssh-for-now///"}));
 }
 

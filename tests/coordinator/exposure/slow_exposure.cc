@@ -321,10 +321,10 @@ std::set<std::string> SlowExposure::Findings(WallTime now) const {
       if (p.open && v.folded.count(s.target)) continue;
       const ExposureRule* rule = config_.expectations.Find(s, name, config_.vantages.at(name), now);
       if (rule == nullptr) continue;
-      if (p.open && rule->action == ExpectedAction::kMustNotBeOpen) {
+      if (p.open && rule->action == ExpectAction::kMustNotBeOpen) {
         keys.insert(fmt::format("must-not-be-open/{}/{}", rule->id, where));
       }
-      if (p.gone && rule->action == ExpectedAction::kMustBeOpen) {
+      if (p.gone && rule->action == ExpectAction::kMustBeOpen) {
         keys.insert(fmt::format("must-be-open/{}/{}", rule->id, where));
       }
     }

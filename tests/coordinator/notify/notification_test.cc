@@ -60,12 +60,12 @@ TEST(Notification, NamesAreReadBack) {
     EXPECT_EQ(ParseNotificationKind(NotificationKindName(kind)), kind);
   }
   for (const auto severity :
-       {NotificationSeverity::kInfo, NotificationSeverity::kLow, NotificationSeverity::kMedium,
-        NotificationSeverity::kHigh, NotificationSeverity::kCritical}) {
-    EXPECT_EQ(ParseNotificationSeverity(NotificationSeverityName(severity)), severity);
+       {Severity::kInfo, Severity::kLow, Severity::kMedium,
+        Severity::kHigh, Severity::kCritical}) {
+    EXPECT_EQ(ParseSeverity(Name(severity)), severity);
   }
   EXPECT_FALSE(ParseNotificationKind("Event"));
-  EXPECT_FALSE(ParseNotificationSeverity(""));
+  EXPECT_FALSE(ParseSeverity(""));
 }
 
 TEST(Notification, TimesAreWrittenInUtcToTheMicrosecond) {

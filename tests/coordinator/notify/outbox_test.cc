@@ -26,17 +26,17 @@ class OutboxTest : public testing::Test {
     EXPECT_TRUE(Outbox::CreateTables(*db_).ok());
     WebhookConfig config;
     config.receivers = {Receiver("a"), Receiver("b")};
-    config.receivers[1].filter.min_severity = NotificationSeverity::kCritical;
+    config.receivers[1].filter.min_severity = Severity::kCritical;
     outbox_ = std::make_unique<Outbox>(config, OutboxLimits{10, 20}, clock_);
   }
   Notification Make(const std::string& id,
-                    NotificationSeverity severity = NotificationSeverity::kHigh) {
+                    Severity severity = Severity::kHigh) {
     Notification n = SampleNotification();
     n.id = id;
     n.severity = severity;
     return n;
   }
-  size_t Put(const std::string& id, NotificationSeverity severity = NotificationSeverity::kHigh) {
+  size_t Put(const std::string& id, Severity severity = Severity::kHigh) {
     const auto count = outbox_->Enqueue(*db_, Make(id, severity));
     EXPECT_TRUE(count.ok()) << count.status();
     return count.value_or(0);
@@ -82,10 +82,10 @@ TEST_F(OutboxTest, IsPutInWithTheCallersTransactionOrNotAtAll) {
 
 TEST_F(OutboxTest, GoesToThoseWhoseFilterItPasses) {
   EXPECT_EQ(Put("high"), 1u);
-  EXPECT_EQ(Put("critical", NotificationSeverity::kCritical), 2u);
+  EXPECT_EQ(Put("critical", Severity::kCritical), 2u);
   EXPECT_EQ(NextId("a"), "high");
   EXPECT_EQ(NextId("b"), "critical");
-  EXPECT_EQ(Put("critical", NotificationSeverity::kCritical), 0u) << "the same id waits";
+  EXPECT_EQ(Put("critical", Severity::kCritical), 0u) << "the same id waits";
   ASSERT_TRUE(outbox_->EnqueueTest(*db_, "b", "t").ok());
   EXPECT_EQ(outbox_->Totals(*db_, "b")->pending, 2u);
   EXPECT_EQ(outbox_->Totals(*db_, "a")->pending, 2u);
@@ -93,7 +93,7 @@ TEST_F(OutboxTest, GoesToThoseWhoseFilterItPasses) {
 }
 
 TEST_F(OutboxTest, DeliveredToAllIsGone) {
-  Put("x", NotificationSeverity::kCritical);
+  Put("x", Severity::kCritical);
   ASSERT_TRUE(outbox_->Delivered(*db_, NextNumber("a")).ok());
   EXPECT_EQ(NextId("a"), "");
   EXPECT_EQ(NextId("b"), "x");
@@ -156,7 +156,7 @@ TEST_F(OutboxTest, DeadLettersAreListedSentAgainAndDropped) {
 }
 
 TEST_F(OutboxTest, ThoseOfRemovedReceiversBecomeDeadLetters) {
-  Put("x", NotificationSeverity::kCritical);
+  Put("x", Severity::kCritical);
   WebhookConfig config;
   config.receivers = {Receiver("a")};
   const Outbox fewer(config, {}, clock_);
@@ -229,7 +229,7 @@ TEST_F(OutboxTest, TotalsAgreeWithCountingAfterAnything) {
         break;
       default:
         Put("n" + std::to_string(i),
-            random() % 2 ? NotificationSeverity::kCritical : NotificationSeverity::kHigh);
+            random() % 2 ? Severity::kCritical : Severity::kHigh);
     }
     uint64_t pending = 0, all_dead = 0;
     for (const std::string name : {"a", "b"}) {

@@ -71,7 +71,7 @@ receivers:
   const std::vector<std::pair<std::string, std::string>> headers = {{"Authorization", "Bearer abc"},
                                                                     {"X-Team", "net"}};
   EXPECT_EQ(r.headers, headers);
-  EXPECT_EQ(r.filter.min_severity, NotificationSeverity::kMedium);
+  EXPECT_EQ(r.filter.min_severity, Severity::kMedium);
   EXPECT_EQ(r.filter.kinds,
             (std::vector{NotificationKind::kEvent, NotificationKind::kFindingResolved}));
   EXPECT_EQ(r.filter.monitors, (std::vector<std::string>{"edge-*", "db"}));

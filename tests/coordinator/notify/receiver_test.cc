@@ -69,12 +69,12 @@ TEST(WebhookFilter, AllConditionsMustHold) {
   const Notification n = SampleNotification();  // high, finding-opened, edge
   WebhookFilter filter;
   EXPECT_TRUE(filter.Matches(n));
-  filter.min_severity = NotificationSeverity::kHigh;
+  filter.min_severity = Severity::kHigh;
   filter.kinds = {NotificationKind::kFindingOpened};
   filter.monitors = {"other", "ed*"};
   EXPECT_TRUE(filter.Matches(n));
   WebhookFilter severe = filter, kind = filter, monitor = filter;
-  severe.min_severity = NotificationSeverity::kCritical;
+  severe.min_severity = Severity::kCritical;
   kind.kinds = {NotificationKind::kEvent};
   monitor.monitors = {"edge-*"};
   EXPECT_FALSE(severe.Matches(n));

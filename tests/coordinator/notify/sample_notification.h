@@ -18,7 +18,7 @@ inline Notification SampleNotification() {
   n.service = "postgresql";
   n.from = "closed";
   n.to = "open";
-  n.severity = NotificationSeverity::kHigh;
+  n.severity = Severity::kHigh;
   n.rule = "no-databases-from-outside";
   n.text = "db.example:5432 is open from outside.";
   n.remedy = "Close it in the firewall.";
