@@ -160,6 +160,7 @@ absl::StatusOr<std::shared_ptr<const ScanSpec>> PlanScan(const ScanRequest& requ
   spec->ports_text = request.ports;
   spec->mode = request.mode;
   spec->vantages = request.vantages;
+  spec->avoid_agents = request.avoid_agents;
   spec->priority = request.priority;
   spec->max_rate = request.max_rate;
   spec->timing = request.timing;

@@ -29,6 +29,7 @@ struct ScanRequest {
   uint32_t lane_timeout_s = 0;
   uint64_t retention_s = 0;
   uint64_t seed = 0;
+  std::vector<std::string> avoid_agents;  // see ScanSpec
 };
 
 // What planning needs to know beyond the request.

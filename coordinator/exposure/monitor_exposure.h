@@ -101,6 +101,11 @@ class MonitorExposure {
   const Confirmations& confirmations() const { return confirmations_; }
   const FindingBoard& findings() const { return findings_; }
   const MonitorExposureConfig& config() const { return config_; }
+  struct Moment {
+    WallTime evaluated;
+    bool stale = true;
+  };
+  Moment moment() const { return {evaluated_, stale_}; }  // see State
 
   // What each vantage is known to see of a subject, from the baselines; in the order of vantages.
   std::vector<VantageView> ViewsOf(const Subject& subject) const;

@@ -24,6 +24,8 @@ struct ResultScan {
   std::vector<Lane> lanes;
   std::unordered_map<IpAddress, std::string> names;
 
+  // NotFound: no such scan.
+  static absl::StatusOr<ResultScan> Load(Store& store, const ScanId& id);
   bool Selects(const Lane& lane, const ResultQuery& query) const;
   std::string NameOf(const IpAddress& address) const;
   // All but lane, address, port and state.

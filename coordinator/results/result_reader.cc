@@ -158,16 +158,8 @@ absl::StatusOr<std::shared_ptr<const ResultScan>> ResultReader::Impl::Find(const
       return scans.front();
     }
   }
-  PORTOLAN_ASSIGN_OR_RETURN(const std::optional<ScanSummary> summary, store.GetScan(id));
-  if (!summary.has_value()) return NotFound("no scan \"{}\"", id);
-  auto scan = std::make_shared<ResultScan>();
-  scan->id = id;
-  scan->spec = summary->record.spec;
-  for (const LaneRecord& lane : summary->record.lanes)
-    scan->lanes.push_back({lane.id, lane.vantage});
-  for (const ResolvedName& name : scan->spec->names) {
-    for (const IpAddress& address : name.addresses) scan->names.emplace(address, name.name);
-  }
+  PORTOLAN_ASSIGN_OR_RETURN(ResultScan loaded, ResultScan::Load(store, id));
+  auto scan = std::make_shared<const ResultScan>(std::move(loaded));
   MutexLock lock(mutex);
   scans.push_front(scan);
   if (scans.size() > kCachedScans) scans.pop_back();
@@ -203,6 +195,20 @@ absl::StatusOr<ResultPage> ResultReader::Impl::RowPage(const ResultScan& scan,
   }
   if (after.has_value()) page.next_page_token = EncodePageToken(digest, RowPlace{*after});
   return page;
+}
+
+absl::StatusOr<ResultScan> ResultScan::Load(Store& store, const ScanId& id) {
+  PORTOLAN_ASSIGN_OR_RETURN(const std::optional<ScanSummary> summary, store.GetScan(id));
+  if (!summary.has_value()) return NotFound("no scan \"{}\"", id);
+  ResultScan scan;
+  scan.id = id;
+  scan.spec = summary->record.spec;
+  for (const LaneRecord& lane : summary->record.lanes)
+    scan.lanes.push_back({lane.id, lane.vantage});
+  for (const ResolvedName& name : scan.spec->names) {
+    for (const IpAddress& address : name.addresses) scan.names.emplace(address, name.name);
+  }
+  return scan;
 }
 
 bool ResultScan::Selects(const Lane& lane, const ResultQuery& query) const {

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "common/net/ip_address.h"
@@ -30,16 +33,20 @@ class ScanOutcomes {
                                                             size_t max_cached_bytes = 64u << 20);
 
   const ScanSpec& spec() const { return *scan_.spec; }
+  const std::vector<ResultScan::Lane>& lanes() const { return scan_.lanes; }
   // nullopt: not in the scan's space, no lane of this vantage, or nothing is known yet.
   absl::StatusOr<std::optional<Outcome>> At(const std::string& vantage, const IpAddress& address,
                                             uint16_t port);
 
  private:
-  ScanOutcomes(Store& store, size_t max_cached_bytes) : store_(store), groups_(store, max_cached_bytes) {}
+  ScanOutcomes(Store& store, ResultScan scan, size_t max_cached_bytes)
+      : store_(store), groups_(store, max_cached_bytes), scan_(std::move(scan)) {}
+  const GroupView& ViewOf(const ScanSpace::Group& group);
 
   Store& store_;
   LaneGroupCache groups_;
-  ResultScan scan_;
+  const ResultScan scan_;
+  std::map<uint64_t, std::unique_ptr<const GroupView>> views_;  // by where the group begins
 };
 
 }  // namespace portolan

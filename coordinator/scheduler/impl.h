@@ -89,6 +89,8 @@ struct Scheduler::Impl {
   bool GrantWith(AgentRecord& a, Lane& lane, double share, uint64_t room, Load& load, Time now,
                  WallTime wall);
   std::vector<Lane*> LanesWithWorkFor(const AgentRecord& a);
+  // The lane has work, and the scan does not rather want it from others of the vantage.
+  bool HasWorkFor(const Lane& lane, const AgentRecord& a) const;
   Lane* LaneFor(Scan& s, const std::string& vantage) const;
   bool Matches(const Lane& lane, const std::string& vantage) const;
   Roster::Strength StrengthFor(const Lane& lane) const;

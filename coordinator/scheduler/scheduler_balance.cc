@@ -32,7 +32,7 @@ void Scheduler::Impl::ResolveOffers() {
       if (!Matches(lane, vantage)) continue;
       for (const std::string& name : names) {
         if (chosen.size() >= budget) break;
-        if (lane.HasWorkFor(name)) chosen.push_back(name);
+        if (HasWorkFor(lane, *roster.Find(name))) chosen.push_back(name);
       }
     }
     for (const std::string& name : chosen) {

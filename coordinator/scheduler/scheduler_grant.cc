@@ -50,12 +50,24 @@ Scheduler::Impl::Load Scheduler::Impl::Measure(const AgentRecord& a, Time now) c
   return load;
 }
 
+bool Scheduler::Impl::HasWorkFor(const Lane& lane, const AgentRecord& a) const {
+  if (!lane.HasWorkFor(a.name)) return false;
+  const std::vector<std::string>& avoid = lane.scan.spec->avoid_agents;
+  if (std::find(avoid.begin(), avoid.end(), a.name) == avoid.end()) return true;
+  uint64_t others = StrengthFor(lane).agents;
+  for (const std::string& name : avoid) {
+    const AgentRecord* one = roster.Find(name);
+    if (one != nullptr && one->taking() && Matches(lane, one->vantage) && others > 0) --others;
+  }
+  return others == 0;
+}
+
 std::vector<Lane*> Scheduler::Impl::LanesWithWorkFor(const AgentRecord& a) {
   std::vector<Lane*> out;
   for (auto& [id, s] : active) {
     if (!s->running()) continue;
     Lane* lane = LaneFor(*s, a.vantage);
-    if (lane != nullptr && !lane->finished && lane->HasWorkFor(a.name)) out.push_back(lane);
+    if (lane != nullptr && !lane->finished && HasWorkFor(*lane, a)) out.push_back(lane);
   }
   return out;
 }
@@ -89,7 +101,7 @@ void Scheduler::Impl::Grant(AgentRecord& a, uint64_t room, Time now, WallTime wa
     Lane& lane = *next->lane;
     const bool granted = GrantOne(a, lane, room, load, now, wall);
     room -= std::min(room, load.total - before);
-    if (!granted || !lane.HasWorkFor(a.name)) {
+    if (!granted || !HasWorkFor(lane, a)) {
       candidates.erase(next);
     } else {
       next->tag = fairness.Tag(a.vantage, lane.id);

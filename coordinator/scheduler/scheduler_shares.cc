@@ -154,7 +154,7 @@ void Scheduler::Impl::WakeUnsettled(Division& d) {
     if (a == nullptr) continue;
     const bool wants = a->hungry && std::any_of(d.scans.begin(), d.scans.end(), [&](Scan* s) {
                          const Lane* lane = s->running() ? LaneFor(*s, a->vantage) : nullptr;
-                         return lane != nullptr && !lane->finished && lane->HasWorkFor(name);
+                         return lane != nullptr && !lane->finished && HasWorkFor(*lane, *a);
                        });
     if (wants || d.Holds(name)) Wake(*a);
   }

@@ -10,7 +10,8 @@ namespace {
 
 // Of a specification; older ones are read still: 1 had no limits on targets, 2 no ports to confirm
 // with.
-constexpr uint8_t kSpecVersion = 3;
+constexpr uint8_t kSpecVersion = 4;
+constexpr uint8_t kWithConfirmPorts = 3;
 constexpr uint8_t kWithTargetLimits = 2;
 constexpr uint8_t kVersion = 2;  // of everything else; 1 was the same
 
@@ -181,6 +182,7 @@ std::string EncodeSpec(const ScanSpec& spec) {
   w.Signed(spec.lane_timeout.count());
   w.Signed(spec.retention.count());
   PutPortSet(w, spec.confirm_ports);
+  PutStrings(w, spec.avoid_agents);
   return w.Take();
 }
 
@@ -215,7 +217,8 @@ absl::StatusOr<std::pair<ScanSpec, SpecCounts>> DecodeSpec(std::string_view byte
   spec.max_attempts = static_cast<uint32_t>(r.Varint());
   spec.lane_timeout = GetDuration(r);
   spec.retention = GetDuration(r);
-  if (version >= kSpecVersion) spec.confirm_ports = GetPortSet(r);
+  if (version >= kWithConfirmPorts) spec.confirm_ports = GetPortSet(r);
+  if (version >= kSpecVersion) spec.avoid_agents = GetStrings(r);
   if (!r.done() || mode < 1 || mode > 2 || priority < 1 || priority > 3)
     return Damaged("scan specification");
   return std::make_pair(std::move(spec), counts);

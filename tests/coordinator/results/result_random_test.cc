@@ -4,6 +4,7 @@
 #include "common/base/status.h"
 #include "common/scan/chunk_codec.h"
 #include "coordinator/ingest/compactor.h"
+#include "coordinator/results/scan_outcomes.h"
 #include "tests/coordinator/results/result_reader_fixture.h"
 
 namespace portolan {
@@ -167,6 +168,25 @@ TEST_P(RandomResultsTest, EveryQueryGivesWhatWasStored) {
                 address == IpAddress::V4(0x0A000003) || address.is_v6() ? "host.example" : "");
     }
   }
+  // Asked one by one.
+  auto outcomes = ScanOutcomes::Open(*store_, "scan", 1 << 16);
+  ASSERT_TRUE(outcomes.ok()) << outcomes.status();
+  for (int i = 0; i < 2000; ++i) {
+    const uint64_t index = pick(space_->size());
+    const size_t lane = pick(lanes);
+    const ScanSpace::Endpoint e = space_->At(index);
+    const std::string vantage = split ? "" : std::string(1, static_cast<char>('a' + lane));
+    const auto got = (*outcomes)->At(vantage, e.address, e.port);
+    ASSERT_TRUE(got.ok()) << got.status();
+    const auto it = truth.find({index, lane});
+    ASSERT_EQ(got->has_value(), it != truth.end());
+    if (it == truth.end()) continue;
+    ASSERT_EQ((*got)->symbol, it->second.symbol);
+    ASSERT_EQ((*got)->agent, it->second.agent);
+    ASSERT_EQ((*got)->when, it->second.when);
+  }
+  EXPECT_FALSE((*outcomes)->At("nowhere", space_->At(0).address, space_->At(0).port)->has_value());
+  EXPECT_FALSE((*outcomes)->At(split ? "" : "a", IpAddress::V4(1), 1)->has_value());
 }
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomResultsTest, ::testing::Range(1u, 9u));
 

@@ -317,6 +317,33 @@ TEST_F(SchedulerTest, OnlyThoseWithNewsAreWoken) {
   EXPECT_TRUE(s->TakeWoken().empty());
 }
 
+TEST_F(SchedulerTest, AnAgentToAvoidGetsWorkOnlyWhileItIsAlone) {
+  TestAgent a("x"), b("y"), other("z", "elsewhere");
+  Sync(a);
+  Sync(other);
+  ScanSpec spec = MakeSpec(100, 200);
+  spec.avoid_agents = {"x"};
+  ASSERT_TRUE(Submit(MakeScan("alone", spec, {"a"})).ok());
+  EXPECT_EQ(Sync(a).leases.size(), 1u) << "who is elsewhere cannot help";
+  FinishAll(a);
+  for (int i = 0; i < 1000 && State("alone") == ScanState::kRunning; ++i) {
+    Sync(a);
+    FinishAll(a);
+    Advance(0.5);
+    Tick();
+  }
+  Sync(b);
+  ASSERT_TRUE(Submit(MakeScan("two", spec, {"a"})).ok());
+  EXPECT_TRUE(Sync(a).leases.empty());
+  EXPECT_EQ(Sync(b).leases.size(), 1u);
+  // The other one goes: then rather this one than nobody.
+  Advance(5);
+  Sync(a);
+  Advance(6);
+  Tick();
+  EXPECT_EQ(Sync(a).leases.size(), 1u);
+}
+
 TEST_F(SchedulerTest, TooManyAgentsAndScansAreRefused) {
   SchedulerOptions o;
   o.max_agents = 2;

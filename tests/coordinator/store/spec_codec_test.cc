@@ -44,21 +44,27 @@ TEST(SpecCodec, SpaceWithTheLastAddressesComesBack) {
   }
 }
 
-TEST(SpecCodec, PortsToConfirmWithComeBackAndOlderSpecificationsHaveNone) {
+TEST(SpecCodec, LateFieldsComeBackAndOlderSpecificationsHaveNone) {
   ScanSpec spec = Spec();
+  spec.avoid_agents = {"edge-1", "edge-2"};
   spec.confirm_ports = PortSet::Of({{49152, 50000}, {65535, 65535}});
   const std::string encoded = EncodeSpec(spec);
   const auto got = DecodeSpec(encoded);
   ASSERT_TRUE(got.ok()) << got.status();
   EXPECT_EQ(got->first.confirm_ports, spec.confirm_ports);
+  EXPECT_EQ(got->first.avoid_agents, spec.avoid_agents);
   // As written before there were any.
   spec.confirm_ports = PortSet();
+  spec.avoid_agents.clear();
   std::string older = EncodeSpec(spec);
-  older[0] = 2;
-  older.pop_back();
-  const auto old = DecodeSpec(older);
-  ASSERT_TRUE(old.ok()) << old.status();
-  EXPECT_TRUE(old->first.confirm_ports.empty());
+  for (char version = 3; version >= 2; --version) {
+    older[0] = version;
+    older.pop_back();
+    const auto old = DecodeSpec(older);
+    ASSERT_TRUE(old.ok()) << old.status();
+    EXPECT_TRUE(old->first.confirm_ports.empty());
+    EXPECT_TRUE(old->first.avoid_agents.empty());
+  }
 }
 
 TEST(SpecCodec, ConfirmedPortsComeBack) {

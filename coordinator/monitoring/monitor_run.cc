@@ -1,0 +1,210 @@
+#include "coordinator/monitoring/monitor_run.h"
+
+#include <utility>
+
+#include "common/base/status.h"
+
+namespace portolan {
+namespace {
+
+constexpr auto kBetweenLooks = std::chrono::seconds(60);
+
+// The same for all runs of a monitor, in all lives of the coordinator. FNV-1a.
+uint64_t SeedOf(const std::string& monitor) {
+  uint64_t h = 0xcbf29ce484222325u;
+  for (const char c : monitor) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  return h | 1;
+}
+
+}  // namespace
+
+std::shared_ptr<MonitorRun> MonitorRun::Start(Environment env, const RunOrder& order,
+                                              MonitorSpec spec, const std::string& kept,
+                                              Callbacks callbacks) {
+  std::shared_ptr<MonitorRun> run(new MonitorRun(env, order, std::move(callbacks)));
+  // Never from within the call that starts it: the owner has to have it first.
+  env.runner.Post([weak = std::weak_ptr(run), spec = std::move(spec), kept]() mutable {
+    const std::shared_ptr<MonitorRun> self = weak.lock();
+    if (self == nullptr) return;
+    if (!kept.empty()) {
+      absl::StatusOr<RunInput> input = RunInput::Decode(kept);
+      if (input.ok()) {
+        self->input_ = *std::move(input);
+        return self->ProbeCanaries(CanaryPhase::kBefore, "before", [s = self.get()] { s->StartScan(); });
+      }
+    }
+    self->LookUp(std::move(spec));
+  });
+  return run;
+}
+
+MonitorRun::MonitorRun(Environment env, const RunOrder& order, Callbacks callbacks)
+    : env_(env), order_(order), callbacks_(std::move(callbacks)) {
+  record_.monitor = order.monitor;
+  record_.number = order.number;
+  record_.generation = order.generation;
+  record_.trigger = order.trigger;
+  record_.due = order.due;
+  record_.started = order.started;
+}
+
+template <typename T, typename F>
+std::function<void(T)> MonitorRun::Back(F f) {
+  return [weak = weak_from_this(), f](T value) {
+    const std::shared_ptr<MonitorRun> self = weak.lock();
+    if (self != nullptr && self->callbacks_.ended) f(*self, std::move(value));
+  };
+}
+
+void MonitorRun::LookUp(MonitorSpec spec) {
+  const auto resolved = Back<absl::StatusOr<RunInput>>(
+      [](MonitorRun& self, absl::StatusOr<RunInput> input) { self.OnInput(std::move(input)); });
+  const bool posted = env_.pool.TryPost(
+      [spec = std::move(spec), resolved, &runner = env_.runner, &resolver = env_.resolver] {
+        runner.Post([resolved, input = ResolveInput(spec, resolver)] { resolved(input); });
+      });
+  if (!posted) Fail(ResourceExhausted("too many names are being looked up; the next run tries again"));
+}
+
+void MonitorRun::OnInput(absl::StatusOr<RunInput> input) {
+  if (!input.ok()) return Fail(input.status());
+  input_ = *std::move(input);
+  callbacks_.keep_input(input_.Encode(), [weak = weak_from_this()] {
+    const std::shared_ptr<MonitorRun> self = weak.lock();
+    if (self == nullptr) return;
+    self->ProbeCanaries(CanaryPhase::kBefore, "before", [s = self.get()] { s->StartScan(); });
+  });
+}
+
+void MonitorRun::ProbeCanaries(CanaryPhase phase, const std::string& key,
+                               std::function<void()> then) {
+  const auto canaries = callbacks_.canaries();
+  std::set<SinglePort> ports;
+  for (const auto& [vantage, some] : canaries) {
+    for (const Canary& c : some) {
+      for (const IpAddress& a : CanaryAddresses(input_, c)) ports.insert({a, c.subject.port});
+    }
+  }
+  if (ports.empty()) {
+    Judge(canaries, PortAnswers(), phase);
+    return then();
+  }
+  std::vector<std::string> vantages;
+  for (const MonitorVantage& v : input_.spec.vantages) vantages.push_back(v.name);
+  canary_job_ = ProbePorts(
+      env_.runner, env_.scans, env_.clock,
+      PortsScan(input_.spec, fmt::format("monitor {} run {} canaries {}", order_.monitor, order_.number, key),
+                ports, std::move(vantages)),
+      fmt::format("{}/{}", order_.Key(), key),
+      Back<absl::StatusOr<PortAnswers>>([canaries, phase, then = std::move(then)](
+                                            MonitorRun& self, absl::StatusOr<PortAnswers> answers) {
+        self.canary_job_.reset();
+        self.Judge(canaries, answers.ok() ? *answers : PortAnswers(), phase);
+        then();
+      }));
+}
+
+void MonitorRun::Judge(const std::map<std::string, std::vector<Canary>>& canaries,
+                       const PortAnswers& answers, CanaryPhase phase) {
+  for (const auto& [vantage, some] : canaries) {
+    std::vector<CanaryResult> results;
+    for (const Canary& c : some) {
+      const auto outcome =
+          answers.Joined(vantage, CanaryAddresses(input_, c), c.subject.port);
+      results.push_back({c, outcome ? std::optional(outcome->symbol) : std::nullopt});
+    }
+    callbacks_.verdict(vantage, JudgeCanaries(results, env_.canaries), phase);
+  }
+}
+
+void MonitorRun::StartScan() {
+  ScanJob::Options options;
+  options.request = RunScan(input_, order_.number, SeedOf(order_.monitor));
+  options.key = order_.Key();
+  if (options.request.targets.empty()) {
+    space_ = std::make_shared<const RunSpace>(input_, std::vector<Block>());
+    return ProbeCanaries(CanaryPhase::kAfter, "after",
+                         [this] { End(RunWithoutScan(input_, space_)); });
+  }
+  scan_job_ = ScanJob::Start(
+      env_.runner, env_.scans, env_.clock, std::move(options),
+      Back<const ScanStatus&>(
+          [](MonitorRun& self, const ScanStatus& status) { self.OnScanCreated(status); }),
+      Back<absl::StatusOr<ScanStatus>>([](MonitorRun& self, absl::StatusOr<ScanStatus> status) {
+        self.OnScanEnded(std::move(status));
+      }));
+}
+
+void MonitorRun::OnScanCreated(const ScanStatus& status) {
+  space_ = std::make_shared<const RunSpace>(input_, status.spec->space->blocks());
+  record_.scan = status.id;
+  record_.positions = status.planned;
+  callbacks_.progress(record_);
+  WatchCanaries();
+}
+
+// While the scan runs. A look that takes longer than the next one is due is not overtaken.
+void MonitorRun::WatchCanaries() {
+  env_.runner.PostAfter(kBetweenLooks, [weak = weak_from_this()] {
+    const std::shared_ptr<MonitorRun> self = weak.lock();
+    if (self == nullptr || self->scan_job_ == nullptr) return;
+    if (self->canary_job_ != nullptr) return self->WatchCanaries();
+    const std::string key =
+        fmt::format("during-{}-{}", ToUnixMicros(self->env_.clock.Wall()) / 1'000'000, ++self->looks_);
+    self->ProbeCanaries(CanaryPhase::kDuring, key, [s = self.get()] {
+      if (s->scan_job_ != nullptr) s->WatchCanaries();
+    });
+  });
+}
+
+void MonitorRun::OnScanEnded(absl::StatusOr<ScanStatus> status) {
+  scan_job_.reset();
+  canary_job_.reset();  // what the last look would say, the next one says as well
+  if (!status.ok()) return Fail(status.status());
+  scan_ = *std::move(status);
+  ProbeCanaries(CanaryPhase::kAfter, "after", [this] { Read(); });
+}
+
+void MonitorRun::Read() {
+  using Parts = absl::StatusOr<std::vector<VantageRun>>;
+  const auto done = Back<std::shared_ptr<Parts>>([](MonitorRun& self, std::shared_ptr<Parts> parts) {
+    if (!parts->ok()) return self.Fail(parts->status());
+    self.End(std::move(**parts));
+  });
+  const bool posted =
+      env_.pool.TryPost([&scans = env_.scans, &runner = env_.runner, scan = *scan_, space = space_,
+                         unresolved = UnresolvedOf(input_), done] {
+        auto parts = std::make_shared<Parts>(ReadRun(scans, scan, space, unresolved));
+        runner.Post([done, parts = std::move(parts)] { done(parts); });
+      });
+  if (!posted) Fail(ResourceExhausted("too many results are being read; the next run tries again"));
+}
+
+void MonitorRun::Fail(const absl::Status& why) {
+  record_.state = RunState::kFailed;
+  record_.message = std::string(Message(why));
+  record_.finished = env_.clock.Wall();
+  const std::shared_ptr<MonitorRun> self = shared_from_this();
+  std::exchange(callbacks_.ended, nullptr)({record_, {}});
+}
+
+void MonitorRun::End(std::vector<VantageRun> parts) {
+  record_.state = RunState::kComplete;
+  for (const VantageRun& part : parts) {
+    if (part.complete) continue;
+    record_.state = RunState::kPartial;
+    record_.message += (record_.message.empty() ? "not everything was looked at from " : ", ") + part.vantage;
+  }
+  if (scan_.has_value()) {
+    record_.known = Probed(scan_->ledger);
+    record_.positions = scan_->planned;
+    if (!scan_->message.empty() && record_.state == RunState::kPartial) {
+      record_.message += ": " + scan_->message;
+    }
+  }
+  record_.finished = env_.clock.Wall();
+  const std::shared_ptr<MonitorRun> self = shared_from_this();
+  std::exchange(callbacks_.ended, nullptr)({record_, std::move(parts)});
+}
+
+}  // namespace portolan

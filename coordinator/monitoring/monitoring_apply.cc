@@ -1,0 +1,334 @@
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/monitor/monitor_file.h"
+#include "common/net/literal.h"
+#include "coordinator/monitoring/monitoring_impl.h"
+
+// Monitors as they are declared.
+namespace portolan {
+namespace {
+
+constexpr size_t kMaxDocumentBytes = 1u << 20;
+constexpr size_t kMaxAllBytes = 16u << 20;
+constexpr size_t kMaxDiffLines = 200;
+
+absl::StatusOr<std::vector<Canary>> CanariesOf(const MonitorSpec& spec) {
+  std::vector<Canary> out;
+  for (const bool open : {true, false}) {
+    for (const std::string& text : open ? spec.canaries.open : spec.canaries.closed) {
+      PORTOLAN_ASSIGN_OR_RETURN(const EndpointText endpoint, ParseEndpointText(text));
+      Canary c;
+      c.subject = {TargetKey::FromString(endpoint.host), endpoint.port};
+      if (const IpAddress* address = c.subject.target.address()) c.address = *address;
+      c.open = open;
+      c.given = true;
+      out.push_back(std::move(c));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+absl::StatusOr<MonitorExposureConfig> ExposureConfigOf(const MonitorSpec& spec) {
+  MonitorExposureConfig config;
+  config.monitor = spec.name;
+  for (const MonitorVantage& v : spec.vantages) config.vantages[v.name] = v.role;
+  config.confirmation.needed = spec.confirmation.needed;
+  config.confirmation.probes = spec.confirmation.probes;
+  config.confirmation.delay = spec.confirmation.delay;
+  PORTOLAN_RETURN_IF_ERROR(CheckConfirmationOptions(config.confirmation));
+  PORTOLAN_ASSIGN_OR_RETURN(config.given_canaries, CanariesOf(spec));
+  PORTOLAN_ASSIGN_OR_RETURN(config.expectations, ExpectationSet::Compile(spec));
+  return config;
+}
+
+void MonitoringImpl::Apply(std::vector<MonitorDocument> documents, bool dry_run, bool prune,
+                           std::string manager, Done<std::vector<ApplyResult>> done) {
+  using Results = std::vector<ApplyResult>;
+  OnThread<Results>(std::move(done), [this, documents = std::move(documents), dry_run, prune,
+                                      manager = std::move(manager)](Done<Results> d) {
+    absl::StatusOr<Results> results = DoApply(documents, dry_run, prune, manager);
+    if (!results.ok() || dry_run) return d(std::move(results));
+    AnswerAfterCommit<Results>(std::move(d), *std::move(results));
+  });
+}
+
+absl::StatusOr<std::vector<MonitoringImpl::Wanted>> MonitoringImpl::ReadDocuments(
+    const std::vector<MonitorDocument>& documents) const {
+  std::vector<Wanted> wanted;
+  std::map<std::string, std::string> sources;
+  std::vector<std::string> problems;
+  size_t bytes = 0;
+  for (const MonitorDocument& doc : documents) {
+    bytes += doc.yaml.size();
+    if (doc.yaml.size() > kMaxDocumentBytes || bytes > kMaxAllBytes) {
+      return InvalidArgument("{}: {} bytes; a document may have {}, all of them {}: divide it",
+                             literal::Printable(doc.source), doc.yaml.size(), kMaxDocumentBytes,
+                             kMaxAllBytes);
+    }
+    MonitorFile file = ParseMonitors(doc.yaml);
+    if (const absl::Status s = ProblemsStatus(doc.source, file.problems); !s.ok()) {
+      problems.emplace_back(Message(s));
+    }
+    for (MonitorFile::Entry& entry : file.monitors) {
+      MonitorSpec& spec = entry.spec;
+      const auto fail = [&](std::string_view what) {
+        problems.push_back(fmt::format("{}:{}: {}", doc.source, entry.line, what));
+      };
+      const auto [at, fresh] = sources.try_emplace(spec.name, doc.source);
+      if (!fresh) {
+        fail(fmt::format("monitor \"{}\" is declared in {} already; names are unique", spec.name, at->second));
+      }
+      for (const std::string& name : spec.webhooks) {
+        const auto& receivers = options_.webhooks.receivers;
+        if (std::none_of(receivers.begin(), receivers.end(), [&](const auto& r) { return r.name == name; })) {
+          fail(fmt::format("spec.webhooks: the coordinator has no receiver \"{}\"; it must be in its --webhooks file", name));
+        }
+      }
+      if (const auto config = ExposureConfigOf(spec); !config.ok()) fail(Message(config.status()));
+      // Names mean something at a run only; what is an address must be in scope now.
+      RunInput input;
+      input.spec = spec;
+      const ScanRequest request = RunScan(input, 0, 1);
+      if (!request.targets.empty()) {
+        if (const absl::Status s = scans_.CheckScope(request); !s.ok()) fail(Message(s));
+      }
+      wanted.push_back({doc.source, std::move(spec)});
+    }
+  }
+  if (!problems.empty()) return InvalidArgument("{}", fmt::join(problems, "\n"));
+  return wanted;
+}
+
+absl::StatusOr<std::vector<ApplyResult>> MonitoringImpl::DoApply(
+    const std::vector<MonitorDocument>& documents, bool dry_run, bool prune,
+    const std::string& manager) {
+  PORTOLAN_ASSIGN_OR_RETURN(const std::vector<Wanted> wanted, ReadDocuments(documents));
+  const auto owner = [](const std::string& m) { return m.empty() ? std::string("the API") : m; };
+  std::map<std::string, ApplyResult> results;
+  size_t created = 0, deleted = 0;
+  for (const Wanted& w : wanted) {
+    ApplyResult& r = results[w.spec.name];
+    r.monitor = w.spec.name;
+    const auto it = entries_.find(w.spec.name);
+    if (it == entries_.end()) {
+      r.action = ApplyAction::kCreated;
+      ++created;
+      continue;
+    }
+    if (it->second->manager != manager) {
+      return FailedPrecondition(
+          "{}: monitor \"{}\" is declared by {}: change it there, or choose another name", w.source,
+          w.spec.name, owner(it->second->manager));
+    }
+    r.diff = DiffMonitors(set_.Find(w.spec.name)->spec(), w.spec);
+    if (!r.diff.empty()) r.action = ApplyAction::kChanged;
+    if (r.diff.size() > kMaxDiffLines) {
+      const size_t more = r.diff.size() - kMaxDiffLines;
+      r.diff.resize(kMaxDiffLines);
+      r.diff.push_back(fmt::format("... and {} lines more", more));
+    }
+  }
+  for (const auto& [name, entry] : entries_) {
+    if (!prune || entry->manager != manager || results.count(name) > 0) continue;
+    results[name] = {name, ApplyAction::kDeleted, {}};
+    ++deleted;
+  }
+  if (entries_.size() + created - deleted > options_.limits.max_monitors) {
+    return ResourceExhausted("{} monitors would be there; at most {} are allowed",
+                             entries_.size() + created - deleted, options_.limits.max_monitors);
+  }
+  if (!dry_run) {
+    for (const auto& [name, r] : results) {
+      if (r.action == ApplyAction::kDeleted) Remove(name);
+    }
+    for (const Wanted& w : wanted) {
+      if (results[w.spec.name].action != ApplyAction::kUnchanged) {
+        PORTOLAN_RETURN_IF_ERROR(PutMonitor(w.spec, manager));
+      }
+    }
+  }
+  std::vector<ApplyResult> out;
+  for (auto& [name, r] : results) out.push_back(std::move(r));
+  return out;
+}
+
+std::unique_ptr<MonitorEntry> MonitoringImpl::MakeEntry(const std::string& name,
+                                                        MonitorExposureConfig config) {
+  auto entry = std::make_unique<MonitorEntry>();
+  entry->name = name;
+  entry->exposure = std::make_unique<MonitorExposure>(std::move(config));
+  entry->confirmer = std::make_shared<Confirmer>(
+      runner_, pool_, scans_, clock_, options_.resolver, name,
+      [this, name](const std::vector<ConfirmationAnswer>& answers) { OnAnswers(name, answers); });
+  return entry;
+}
+
+// Of what ReadDocuments has checked.
+absl::Status MonitoringImpl::PutMonitor(const MonitorSpec& spec, const std::string& manager) {
+  PORTOLAN_ASSIGN_OR_RETURN(MonitorExposureConfig config, ExposureConfigOf(spec));
+  PORTOLAN_ASSIGN_OR_RETURN(const uint64_t before, store_->LastGeneration(spec.name));
+  PORTOLAN_RETURN_IF_ERROR(set_.Apply(spec, clock_.Wall(), before + 1).status());
+  auto it = entries_.find(spec.name);
+  if (it == entries_.end()) {
+    it = entries_.emplace(spec.name, MakeEntry(spec.name, std::move(config))).first;
+  } else {
+    std::vector<std::string> gone;
+    for (const auto& [vantage, role] : it->second->exposure->config().vantages) {
+      if (config.vantages.count(vantage) == 0) gone.push_back(vantage);
+    }
+    it->second->exposure->Configure(std::move(config));
+    Write([name = spec.name, gone](Change& change) {
+      for (const std::string& vantage : gone) change.DropVantage(name, vantage);
+    });
+  }
+  MonitorEntry& entry = *it->second;
+  entry.manager = manager;
+  entry.confirmer->Configure(spec);
+  entry.dirty_health = entry.dirty_state = entry.metrics_stale = true;
+  for (const auto& [vantage, baseline] : entry.exposure->baselines()) {
+    entry.dirty_baselines.insert(vantage);
+  }
+  Write([this, spec, manager](Change& change) {
+    if (const MonitorPlan* plan = set_.Find(spec.name)) change.PutMonitor(spec, manager, plan->state());
+  });
+  Log(LogLevel::kInfo, "monitor declared", {{"monitor", spec.name}, {"by", manager}});
+  return absl::OkStatus();
+}
+
+void MonitoringImpl::Remove(const std::string& name) {
+  const auto it = entries_.find(name);
+  if (it == entries_.end()) return;
+  if (it->second->run != nullptr && !it->second->run->record().scan.empty()) {
+    scans_.Cancel(it->second->run->record().scan);
+  }
+  set_.Remove(name).IgnoreError();
+  entries_.erase(it);
+  changed_plans_.erase(name);
+  Write([name](Change& change) { change.RemoveMonitor(name); });
+  Log(LogLevel::kInfo, "monitor deleted", {{"monitor", name}});
+}
+
+absl::StatusOr<MonitorEntry*> MonitoringImpl::Find(const std::string& name) {
+  const auto it = entries_.find(name);
+  if (it == entries_.end()) return NotFound("no monitor \"{}\"", literal::Printable(name));
+  return it->second.get();
+}
+
+void MonitoringImpl::List(Done<std::vector<MonitorStatus>> done) {
+  OnThread<std::vector<MonitorStatus>>(std::move(done), [this](Done<std::vector<MonitorStatus>> d) {
+    std::vector<MonitorStatus> out;
+    for (const auto& [name, entry] : entries_) out.push_back(StatusOf(*entry, 1));
+    d(std::move(out));
+  });
+}
+
+void MonitoringImpl::Get(std::string name, Done<MonitorStatus> done) {
+  OnThread<MonitorStatus>(std::move(done), [this, name = std::move(name)](Done<MonitorStatus> d) {
+    const absl::StatusOr<MonitorEntry*> entry = Find(name);
+    if (!entry.ok()) return d(entry.status());
+    d(StatusOf(**entry, kRecentRuns));
+  });
+}
+
+void MonitoringImpl::ChangeOne(std::string name, Done<MonitorStatus> done,
+                             std::function<absl::Status(MonitorEntry&)> change) {
+  OnThread<MonitorStatus>(std::move(done), [this, name = std::move(name),
+                                            change = std::move(change)](Done<MonitorStatus> d) {
+    const absl::StatusOr<MonitorEntry*> entry = Find(name);
+    if (!entry.ok()) return d(entry.status());
+    if (const absl::Status s = change(**entry); !s.ok()) return d(s);
+    (*entry)->metrics_stale = true;
+    StartRuns();  // what this has made due
+    AnswerAfterCommit<MonitorStatus>(std::move(d), StatusOf(**entry, kRecentRuns));
+  });
+}
+
+void MonitoringImpl::Pause(std::string name, bool undo, Done<MonitorStatus> done) {
+  ChangeOne(std::move(name), std::move(done), [this, undo](MonitorEntry& entry) {
+    return undo ? set_.Resume(entry.name, clock_.Wall()) : set_.Pause(entry.name, clock_.Wall());
+  });
+}
+
+void MonitoringImpl::RunNow(std::string name, Done<MonitorStatus> done) {
+  ChangeOne(std::move(name), std::move(done),
+          [this](MonitorEntry& entry) { return set_.RunNow(entry.name, clock_.Wall()); });
+}
+
+void MonitoringImpl::AcceptNextRun(std::string name, std::string vantage,
+                                   Done<MonitorStatus> done) {
+  ChangeOne(std::move(name), std::move(done),
+          [vantage = std::move(vantage)](MonitorEntry& entry) -> absl::Status {
+            bool found = false;
+            for (const auto& [each, role] : entry.exposure->config().vantages) {
+              if (!vantage.empty() && each != vantage) continue;
+              found = true;
+              PORTOLAN_RETURN_IF_ERROR(entry.exposure->AcceptNextRun(each));
+              entry.dirty_baselines.insert(each);
+            }
+            if (found) return absl::OkStatus();
+            return NotFound("monitor \"{}\" has no vantage \"{}\"", entry.name,
+                            literal::Printable(vantage));
+          });
+}
+
+void MonitoringImpl::Delete(std::string name, Done<std::string> done) {
+  OnThread<std::string>(std::move(done), [this, name = std::move(name)](Done<std::string> d) {
+    const absl::StatusOr<MonitorEntry*> entry = Find(name);
+    if (!entry.ok()) return d(entry.status());
+    if (!(*entry)->manager.empty()) {
+      return d(FailedPrecondition("monitor \"{}\" is declared by {}: delete it there", name,
+                                  (*entry)->manager));
+    }
+    Remove(name);
+    AnswerAfterCommit<std::string>(std::move(d), name);
+  });
+}
+
+MonitorStatus MonitoringImpl::StatusOf(const MonitorEntry& entry, size_t runs) const {
+  const MonitorPlan& plan = *set_.Find(entry.name);
+  const WallTime now = clock_.Wall();
+  MonitorStatus s;
+  s.spec = plan.spec();
+  s.yaml = MonitorYaml(plan.spec());
+  s.plan = plan.state();
+  s.generation = s.plan.generation;
+  s.manager = entry.manager;
+  s.paused = plan.paused();
+  if (s.plan.pending.has_value()) {
+    s.next_due = s.plan.pending->due;
+  } else if (!s.paused) {
+    s.next_due = plan.schedule().NextAfter(now);
+  }
+  s.behind_s = ToSeconds(plan.Lag(now).late);
+  s.behind_text = plan.LagText(now);
+  s.runs.assign(entry.recent.begin(),
+                entry.recent.begin() + static_cast<ptrdiff_t>(std::min(runs, entry.recent.size())));
+  const MonitorExposure& x = *entry.exposure;
+  for (const auto& [vantage, role] : x.config().vantages) {
+    VantageStatus& v = s.vantages.emplace_back();
+    const VantageHealth& health = x.health().at(vantage);
+    const VantageBaseline& baseline = x.baselines().at(vantage);
+    v.vantage = vantage;
+    v.side = role;
+    v.canaries = health.verdict.state;
+    v.canary_reason = health.verdict.reason;
+    v.since = health.since;
+    v.chosen = x.canaries().at(vantage);
+    v.open = baseline.open.size();
+    v.last_complete = baseline.last_complete;
+    if (baseline.mass.has_value()) v.mass_change = baseline.mass->ToString();
+    for (const auto& [key, pending] : x.confirmations().state().pending) {
+      v.confirming += key.vantage == vantage ? 1 : 0;
+    }
+  }
+  s.open_findings = x.findings().state().open.size();
+  s.events = entry.events;
+  return s;
+}
+
+}  // namespace portolan

@@ -1,0 +1,113 @@
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/monitoring/monitoring_impl.h"
+
+// Numbers for Prometheus: counted when something has changed, on this thread, so that a scrape costs
+// nothing but its text.
+namespace portolan {
+
+// What only changes with the exposure. O(open ports x vantages x rules).
+std::shared_ptr<const MonitorMetrics> MonitoringImpl::CountExposure(const MonitorEntry& entry) const {
+  auto m = std::make_shared<MonitorMetrics>();
+  const MonitorExposure& x = *entry.exposure;
+  m->monitor = entry.name;
+  std::set<Subject> seen;
+  for (const auto& [vantage, baseline] : x.baselines()) {
+    m->vantages[vantage].canaries = x.health().at(vantage).verdict.state;
+    for (const auto& [subject, record] : baseline.open) seen.insert(subject);
+  }
+  for (const Subject& s : x.config().expectations.required()) seen.insert(s);
+  for (const Subject& subject : seen) {
+    const ExposureRow row = RowOf(entry, subject);
+    if (row.comparison.open > 0) ++m->hosts_by_port[subject.port];
+    if (row.comparison.open > 0 && row.comparison.not_open > 0) ++m->disagreements;
+    for (const VantageSight& s : row.sights) {
+      MonitorMetrics::Vantage& v = m->vantages[s.vantage];
+      if (!s.outcome.has_value()) continue;
+      if (!IsOpen(s.outcome->symbol)) {
+        v.missing_expected += s.expected == Expected::kNo ? 1 : 0;
+        continue;
+      }
+      ++v.exposed[{row.comparison.exposure, s.expected}];
+      ++m->open_ports_total;
+      if (m->open_ports.size() < options_.series_budget) m->open_ports.push_back({subject, s.vantage});
+    }
+  }
+  const FindingBoard::State& board = x.findings().state();
+  std::map<FindingBoard::Rule, uint64_t> kept;
+  for (const auto& [key, finding] : board.open) {
+    ++m->findings[{finding.severity, key.rule}];
+    ++kept[{key.kind, key.rule}];
+  }
+  // Those that are counted and not kept are as severe as the others of their rule.
+  for (const auto& [rule, total] : board.total) {
+    for (auto& [key, n] : m->findings) {
+      if (key.second == rule.second && total > kept[rule]) {
+        n += total - kept[rule];
+        break;
+      }
+    }
+  }
+  return m;
+}
+
+void MonitoringImpl::RefreshMetrics() {
+  auto all = std::make_shared<MonitoringMetrics>();
+  const WallTime now = clock_.Wall();
+  all->when = now;
+  all->running = set_.running();
+  all->waiting = set_.waiting();
+  size_t budget = options_.series_budget;
+  for (auto& [name, entry] : entries_) {
+    if (std::exchange(entry->metrics_stale, false)) entry->metrics = CountExposure(*entry);
+    const MonitorPlan& plan = *set_.Find(name);
+    const MonitorPlanState& state = plan.state();
+    MonitorMetrics m = *entry->metrics;
+    m.interval_s = plan.spec().schedule.every ? ToSeconds(*plan.spec().schedule.every) : 0;
+    m.paused = plan.paused();
+    m.last_success = state.last_success;
+    m.last_started = state.last_started;
+    m.behind_s = ToSeconds(plan.Lag(now).late);
+    m.missed = state.missed;
+    m.skipped = state.skipped;
+    m.runs = entry->runs;
+    for (const RunRecord& r : entry->recent) {
+      if (r.state == RunState::kRunning) continue;
+      m.run_duration_s = ToSeconds(r.finished - r.started);
+      m.coverage = r.positions == 0 ? (r.state == RunState::kComplete ? 1 : 0)
+                                    : static_cast<double>(r.known) / static_cast<double>(r.positions);
+      break;
+    }
+    for (const auto& [vantage, role] : entry->exposure->config().vantages) {
+      MonitorMetrics::Vantage& v = m.vantages[vantage];
+      const MonitorMetrics::Vantage& counted = entry->counted[vantage];
+      v.changes = counted.changes;
+      v.transient = counted.transient;
+      v.flapping = counted.flapping;
+      v.abandoned = counted.abandoned;
+    }
+    for (const auto& [key, pending] : entry->exposure->confirmations().state().pending) {
+      ++m.vantages[key.vantage].confirming;
+    }
+    all->confirming_scans += entry->confirmer->scans();
+    if (m.open_ports.size() > budget) m.open_ports.resize(budget);
+    budget -= m.open_ports.size();
+    all->monitors.push_back(std::move(m));
+  }
+  MutexLock lock(metrics_mu_);
+  metrics_ = std::move(all);
+}
+
+std::shared_ptr<const MonitoringMetrics> MonitoringImpl::Metrics() const {
+  MutexLock lock(metrics_mu_);
+  return metrics_;
+}
+
+WebhookStats MonitoringImpl::Webhooks() const {
+  if (sender_ == nullptr) return {};
+  absl::StatusOr<WebhookStats> stats = sender_->Stats();
+  return stats.ok() ? *std::move(stats) : WebhookStats{};
+}
+
+}  // namespace portolan

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/monitor/monitor_spec.h"
+#include "common/net/target_parser.h"
+#include "common/scan/scan_space.h"
+#include "coordinator/control/scan_request.h"
+#include "coordinator/exposure/canaries.h"
+#include "coordinator/exposure/coverage.h"
+
+namespace portolan {
+
+// What a run of a monitor looks at: its specification, and what the host names in it meant when the
+// run began. Kept until the run ends, so that a coordinator that was restarted asks for the very
+// same scan. Value type.
+struct RunInput {
+  MonitorSpec spec;
+  // Every name of targets, exclusions and canaries; no address: it did not resolve.
+  std::map<std::string, std::vector<IpAddress>> names;
+
+  std::string Encode() const;
+  static absl::StatusOr<RunInput> Decode(std::string_view bytes);  // DataLoss: damaged
+};
+
+// Looks up every name once. Blocks. A target or canary that has no address is part of the result;
+// an exclusion that has none is an error, as what was to be left out would be probed.
+absl::StatusOr<RunInput> ResolveInput(const MonitorSpec& spec, const Resolver& resolver);
+
+// The targets with addresses in place of names; empty when no name of a monitor that has nothing
+// but names resolved: then there is nothing to scan.
+std::vector<std::string> TargetsOf(const RunInput& input);
+std::set<std::string> UnresolvedOf(const RunInput& input);  // names of targets
+
+// The scan of all vantages. Its targets may be empty, see TargetsOf. `seed` orders the probes: the
+// same in each run of a monitor, so that the time between two looks at a port is one interval.
+ScanRequest RunScan(const RunInput& input, uint64_t number, uint64_t seed);
+
+// A scan of single ports, carefully and before other work: canaries and confirmations.
+struct SinglePort {
+  IpAddress address;
+  uint16_t port = 0;
+  friend auto operator<=>(const SinglePort&, const SinglePort&) = default;
+};
+ScanRequest PortsScan(const MonitorSpec& spec, std::string name, const std::set<SinglePort>& ports,
+                      std::vector<std::string> vantages);
+
+// A space as a scan planned it, told in subjects: which positions belong to addresses that were
+// given as such, and which stand for names.
+class RunSpace {
+ public:
+  RunSpace(const RunInput& input, const std::vector<Block>& blocks);
+
+  const Coverage& covered() const { return covered_; }
+  // Every subject that an observation of this position is about. Usually one.
+  std::vector<Subject> SubjectsAt(const IpAddress& address, uint16_t port) const;
+  // The targets that are known by an address.
+  std::vector<TargetKey> TargetsAt(const IpAddress& address) const;
+  // Where a target was looked for.
+  std::vector<IpAddress> AddressesOf(const TargetKey& target) const;
+
+ private:
+  struct Name {
+    PortSet ports;
+    std::vector<IpAddress> addresses;
+    std::set<IpAddress> looked_at;  // of them, those that the scan covers
+  };
+  PortSet default_ports_;
+  IpSet direct_;                                     // given as addresses, without a port
+  std::set<SinglePort> endpoints_;                   // given as addresses, with one
+  std::map<std::string, Name> names_;                // in the spelling of TargetKey::OfName
+  std::map<IpAddress, std::vector<std::string>> at_;  // which names
+  Coverage covered_;
+};
+
+// The addresses of a canary at this run: those behind its name, or its own.
+std::vector<IpAddress> CanaryAddresses(const RunInput& input, const Canary& canary);
+
+}  // namespace portolan
