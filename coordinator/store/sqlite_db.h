@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -103,8 +104,16 @@ class Connection {
 // ours), Unavailable for the rest (I/O, locks).
 absl::Status SqliteError(sqlite3* db, std::string_view what);
 
+// What a file of ours holds.
+struct DatabaseSchema {
+  std::string_view file;   // its name, for messages
+  int64_t application_id;  // in its header, so that other SQLite files are not taken for it
+  std::span<const char* const> migrations;  // from version 0 on
+};
 // Brings the schema up to date, one transaction a migration. FailedPrecondition: the file is newer
-// than this program, or not Portolan's.
+// than this program, or not of this schema.
+absl::Status Migrate(Connection& db, const DatabaseSchema& schema);
+// Of portolan.db.
 absl::Status Migrate(Connection& db);
 int LatestSchemaVersion();
 

@@ -7,9 +7,6 @@
 namespace portolan {
 namespace {
 
-constexpr int64_t kApplicationId =
-    0x506F7274;  // "Port", in the file's header, so that other SQLite files are not taken for ours
-
 absl::StatusOr<int64_t> Pragma(Connection& db, const char* sql) {
   const auto statement = db.Prepare(sql);
   const int64_t value = statement->Step() ? statement->Int(0) : 0;
@@ -22,27 +19,31 @@ absl::StatusOr<int64_t> Pragma(Connection& db, const char* sql) {
 int LatestSchemaVersion() { return static_cast<int>(std::size(kSchemaMigrations)); }
 
 absl::Status Migrate(Connection& db) {
+  return Migrate(db, {"portolan.db", 0x506F7274 /* "Port" */, kSchemaMigrations});
+}
+
+absl::Status Migrate(Connection& db, const DatabaseSchema& schema) {
   PORTOLAN_ASSIGN_OR_RETURN(const int64_t version, Pragma(db, "PRAGMA user_version"));
   PORTOLAN_ASSIGN_OR_RETURN(const int64_t application, Pragma(db, "PRAGMA application_id"));
   PORTOLAN_ASSIGN_OR_RETURN(const int64_t tables, Pragma(db, "SELECT count(*) FROM sqlite_schema"));
-  if (application != kApplicationId && (version != 0 || application != 0 || tables != 0)) {
+  if (application != schema.application_id && (version != 0 || application != 0 || tables != 0)) {
     return FailedPrecondition(
-        "portolan.db is a database of another program: give the coordinator a data directory of "
-        "its own");
+        "{} is a database of another program: give the coordinator a data directory of its own",
+        schema.file);
   }
-  if (version > LatestSchemaVersion()) {
+  const int64_t latest = static_cast<int64_t>(schema.migrations.size());
+  if (version > latest) {
     return FailedPrecondition(
-        "portolan.db has schema version {}, this program knows up to {}: run a newer "
-        "portolan-coordinator",
-        version, LatestSchemaVersion());
+        "{} has schema version {}, this program knows up to {}: run a newer portolan-coordinator",
+        schema.file, version, latest);
   }
-  for (int64_t next = version + 1; next <= LatestSchemaVersion(); ++next) {
+  for (int64_t next = version + 1; next <= latest; ++next) {
     const absl::Status status = db.Execute(fmt::format(
         "BEGIN IMMEDIATE;\n{}\nPRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT;",
-        kSchemaMigrations[next - 1], kApplicationId, next));
+        schema.migrations[static_cast<size_t>(next - 1)], schema.application_id, next));
     if (!status.ok()) {
       db.Rollback();
-      return Annotate(status, fmt::format("schema migration {}", next));
+      return Annotate(status, fmt::format("{}: schema migration {}", schema.file, next));
     }
   }
   return absl::OkStatus();

@@ -42,6 +42,10 @@ const std::map<std::string, Names>& AllowedFolders() {
       {"coordinator/ingest", with(domain, {"coordinator/scheduler", "coordinator/store"})},
       {"coordinator/results", with(domain, {"coordinator/scheduler", "coordinator/store"})},
       {"coordinator/notify", with(domain, {"common/ops", "coordinator/store"})},
+      // Of coordinator/monitoring only views.h, the plain values that it keeps and gives.
+      {"coordinator/monitor_store",
+       with(domain, {"coordinator/exposure", "coordinator/monitors", "coordinator/monitoring",
+                     "coordinator/notify", "coordinator/store"})},
       // The coordinator without its network, so that it can be tested under ThreadSanitizer.
       {"coordinator/control",
        with(domain, {"common/ops", "coordinator/scheduler", "coordinator/store",
