@@ -75,6 +75,7 @@ class InProcessStack : public LocalStack {
 absl::StatusOr<std::unique_ptr<LocalStack>> StartLocalStack(const LocalOptions& options) {
   PORTOLAN_RETURN_IF_ERROR(MakeDirectories(options.data_directory));
   CoordinatorOptions how;
+  how.monitoring = false;
   how.data_directory = options.data_directory;
   how.scope = options.scope;
   auto coordinator = Coordinator::Start(std::move(how));

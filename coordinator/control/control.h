@@ -25,6 +25,7 @@
 #include "coordinator/ingest/compactor.h"
 #include "coordinator/ingest/ingest.h"
 #include "coordinator/results/result_reader.h"
+#include "coordinator/results/scan_outcomes.h"
 #include "coordinator/scheduler/scheduler.h"
 #include "coordinator/store/store.h"
 
@@ -109,6 +110,12 @@ class Control {
                 Done<ResultPage> done);
   void ReadFindings(std::shared_ptr<const ResultSource> source, const std::string& page_token,
                     Done<FindingRows> done);
+  // The same at once, for a caller that may wait for the disk and has a whole id.
+  absl::StatusOr<ResultPage> ReadPageNow(const ScanId& id, const ResultQuery& query,
+                                         const std::string& page_token);
+  absl::StatusOr<FindingRows> ReadFindingsNow(const ScanId& id, const ResultQuery& query,
+                                              const std::string& page_token);
+  absl::StatusOr<std::unique_ptr<ScanOutcomes>> OpenOutcomes(const ScanId& id);
   // Any blocking work on the threads that read. False: the queue is full.
   bool PostRead(std::function<void()> task) { return readers_.TryPost(std::move(task)); }
 

@@ -79,4 +79,21 @@ void Control::ReadFindings(std::shared_ptr<const ResultSource> source,
   });
 }
 
+absl::StatusOr<ResultPage> Control::ReadPageNow(const ScanId& id, const ResultQuery& query,
+                                                const std::string& page_token) {
+  if (stopping_) return Stopping();
+  return results_->Page(id, query, page_token);
+}
+
+absl::StatusOr<FindingRows> Control::ReadFindingsNow(const ScanId& id, const ResultQuery& query,
+                                                     const std::string& page_token) {
+  if (stopping_) return Stopping();
+  return results_->Findings(id, query, page_token);
+}
+
+absl::StatusOr<std::unique_ptr<ScanOutcomes>> Control::OpenOutcomes(const ScanId& id) {
+  if (stopping_) return Stopping();
+  return ScanOutcomes::Open(*store_, id);
+}
+
 }  // namespace portolan

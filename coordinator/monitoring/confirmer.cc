@@ -37,24 +37,25 @@ void Confirmer::Look(const std::vector<ConfirmationProbe>& outstanding, WallTime
 // Names are probed at all addresses that they have now. On the pool; at once when there are none.
 void Confirmer::Resolve(std::shared_ptr<Batch> batch) {
   for (const ConfirmationProbe& p : batch->probes) {
-    if (p.key.subject.target.is_name()) batch->names.try_emplace(std::string(p.key.subject.target.name()));
+    if (p.key.subject.target.is_name())
+      batch->names.try_emplace(std::string(p.key.subject.target.name()));
   }
   if (batch->names.empty()) return Probe(std::move(batch));
   const uint64_t job = next_job_++;
   jobs_[job] = nullptr;
-  const bool posted = pool_.TryPost([batch, job, weak = weak_from_this(), &resolver = resolver_,
-                                     &runner = runner_] {
-    for (auto& [name, addresses] : batch->names) {
-      absl::StatusOr<std::vector<IpAddress>> found = resolver(name);
-      if (found.ok()) addresses = *std::move(found);
-    }
-    runner.Post([batch, job, weak] {
-      if (const auto self = weak.lock()) {
-        self->jobs_.erase(job);
-        self->Probe(batch);
-      }
-    });
-  });
+  const bool posted = pool_.TryPost(
+      [batch, job, weak = weak_from_this(), &resolver = resolver_, &runner = runner_] {
+        for (auto& [name, addresses] : batch->names) {
+          absl::StatusOr<std::vector<IpAddress>> found = resolver(name);
+          if (found.ok()) addresses = *std::move(found);
+        }
+        runner.Post([batch, job, weak] {
+          if (const auto self = weak.lock()) {
+            self->jobs_.erase(job);
+            self->Probe(batch);
+          }
+        });
+      });
   if (posted) return;
   jobs_.erase(job);
   for (const ConfirmationProbe& p : batch->probes) under_way_.erase(p.key);
@@ -73,15 +74,17 @@ void Confirmer::Probe(std::shared_ptr<const Batch> batch) {
   }
   const uint64_t job = next_job_++;
   if (ports.empty()) return OnAnswers(job, *batch, PortAnswers());
-  ScanRequest request = PortsScan(spec_, fmt::format("monitor {} confirms {} changes", monitor_, batch->probes.size()),
-                                  ports, {batch->vantage});
+  ScanRequest request = PortsScan(
+      spec_, fmt::format("monitor {} confirms {} changes", monitor_, batch->probes.size()), ports,
+      {batch->vantage});
   request.avoid_agents = batch->avoid;
   // No key: what was asked before a restart is asked again, and later answers count.
   jobs_[job] = nullptr;
-  jobs_[job] = ProbePorts(runner_, scans_, clock_, std::move(request), "",
-                          [weak = weak_from_this(), job, batch](absl::StatusOr<PortAnswers> answers) {
-                            if (const auto self = weak.lock()) self->OnAnswers(job, *batch, answers);
-                          });
+  jobs_[job] =
+      ProbePorts(runner_, scans_, clock_, std::move(request), "",
+                 [weak = weak_from_this(), job, batch](absl::StatusOr<PortAnswers> answers) {
+                   if (const auto self = weak.lock()) self->OnAnswers(job, *batch, answers);
+                 });
 }
 
 void Confirmer::OnAnswers(uint64_t job, const Batch& batch,

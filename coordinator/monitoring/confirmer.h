@@ -48,7 +48,7 @@ class Confirmer : public std::enable_shared_from_this<Confirmer> {
   const std::string monitor_;
   const Answers answers_;
   MonitorSpec spec_;
-  std::map<ChangeKey, uint32_t> under_way_;         // number of the probe
+  std::map<ChangeKey, uint32_t> under_way_;            // number of the probe
   std::map<uint64_t, std::shared_ptr<ScanJob>> jobs_;  // null while names are looked up
   uint64_t next_job_ = 1;
 };

@@ -30,7 +30,8 @@ std::shared_ptr<MonitorRun> MonitorRun::Start(Environment env, const RunOrder& o
       absl::StatusOr<RunInput> input = RunInput::Decode(kept);
       if (input.ok()) {
         self->input_ = *std::move(input);
-        return self->ProbeCanaries(CanaryPhase::kBefore, "before", [s = self.get()] { s->StartScan(); });
+        return self->ProbeCanaries(CanaryPhase::kBefore, "before",
+                                   [s = self.get()] { s->StartScan(); });
       }
     }
     self->LookUp(std::move(spec));
@@ -63,7 +64,8 @@ void MonitorRun::LookUp(MonitorSpec spec) {
       [spec = std::move(spec), resolved, &runner = env_.runner, &resolver = env_.resolver] {
         runner.Post([resolved, input = ResolveInput(spec, resolver)] { resolved(input); });
       });
-  if (!posted) Fail(ResourceExhausted("too many names are being looked up; the next run tries again"));
+  if (!posted)
+    Fail(ResourceExhausted("too many names are being looked up; the next run tries again"));
 }
 
 void MonitorRun::OnInput(absl::StatusOr<RunInput> input) {
@@ -93,7 +95,8 @@ void MonitorRun::ProbeCanaries(CanaryPhase phase, const std::string& key,
   for (const MonitorVantage& v : input_.spec.vantages) vantages.push_back(v.name);
   canary_job_ = ProbePorts(
       env_.runner, env_.scans, env_.clock,
-      PortsScan(input_.spec, fmt::format("monitor {} run {} canaries {}", order_.monitor, order_.number, key),
+      PortsScan(input_.spec,
+                fmt::format("monitor {} run {} canaries {}", order_.monitor, order_.number, key),
                 ports, std::move(vantages)),
       fmt::format("{}/{}", order_.Key(), key),
       Back<absl::StatusOr<PortAnswers>>([canaries, phase, then = std::move(then)](
@@ -109,8 +112,7 @@ void MonitorRun::Judge(const std::map<std::string, std::vector<Canary>>& canarie
   for (const auto& [vantage, some] : canaries) {
     std::vector<CanaryResult> results;
     for (const Canary& c : some) {
-      const auto outcome =
-          answers.Joined(vantage, CanaryAddresses(input_, c), c.subject.port);
+      const auto outcome = answers.Joined(vantage, CanaryAddresses(input_, c), c.subject.port);
       results.push_back({c, outcome ? std::optional(outcome->symbol) : std::nullopt});
     }
     callbacks_.verdict(vantage, JudgeCanaries(results, env_.canaries), phase);
@@ -149,8 +151,8 @@ void MonitorRun::WatchCanaries() {
     const std::shared_ptr<MonitorRun> self = weak.lock();
     if (self == nullptr || self->scan_job_ == nullptr) return;
     if (self->canary_job_ != nullptr) return self->WatchCanaries();
-    const std::string key =
-        fmt::format("during-{}-{}", ToUnixMicros(self->env_.clock.Wall()) / 1'000'000, ++self->looks_);
+    const std::string key = fmt::format(
+        "during-{}-{}", ToUnixMicros(self->env_.clock.Wall()) / 1'000'000, ++self->looks_);
     self->ProbeCanaries(CanaryPhase::kDuring, key, [s = self.get()] {
       if (s->scan_job_ != nullptr) s->WatchCanaries();
     });
@@ -167,16 +169,16 @@ void MonitorRun::OnScanEnded(absl::StatusOr<ScanStatus> status) {
 
 void MonitorRun::Read() {
   using Parts = absl::StatusOr<std::vector<VantageRun>>;
-  const auto done = Back<std::shared_ptr<Parts>>([](MonitorRun& self, std::shared_ptr<Parts> parts) {
-    if (!parts->ok()) return self.Fail(parts->status());
-    self.End(std::move(**parts));
-  });
-  const bool posted =
-      env_.pool.TryPost([&scans = env_.scans, &runner = env_.runner, scan = *scan_, space = space_,
-                         unresolved = UnresolvedOf(input_), done] {
-        auto parts = std::make_shared<Parts>(ReadRun(scans, scan, space, unresolved));
-        runner.Post([done, parts = std::move(parts)] { done(parts); });
+  const auto done =
+      Back<std::shared_ptr<Parts>>([](MonitorRun& self, std::shared_ptr<Parts> parts) {
+        if (!parts->ok()) return self.Fail(parts->status());
+        self.End(std::move(**parts));
       });
+  const bool posted = env_.pool.TryPost([&scans = env_.scans, &runner = env_.runner, scan = *scan_,
+                                         space = space_, unresolved = UnresolvedOf(input_), done] {
+    auto parts = std::make_shared<Parts>(ReadRun(scans, scan, space, unresolved));
+    runner.Post([done, parts = std::move(parts)] { done(parts); });
+  });
   if (!posted) Fail(ResourceExhausted("too many results are being read; the next run tries again"));
 }
 
@@ -193,7 +195,8 @@ void MonitorRun::End(std::vector<VantageRun> parts) {
   for (const VantageRun& part : parts) {
     if (part.complete) continue;
     record_.state = RunState::kPartial;
-    record_.message += (record_.message.empty() ? "not everything was looked at from " : ", ") + part.vantage;
+    record_.message +=
+        (record_.message.empty() ? "not everything was looked at from " : ", ") + part.vantage;
   }
   if (scan_.has_value()) {
     record_.known = Probed(scan_->ledger);

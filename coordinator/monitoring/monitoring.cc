@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kMaxQueue = 20'000;
 constexpr int kPoolThreads = 4;  // names and results
 constexpr size_t kPoolQueue = 2'000;
-constexpr auto kTickEvery = std::chrono::seconds(1);       // confirmations
+constexpr auto kTickEvery = std::chrono::seconds(1);  // confirmations
 constexpr auto kShortestTurn = std::chrono::milliseconds(20);
 constexpr auto kSlowTickEvery = std::chrono::seconds(30);  // what changes with the time alone
 constexpr auto kMetricsEvery = std::chrono::seconds(5);
@@ -53,7 +53,10 @@ absl::Status MonitoringImpl::Open() {
     if (a.delivered) return;
     Log(a.dead ? LogLevel::kError : LogLevel::kWarning,
         a.dead ? "webhook given up" : "webhook failed, to be tried again",
-        {{"receiver", a.receiver}, {"id", a.id}, {"attempts", std::to_string(a.attempts)}, {"error", a.detail}});
+        {{"receiver", a.receiver},
+         {"id", a.id},
+         {"attempts", std::to_string(a.attempts)},
+         {"error", a.detail}});
   };
   PORTOLAN_ASSIGN_OR_RETURN(sender_, WebhookSender::Start(outbox_, std::move(sender)));
   runner_.Post([this, loaded = std::make_shared<MonitorStore::Loaded>(std::move(loaded))] {
@@ -150,7 +153,8 @@ absl::Status MonitoringImpl::Commit() {
 
 void MonitoringImpl::Flush() {
   if (stopped_) return;
-  // What comes after a commit may ask for another one; each round ends something, so few are needed.
+  // What comes after a commit may ask for another one; each round ends something, so few are
+  // needed.
   for (int round = 0; round < kMaxRounds; ++round) {
     for (std::string& name : set_.TakeChanged()) changed_plans_.insert(std::move(name));
     const bool dirty = std::any_of(entries_.begin(), entries_.end(), [](const auto& e) {
@@ -233,8 +237,8 @@ void MonitoringImpl::ScheduleTurn() {
 }
 
 void MonitoringImpl::Prune() {
-  const auto rows =
-      store_->Prune(clock_.Wall() - options_.event_retention, kKeptRuns, kPruneRows);
+  const auto age = std::chrono::duration_cast<std::chrono::microseconds>(options_.event_retention);
+  const auto rows = store_->Prune(clock_.Wall() - age, kKeptRuns, kPruneRows);
   if (!rows.ok()) {
     Log(LogLevel::kWarning, "old events cannot be deleted",
         {{"error", std::string(Message(rows.status()))}});

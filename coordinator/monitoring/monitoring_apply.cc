@@ -81,12 +81,17 @@ absl::StatusOr<std::vector<MonitoringImpl::Wanted>> MonitoringImpl::ReadDocument
       };
       const auto [at, fresh] = sources.try_emplace(spec.name, doc.source);
       if (!fresh) {
-        fail(fmt::format("monitor \"{}\" is declared in {} already; names are unique", spec.name, at->second));
+        fail(fmt::format("monitor \"{}\" is declared in {} already; names are unique", spec.name,
+                         at->second));
       }
       for (const std::string& name : spec.webhooks) {
         const auto& receivers = options_.webhooks.receivers;
-        if (std::none_of(receivers.begin(), receivers.end(), [&](const auto& r) { return r.name == name; })) {
-          fail(fmt::format("spec.webhooks: the coordinator has no receiver \"{}\"; it must be in its --webhooks file", name));
+        if (std::none_of(receivers.begin(), receivers.end(),
+                         [&](const auto& r) { return r.name == name; })) {
+          fail(
+              fmt::format("spec.webhooks: the coordinator has no receiver \"{}\"; it must be in "
+                          "its --webhooks file",
+                          name));
         }
       }
       if (const auto config = ExposureConfigOf(spec); !config.ok()) fail(Message(config.status()));
@@ -194,7 +199,8 @@ absl::Status MonitoringImpl::PutMonitor(const MonitorSpec& spec, const std::stri
     entry.dirty_baselines.insert(vantage);
   }
   Write([this, spec, manager](Change& change) {
-    if (const MonitorPlan* plan = set_.Find(spec.name)) change.PutMonitor(spec, manager, plan->state());
+    if (const MonitorPlan* plan = set_.Find(spec.name))
+      change.PutMonitor(spec, manager, plan->state());
   });
   Log(LogLevel::kInfo, "monitor declared", {{"monitor", spec.name}, {"by", manager}});
   return absl::OkStatus();
@@ -236,7 +242,7 @@ void MonitoringImpl::Get(std::string name, Done<MonitorStatus> done) {
 }
 
 void MonitoringImpl::ChangeOne(std::string name, Done<MonitorStatus> done,
-                             std::function<absl::Status(MonitorEntry&)> change) {
+                               std::function<absl::Status(MonitorEntry&)> change) {
   OnThread<MonitorStatus>(std::move(done), [this, name = std::move(name),
                                             change = std::move(change)](Done<MonitorStatus> d) {
     const absl::StatusOr<MonitorEntry*> entry = Find(name);
@@ -256,24 +262,24 @@ void MonitoringImpl::Pause(std::string name, bool undo, Done<MonitorStatus> done
 
 void MonitoringImpl::RunNow(std::string name, Done<MonitorStatus> done) {
   ChangeOne(std::move(name), std::move(done),
-          [this](MonitorEntry& entry) { return set_.RunNow(entry.name, clock_.Wall()); });
+            [this](MonitorEntry& entry) { return set_.RunNow(entry.name, clock_.Wall()); });
 }
 
 void MonitoringImpl::AcceptNextRun(std::string name, std::string vantage,
                                    Done<MonitorStatus> done) {
   ChangeOne(std::move(name), std::move(done),
-          [vantage = std::move(vantage)](MonitorEntry& entry) -> absl::Status {
-            bool found = false;
-            for (const auto& [each, role] : entry.exposure->config().vantages) {
-              if (!vantage.empty() && each != vantage) continue;
-              found = true;
-              PORTOLAN_RETURN_IF_ERROR(entry.exposure->AcceptNextRun(each));
-              entry.dirty_baselines.insert(each);
-            }
-            if (found) return absl::OkStatus();
-            return NotFound("monitor \"{}\" has no vantage \"{}\"", entry.name,
-                            literal::Printable(vantage));
-          });
+            [vantage = std::move(vantage)](MonitorEntry& entry) -> absl::Status {
+              bool found = false;
+              for (const auto& [each, role] : entry.exposure->config().vantages) {
+                if (!vantage.empty() && each != vantage) continue;
+                found = true;
+                PORTOLAN_RETURN_IF_ERROR(entry.exposure->AcceptNextRun(each));
+                entry.dirty_baselines.insert(each);
+              }
+              if (found) return absl::OkStatus();
+              return NotFound("monitor \"{}\" has no vantage \"{}\"", entry.name,
+                              literal::Printable(vantage));
+            });
 }
 
 void MonitoringImpl::Delete(std::string name, Done<std::string> done) {

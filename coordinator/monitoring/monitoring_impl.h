@@ -117,7 +117,8 @@ class MonitoringImpl final : public Monitoring {
     std::string source;
     MonitorSpec spec;
   };
-  absl::StatusOr<std::vector<Wanted>> ReadDocuments(const std::vector<MonitorDocument>& documents) const;
+  absl::StatusOr<std::vector<Wanted>> ReadDocuments(
+      const std::vector<MonitorDocument>& documents) const;
   absl::StatusOr<std::vector<ApplyResult>> DoApply(const std::vector<MonitorDocument>& documents,
                                                    bool dry_run, bool prune,
                                                    const std::string& manager);
@@ -185,11 +186,12 @@ template <typename T>
 void MonitoringImpl::OnThread(Done<T> done, std::function<void(Done<T>)> task) {
   const auto stopping = [] { return Unavailable("the coordinator is stopping; try again"); };
   auto shared = std::make_shared<Done<T>>(std::move(done));
-  const bool posted = !stopping_ && runner_.TryPost([this, shared, stopping, task = std::move(task)] {
-    if (stopped_) return (*shared)(stopping());
-    task(*shared);
-    Flush();
-  });
+  const bool posted =
+      !stopping_ && runner_.TryPost([this, shared, stopping, task = std::move(task)] {
+        if (stopped_) return (*shared)(stopping());
+        task(*shared);
+        Flush();
+      });
   if (!posted) {
     (*shared)(stopping_ ? stopping()
                         : ResourceExhausted("too many calls wait; try again in some seconds"));
@@ -199,7 +201,8 @@ void MonitoringImpl::OnThread(Done<T> done, std::function<void(Done<T>)> task) {
 template <typename T>
 void MonitoringImpl::AnswerAfterCommit(Done<T> done, T value) {
   after_.push_back([done = std::move(done), value = std::move(value)](bool committed) {
-    if (!committed) return done(Unavailable("the coordinator stopped before this was stored; try again"));
+    if (!committed)
+      return done(Unavailable("the coordinator stopped before this was stored; try again"));
     done(value);
   });
 }

@@ -3,12 +3,13 @@
 
 #include "coordinator/monitoring/monitoring_impl.h"
 
-// Numbers for Prometheus: counted when something has changed, on this thread, so that a scrape costs
-// nothing but its text.
+// Numbers for Prometheus: counted when something has changed, on this thread, so that a scrape
+// costs nothing but its text.
 namespace portolan {
 
 // What only changes with the exposure. O(open ports x vantages x rules).
-std::shared_ptr<const MonitorMetrics> MonitoringImpl::CountExposure(const MonitorEntry& entry) const {
+std::shared_ptr<const MonitorMetrics> MonitoringImpl::CountExposure(
+    const MonitorEntry& entry) const {
   auto m = std::make_shared<MonitorMetrics>();
   const MonitorExposure& x = *entry.exposure;
   m->monitor = entry.name;
@@ -31,7 +32,8 @@ std::shared_ptr<const MonitorMetrics> MonitoringImpl::CountExposure(const Monito
       }
       ++v.exposed[{row.comparison.exposure, s.expected}];
       ++m->open_ports_total;
-      if (m->open_ports.size() < options_.series_budget) m->open_ports.push_back({subject, s.vantage});
+      if (m->open_ports.size() < options_.series_budget)
+        m->open_ports.push_back({subject, s.vantage});
     }
   }
   const FindingBoard::State& board = x.findings().state();
@@ -75,8 +77,9 @@ void MonitoringImpl::RefreshMetrics() {
     for (const RunRecord& r : entry->recent) {
       if (r.state == RunState::kRunning) continue;
       m.run_duration_s = ToSeconds(r.finished - r.started);
-      m.coverage = r.positions == 0 ? (r.state == RunState::kComplete ? 1 : 0)
-                                    : static_cast<double>(r.known) / static_cast<double>(r.positions);
+      m.coverage = r.positions == 0
+                       ? (r.state == RunState::kComplete ? 1 : 0)
+                       : static_cast<double>(r.known) / static_cast<double>(r.positions);
       break;
     }
     for (const auto& [vantage, role] : entry->exposure->config().vantages) {

@@ -41,7 +41,8 @@ class SubjectWalk {
       if (it != baseline.open.end()) take(it->first);
     }
     const std::vector<Subject>& required = x_.config().expectations.required();
-    const auto it = after ? std::upper_bound(required.begin(), required.end(), *after) : required.begin();
+    const auto it =
+        after ? std::upper_bound(required.begin(), required.end(), *after) : required.begin();
     if (it != required.end()) take(*it);
     return best;
   }
@@ -50,26 +51,30 @@ class SubjectWalk {
   const MonitorExposure& x_;
 };
 
-struct Place {
+struct Mark {
   std::string monitor;
   Subject subject;
 };
-std::string TokenOf(const Place& place) {
-  return fmt::format("{}/{}/{}", place.monitor, place.subject.port, place.subject.target.ToString());
+std::string TokenOf(const Mark& place) {
+  return fmt::format("{}/{}/{}", place.monitor, place.subject.port,
+                     place.subject.target.ToString());
 }
-absl::StatusOr<std::optional<Place>> PlaceOf(const std::string& token) {
-  if (token.empty()) return std::optional<Place>();
+absl::StatusOr<std::optional<Mark>> MarkOf(const std::string& token) {
+  if (token.empty()) return std::optional<Mark>();
   const size_t a = token.find('/'), b = token.find('/', a == token.npos ? a : a + 1);
   uint32_t port = 65'536;
   if (b != token.npos && b - a <= 6) {
     port = 0;
     for (const char c : token.substr(a + 1, b - a - 1)) {
-      port = c >= '0' && c <= '9' ? std::min(port * 10 + static_cast<uint32_t>(c - '0'), 65'536u) : 65'536;
+      port = c >= '0' && c <= '9' ? std::min(port * 10 + static_cast<uint32_t>(c - '0'), 65'536u)
+                                  : 65'536;
     }
   }
-  if (port > 65'535) return InvalidArgument("page token: not one of this listing; begin it anew without a token");
-  return std::optional(Place{token.substr(0, a),
-                             {TargetKey::FromString(token.substr(b + 1)), static_cast<uint16_t>(port)}});
+  if (port > 65'535)
+    return InvalidArgument("page token: not one of this listing; begin it anew without a token");
+  return std::optional(
+      Mark{token.substr(0, a),
+            {TargetKey::FromString(token.substr(b + 1)), static_cast<uint16_t>(port)}});
 }
 
 }  // namespace
@@ -129,7 +134,7 @@ ExposureRow MonitoringImpl::RowOf(const MonitorEntry& entry, const Subject& subj
 
 absl::StatusOr<ExposurePage> MonitoringImpl::DoExposure(const ExposureQuery& query) const {
   PORTOLAN_RETURN_IF_ERROR(CheckLimit(query.limit, kMaxPage));
-  PORTOLAN_ASSIGN_OR_RETURN(const std::optional<Place> place, PlaceOf(query.page_token));
+  PORTOLAN_ASSIGN_OR_RETURN(const std::optional<Mark> place, MarkOf(query.page_token));
   TargetNames targets;
   if (!query.targets.empty()) {
     absl::StatusOr<TargetNames> parsed = ParseTargetNames(query.targets);
@@ -164,8 +169,8 @@ absl::StatusOr<ExposurePage> MonitoringImpl::DoExposure(const ExposureQuery& que
       if (wanted(*at)) {
         ExposureRow row = RowOf(*entry, *at);
         const bool of_class =
-            query.classes.empty() || std::count(query.classes.begin(), query.classes.end(),
-                                                row.comparison.exposure) > 0;
+            query.classes.empty() ||
+            std::count(query.classes.begin(), query.classes.end(), row.comparison.exposure) > 0;
         const bool expected =
             !query.expected.has_value() ||
             std::any_of(row.sights.begin(), row.sights.end(),
@@ -207,8 +212,8 @@ uint64_t MonitoringImpl::Follow(EventQuery query, FollowUpdate update) {
   const bool posted = !stopping_ && runner_.TryPost([this, id, query, shared] {
     if (stopped_) return (*shared)(Unavailable("the coordinator is stopping; try again"));
     if (followers_.size() >= options_.max_followers) {
-      return (*shared)(ResourceExhausted("{} callers follow events already; at most so many are served",
-                                         options_.max_followers));
+      return (*shared)(ResourceExhausted(
+          "{} callers follow events already; at most so many are served", options_.max_followers));
     }
     followers_[id] = {query, *shared, false};
     FeedFollower(id);
@@ -334,10 +339,9 @@ absl::StatusOr<Explanation> MonitoringImpl::DoExplain(const std::string& target,
 
 void MonitoringImpl::Explain(std::string target, uint16_t port, std::string monitor,
                              Done<Explanation> done) {
-  OnThread<Explanation>(std::move(done), [this, target = std::move(target), port,
-                                          monitor = std::move(monitor)](Done<Explanation> d) {
-    d(DoExplain(target, port, monitor));
-  });
+  OnThread<Explanation>(std::move(done),
+                        [this, target = std::move(target), port, monitor = std::move(monitor)](
+                            Done<Explanation> d) { d(DoExplain(target, port, monitor)); });
 }
 
 // ---- notifications ----
@@ -367,13 +371,14 @@ void MonitoringImpl::SettleDeadLetters(std::string receiver, int64_t number, boo
 }
 
 void MonitoringImpl::TestReceiver(std::string receiver, Done<std::string> done) {
-  OnThread<std::string>(std::move(done), [this, receiver = std::move(receiver)](Done<std::string> d) {
-    const std::string id = fmt::format("test-{}", ToUnixMicros(clock_.Wall()));
-    const absl::Status s = outbox_.EnqueueTest(store_->connection(), receiver, id);
-    if (!s.ok()) return d(s);
-    sender_->Wake();
-    d(id);
-  });
+  OnThread<std::string>(
+      std::move(done), [this, receiver = std::move(receiver)](Done<std::string> d) {
+        const std::string id = fmt::format("test-{}", ToUnixMicros(clock_.Wall()));
+        const absl::Status s = outbox_.EnqueueTest(store_->connection(), receiver, id);
+        if (!s.ok()) return d(s);
+        sender_->Wake();
+        d(id);
+      });
 }
 
 }  // namespace portolan

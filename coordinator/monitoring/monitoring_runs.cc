@@ -75,11 +75,13 @@ void MonitoringImpl::StartRun(MonitorEntry& entry, const RunOrder& order, const 
     OnRunEnded(name, std::move(result));
     FlushSoon();
   };
-  const MonitorRun::Environment env{runner_, pool_,  scans_,
-                                    clock_,  options_.resolver, entry.exposure->config().canaries};
+  const MonitorRun::Environment env{
+      runner_, pool_, scans_, clock_, options_.resolver, entry.exposure->config().canaries};
   entry.run = MonitorRun::Start(env, order, set_.Find(name)->spec(), kept, std::move(callbacks));
   Log(LogLevel::kInfo, "run started",
-      {{"monitor", name}, {"run", std::to_string(order.number)}, {"again", kept.empty() ? "no" : "yes"}});
+      {{"monitor", name},
+       {"run", std::to_string(order.number)},
+       {"again", kept.empty() ? "no" : "yes"}});
 }
 
 void MonitoringImpl::OnRunEnded(const std::string& monitor, MonitorRun::Result result) {
@@ -189,9 +191,10 @@ void MonitoringImpl::Take(MonitorEntry& entry, const ExposureStep& step) {
     });
   }
   if (!notifications.empty() && !outbox_.config().receivers.empty()) {
-    Write([this, notifications, only = spec.webhooks](Change& change) {
+    for (Notification& n : notifications) n.receivers = spec.webhooks;
+    Write([this, notifications](Change& change) {
       for (const Notification& n : notifications) {
-        if (const auto sent = change.Notify(outbox_, n, only); !sent.ok()) {
+        if (const auto sent = change.Notify(outbox_, n); absl::IsInvalidArgument(sent.status())) {
           Log(LogLevel::kError, "a notification cannot be sent",
               {{"id", n.id}, {"error", std::string(Message(sent.status()))}});
         }

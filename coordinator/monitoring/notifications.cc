@@ -14,7 +14,8 @@ std::string ServiceOf(uint16_t port) {
 
 std::string TextOf(const TrailStep& step) {
   if (step.what == TrailStep::What::kFlapped) {
-    return fmt::format("{} changes before this one were not told: it changed too often", step.changes);
+    return fmt::format("{} changes before this one were not told: it changed too often",
+                       step.changes);
   }
   std::string text = fmt::format("{} {}: {} at {}", TrailStepName(step.what), step.vantage,
                                  SymbolText(step.symbol), FormatRfc3339(step.when));
@@ -29,7 +30,8 @@ bool Breaks(const ExposureRule* rule, bool open) {
 
 // FNV-1a: of two findings with different keys or times, another id (as good as always).
 std::string IdOf(const std::string& monitor, const Finding& f) {
-  unsigned __int128 h = (static_cast<unsigned __int128>(0x6c62272e07bb0142u) << 64) | 0x62b821756295c58du;
+  unsigned __int128 h =
+      (static_cast<unsigned __int128>(0x6c62272e07bb0142u) << 64) | 0x62b821756295c58du;
   constexpr unsigned __int128 kPrime = (static_cast<unsigned __int128>(1) << 88) | 0x13b;
   for (const char c : fmt::format("{}\n{}\n{}", monitor, f.key.ToString(), ToUnixMicros(f.found))) {
     h = (h ^ static_cast<unsigned char>(c)) * kPrime;

@@ -15,8 +15,8 @@ constexpr auto kRetryFor = std::chrono::minutes(1);
 
 std::optional<SubjectOutcome> PortAnswers::At(const std::string& vantage,
                                               const SinglePort& port) const {
-  if (outcomes_ == nullptr) return std::nullopt;
-  const auto found = outcomes_->At(vantage, port.address, port.port);
+  if (!outcomes_) return std::nullopt;
+  const auto found = outcomes_(vantage, port.address, port.port);
   if (!found.ok() || !found->has_value() || !IsObserved((*found)->symbol)) return std::nullopt;
   const ScanOutcomes::Outcome& o = **found;
   return SubjectOutcome{o.symbol, port.address, o.rtt_us, o.when, o.agent};

@@ -15,7 +15,7 @@ namespace portolan {
 class PortAnswers {
  public:
   PortAnswers() = default;  // nothing
-  explicit PortAnswers(std::shared_ptr<ScanOutcomes> outcomes) : outcomes_(std::move(outcomes)) {}
+  explicit PortAnswers(ScanClient::OutcomeReader outcomes) : outcomes_(std::move(outcomes)) {}
 
   // nullopt: no verdict. Blocks on the disk.
   std::optional<SubjectOutcome> At(const std::string& vantage, const SinglePort& port) const;
@@ -25,7 +25,7 @@ class PortAnswers {
                                        uint16_t port) const;
 
  private:
-  std::shared_ptr<ScanOutcomes> outcomes_;
+  ScanClient::OutcomeReader outcomes_;
 };
 
 // Probes single ports from some vantages, and gives what they answered: nothing when no scan could

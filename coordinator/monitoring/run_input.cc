@@ -27,10 +27,13 @@ struct Entry {
 };
 absl::StatusOr<Entry> ParseEntry(const std::string& text) {
   Entry entry;
-  PORTOLAN_ASSIGN_OR_RETURN(
-      entry.list, ParseTargets({text}, [](const std::string&) -> absl::StatusOr<std::vector<IpAddress>> {
-                    return std::vector<IpAddress>{IpAddress()};
-                  }, kMaxRanges));
+  PORTOLAN_ASSIGN_OR_RETURN(entry.list,
+                            ParseTargets(
+                                {text},
+                                [](const std::string&) -> absl::StatusOr<std::vector<IpAddress>> {
+                                  return std::vector<IpAddress>{IpAddress()};
+                                },
+                                kMaxRanges));
   if (!entry.list.names.empty()) entry.name = entry.list.names[0].name;
   if (!entry.list.endpoints.empty()) entry.port = entry.list.endpoints[0].port;
   return entry;
@@ -76,7 +79,9 @@ std::string RunInput::Encode() const {
 }
 
 absl::StatusOr<RunInput> RunInput::Decode(std::string_view bytes) {
-  const auto damaged = [&] { return DataLoss("what a run looks at: {} bytes are damaged", bytes.size()); };
+  const auto damaged = [&] {
+    return DataLoss("what a run looks at: {} bytes are damaged", bytes.size());
+  };
   ByteReader in(bytes);
   if (in.Byte() != kVersion) return damaged();
   MonitorFile file = ParseMonitors(in.String());
@@ -87,8 +92,8 @@ absl::StatusOr<RunInput> RunInput::Decode(std::string_view bytes) {
     std::string name(in.String());
     std::vector<IpAddress>& addresses = out.names[std::move(name)];
     for (size_t left = in.Count(); left > 0; --left) {
-      const std::optional<IpAddress> a = IpAddress::Parse(in.String());
-      if (!a.has_value()) return damaged();
+      const absl::StatusOr<IpAddress> a = IpAddress::Parse(in.String());
+      if (!a.ok()) return damaged();
       addresses.push_back(*a);
     }
   }
@@ -108,14 +113,16 @@ absl::StatusOr<RunInput> ResolveInput(const MonitorSpec& spec, const Resolver& r
     std::sort(it->second.begin(), it->second.end());
     it->second.erase(std::unique(it->second.begin(), it->second.end()), it->second.end());
   };
-  for (const auto* texts : {&spec.targets, &spec.canaries.open, &spec.canaries.closed, &spec.exclude}) {
+  for (const auto* texts :
+       {&spec.targets, &spec.canaries.open, &spec.canaries.closed, &spec.exclude}) {
     for (const std::string& text : *texts) {
       PORTOLAN_ASSIGN_OR_RETURN(const Entry entry, ParseEntry(text));
       if (entry.name.empty()) continue;
       look_up(entry.name);
       if (texts == &spec.exclude && input.names[entry.name].empty()) {
         return Unavailable(
-            "exclude \"{}\": the name has no address now, so nothing was probed; write the address, "
+            "exclude \"{}\": the name has no address now, so nothing was probed; write the "
+            "address, "
             "or see to the name",
             literal::Printable(text));
       }
@@ -204,11 +211,13 @@ RunSpace::RunSpace(const RunInput& input, const std::vector<Block>& blocks) {
     if (!entry.ok()) continue;
     if (!entry->name.empty()) {
       Name& name = names_[std::string(TargetKey::OfName(entry->name).name())];
-      name.ports = name.ports.Union(
-          entry->port ? PortSet::Of({{*entry->port, *entry->port}}).Minus(excluded) : default_ports_);
+      name.ports =
+          name.ports.Union(entry->port ? PortSet::Of({{*entry->port, *entry->port}}).Minus(excluded)
+                                       : default_ports_);
       if (const auto* found = AddressesOfName(input, entry->name)) name.addresses = *found;
     } else if (entry->port) {
-      for (const TargetList::Endpoint& e : entry->list.endpoints) endpoints_.insert({e.address, e.port});
+      for (const TargetList::Endpoint& e : entry->list.endpoints)
+        endpoints_.insert({e.address, e.port});
     } else {
       const auto& more = entry->list.addresses.ranges();
       ranges.insert(ranges.end(), more.begin(), more.end());
@@ -225,7 +234,8 @@ RunSpace::RunSpace(const RunInput& input, const std::vector<Block>& blocks) {
     for (const IpAddress& a : name.addresses) at_[a].push_back(text);
   }
   for (const Block& block : blocks) {
-    covered.push_back({block.addresses.Intersection(direct_), {}, block.ports.Intersection(default_ports_)});
+    covered.push_back(
+        {block.addresses.Intersection(direct_), {}, block.ports.Intersection(default_ports_)});
     for (const SinglePort& e : endpoints_) {
       if (!block.ports.Contains(e.port) || !block.addresses.Contains(e.address)) continue;
       covered.push_back({IpSet::Of({{e.address, e.address}}), {}, PortSet::Of({{e.port, e.port}})});

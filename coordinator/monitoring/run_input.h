@@ -71,9 +71,9 @@ class RunSpace {
     std::set<IpAddress> looked_at;  // of them, those that the scan covers
   };
   PortSet default_ports_;
-  IpSet direct_;                                     // given as addresses, without a port
-  std::set<SinglePort> endpoints_;                   // given as addresses, with one
-  std::map<std::string, Name> names_;                // in the spelling of TargetKey::OfName
+  IpSet direct_;                                      // given as addresses, without a port
+  std::set<SinglePort> endpoints_;                    // given as addresses, with one
+  std::map<std::string, Name> names_;                 // in the spelling of TargetKey::OfName
   std::map<IpAddress, std::vector<std::string>> at_;  // which names
   Coverage covered_;
 };

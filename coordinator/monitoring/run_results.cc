@@ -70,8 +70,7 @@ bool IsComplete(const LaneStatus& lane) {
 absl::StatusOr<std::vector<VantageRun>> ReadRun(ScanClient& scans, const ScanStatus& scan,
                                                 std::shared_ptr<const RunSpace> space,
                                                 const std::set<std::string>& unresolved) {
-  PORTOLAN_ASSIGN_OR_RETURN(std::unique_ptr<ScanOutcomes> opened, scans.Outcomes(scan.id));
-  const std::shared_ptr<ScanOutcomes> outcomes = std::move(opened);
+  PORTOLAN_ASSIGN_OR_RETURN(const ScanClient::OutcomeReader outcomes, scans.Outcomes(scan.id));
   std::vector<VantageRun> runs;
   for (const LaneStatus& lane : scan.lanes) {
     VantageRun& run = runs.emplace_back();
@@ -79,11 +78,11 @@ absl::StatusOr<std::vector<VantageRun>> ReadRun(ScanClient& scans, const ScanSta
     run.complete = IsComplete(lane);
     run.covered = space->covered();
     run.unresolved = unresolved;
-    run.lookup = [outcomes, space, vantage = lane.vantage](
-                     const Subject& subject) -> std::optional<SubjectOutcome> {
+    run.lookup = [outcomes, space,
+                  vantage = lane.vantage](const Subject& subject) -> std::optional<SubjectOutcome> {
       std::vector<std::optional<SubjectOutcome>> all;
       for (const IpAddress& address : space->AddressesOf(subject.target)) {
-        const auto found = outcomes->At(vantage, address, subject.port);
+        const auto found = outcomes(vantage, address, subject.port);
         if (!found.ok() || !found->has_value()) {
           all.emplace_back();
         } else {

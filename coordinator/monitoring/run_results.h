@@ -23,6 +23,7 @@ absl::StatusOr<std::vector<VantageRun>> ReadRun(ScanClient& scans, const ScanSta
                                                 const std::set<std::string>& unresolved);
 
 // The same of a run that had nothing to scan, because no name resolved.
-std::vector<VantageRun> RunWithoutScan(const RunInput& input, std::shared_ptr<const RunSpace> space);
+std::vector<VantageRun> RunWithoutScan(const RunInput& input,
+                                       std::shared_ptr<const RunSpace> space);
 
 }  // namespace portolan

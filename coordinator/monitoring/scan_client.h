@@ -34,8 +34,11 @@ class ScanClient {
                                                const std::string& page_token) = 0;
   virtual absl::StatusOr<FindingRows> HostFindings(const std::string& id,
                                                    const std::string& page_token) = 0;
-  // What a lane knows of single ports, closed ones too.
-  virtual absl::StatusOr<std::unique_ptr<ScanOutcomes>> Outcomes(const std::string& id) = 0;
+  // What each vantage knows of single ports, closed ones too: as ScanOutcomes::At. Used by one
+  // thread at a time.
+  using OutcomeReader = std::function<absl::StatusOr<std::optional<ScanOutcomes::Outcome>>(
+      const std::string& vantage, const IpAddress& address, uint16_t port)>;
+  virtual absl::StatusOr<OutcomeReader> Outcomes(const std::string& id) = 0;
 
   // What of these targets may be scanned at all: PermissionDenied names target and rule.
   virtual absl::Status CheckScope(const ScanRequest& request) = 0;

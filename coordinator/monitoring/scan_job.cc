@@ -21,8 +21,8 @@ bool MayPass(const absl::Status& s) {
 
 std::shared_ptr<ScanJob> ScanJob::Start(TaskRunner& runner, ScanClient& scans, const Clock& clock,
                                         Options options, Created created, Ended ended) {
-  std::shared_ptr<ScanJob> job(new ScanJob(runner, scans, clock, std::move(options),
-                                           std::move(created), std::move(ended)));
+  std::shared_ptr<ScanJob> job(
+      new ScanJob(runner, scans, clock, std::move(options), std::move(created), std::move(ended)));
   job->Create();
   return job;
 }

@@ -24,7 +24,7 @@ class ScanJob : public std::enable_shared_from_this<ScanJob> {
     // From then on it is cancelled, and ends with what it has.
     std::optional<Duration> at_most;
   };
-  using Created = std::function<void(const ScanStatus&)>;  // may be null
+  using Created = std::function<void(const ScanStatus&)>;         // may be null
   using Ended = std::function<void(absl::StatusOr<ScanStatus>)>;  // once; may destroy the job
 
   // `runner` and `scans` must outlive it.

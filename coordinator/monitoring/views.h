@@ -52,8 +52,8 @@ struct VantageStatus {
   std::string canary_reason;
   WallTime since;  // of the canaries' state
   std::vector<Canary> chosen;
-  uint64_t open = 0;       // ports of its baseline
-  WallTime last_complete;  // epoch 0: never
+  uint64_t open = 0;        // ports of its baseline
+  WallTime last_complete;   // epoch 0: never
   std::string mass_change;  // what waits to be accepted; empty: nothing
   uint64_t confirming = 0;  // candidates
 };
@@ -94,8 +94,8 @@ struct VantageSight {
   std::string vantage;
   VantageRole side = VantageRole::kInside;
   std::optional<SubjectOutcome> outcome;  // nullopt: not known
-  WallTime since;      // open: since when; epoch 0: not open
-  WallTime last_seen;  // open: when it was last seen so
+  WallTime since;                         // open: since when; epoch 0: not open
+  WallTime last_seen;                     // open: when it was last seen so
   Expected expected = Expected::kUnspecified;
   std::string rule;  // that decides; empty: none
 };
@@ -159,7 +159,7 @@ struct FindingList {
 // All that is known of a target and a port.
 struct Explanation {
   Subject subject;
-  std::vector<ExposureRow> rows;  // of each monitor that covers it
+  std::vector<ExposureRow> rows;          // of each monitor that covers it
   std::vector<std::string> uncovered_by;  // monitors that were asked and do not look at it
   std::vector<MonitorFinding> findings;
   std::vector<StoredEvent> events;  // newest first, at most 20
@@ -183,7 +183,7 @@ struct MonitorMetrics {
     CanaryState canaries = CanaryState::kUnknown;
     std::map<std::pair<ExposureClass, Expected>, uint64_t> exposed;  // open from here
     uint64_t missing_expected = 0;
-    std::array<uint64_t, kChangeKinds> changes = {};  // events since the start
+    std::array<uint64_t, kChangeKinds> changes = {};      // events since the start
     uint64_t transient = 0, flapping = 0, abandoned = 0;  // settled since the start
     uint64_t confirming = 0;
   };

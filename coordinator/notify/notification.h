@@ -38,6 +38,9 @@ struct Notification {
   std::string remedy;                         // what to do
   std::vector<std::string> trail;             // how it was confirmed, a line a probe
   std::map<std::string, std::string> labels;  // the monitor's
+  // Names of receivers that it goes to, as far as their filters let it pass; empty: all. Not kept:
+  // what is stored waits for its receiver already.
+  std::vector<std::string> receivers;
 
   friend bool operator==(const Notification&, const Notification&) = default;
 };

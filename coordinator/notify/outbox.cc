@@ -30,6 +30,12 @@ absl::StatusOr<int64_t> One(Statement& statement) {
   return value;
 }
 
+bool IsFor(const WebhookReceiver& receiver, const Notification& n) {
+  const bool named = n.receivers.empty() || std::find(n.receivers.begin(), n.receivers.end(),
+                                                      receiver.name) != n.receivers.end();
+  return named && receiver.filter.Matches(n);
+}
+
 }  // namespace
 
 Outbox::Outbox(WebhookConfig config, OutboxLimits limits, const Clock& clock)
@@ -92,7 +98,7 @@ absl::Status Outbox::Put(Connection& db, const Notification& n, std::string_view
   PORTOLAN_ASSIGN_OR_RETURN(const std::string body, EncodeNotification(n));
   int64_t message = 0;
   for (const WebhookReceiver& receiver : config_.receivers) {
-    if (only.empty() ? !receiver.filter.Matches(n) : receiver.name != only) continue;
+    if (only.empty() ? !IsFor(receiver, n) : receiver.name != only) continue;
     if (message == 0) {
       Statement& put = db.Sql(
           "INSERT INTO notify_messages (id, body) VALUES (?, ?) ON CONFLICT (id) DO NOTHING "

@@ -24,7 +24,8 @@ const GroupView& ScanOutcomes::ViewOf(const ScanSpace::Group& group) {
   if (found != views_.end()) return *found->second;
   if (views_.size() >= kMaxViews) views_.clear();
   return *views_
-              .emplace(group.range.begin, std::make_unique<const GroupView>(scan_.spec->space, group))
+              .emplace(group.range.begin,
+                       std::make_unique<const GroupView>(scan_.spec->space, group))
               .first->second;
 }
 

@@ -22,7 +22,7 @@ namespace portolan {
 class ScanOutcomes {
  public:
   struct Outcome {
-    Symbol symbol;  // not observed: why there is no verdict
+    Symbol symbol;        // not observed: why there is no verdict
     uint32_t rtt_us = 0;  // open ports only
     WallTime when;        // open: when it was seen; others: when its chunk began
     std::string agent;    // empty: not known

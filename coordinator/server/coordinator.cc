@@ -12,6 +12,10 @@
 #include "common/ops/log.h"
 #include "common/ops/signals.h"
 #include "coordinator/control/control.h"
+#include "coordinator/monitoring/control_scans.h"
+#include "coordinator/monitoring/monitor_directory.h"
+#include "coordinator/monitoring/monitoring.h"
+#include "coordinator/notify/receiver_file.h"
 #include "coordinator/server/coordinator_metrics.h"
 #include "coordinator/service/fleet_service.h"
 #include "coordinator/service/scan_service.h"
@@ -42,6 +46,7 @@ class CoordinatorImpl final : public Coordinator {
     control.on_ready = [this](bool ready) { SetServing(ready); };
     PORTOLAN_ASSIGN_OR_RETURN(control_,
                               Control::Start(std::move(control), std::move(store), SystemClock()));
+    if (options_.monitoring) PORTOLAN_RETURN_IF_ERROR(StartMonitoring());
     PORTOLAN_RETURN_IF_ERROR(StartGrpc());
     PORTOLAN_RETURN_IF_ERROR(StartHttp());
     Log(LogLevel::kInfo, "listening",
@@ -78,7 +83,9 @@ class CoordinatorImpl final : public Coordinator {
           SystemClock().Wall() + grace));
       server_->Wait();
     }
-    http_.reset();                    // its threads look at the control
+    http_.reset();  // its threads look at the others
+    if (directory_ != nullptr) directory_->Stop();
+    if (monitoring_ != nullptr) monitoring_->Stop();
     if (control_ == nullptr) return;  // never started
     control_->Stop();
     Log(LogLevel::kInfo, "stopped");
@@ -87,6 +94,11 @@ class CoordinatorImpl final : public Coordinator {
  private:
   absl::Status CheckOptions() {
     if (options_.data_directory.empty()) return InvalidArgument("--data: empty; name a directory");
+    if (!options_.webhooks.empty()) {
+      absl::StatusOr<WebhookConfig> webhooks = LoadWebhookFile(options_.webhooks);
+      if (!webhooks.ok()) return Annotate(webhooks.status(), "--webhooks");
+      webhooks_ = *std::move(webhooks);
+    }
     if (!options_.http.empty()) {
       absl::StatusOr<HostPort> address = ParseHostPort(options_.http);
       if (!address.ok()) return Annotate(address.status(), "--http");
@@ -108,6 +120,23 @@ class CoordinatorImpl final : public Coordinator {
         "listening without TLS: whoever can connect can scan from the agents, and pretend to be "
         "one",
         {{"listen", options_.listen}});
+    return absl::OkStatus();
+  }
+
+  absl::Status StartMonitoring() {
+    scan_client_ = std::make_unique<ControlScans>(*control_);
+    MonitoringOptions monitoring;
+    monitoring.data_directory = options_.data_directory;
+    monitoring.sync_full = options_.sync_full;
+    monitoring.webhooks = webhooks_;
+    monitoring.series_budget = options_.series_budget;
+    monitoring.seed = control_->epoch();
+    monitoring.log = &Log;
+    PORTOLAN_ASSIGN_OR_RETURN(
+        monitoring_, Monitoring::Start(std::move(monitoring), *scan_client_, SystemClock()));
+    if (options_.monitors.empty()) return absl::OkStatus();
+    PORTOLAN_ASSIGN_OR_RETURN(
+        directory_, MonitorDirectory::Start(options_.monitors, *monitoring_, SystemClock(), &Log));
     return absl::OkStatus();
   }
 
@@ -164,7 +193,12 @@ class CoordinatorImpl final : public Coordinator {
   const CoordinatorOptions options_;
   HostPort grpc_, http_address_;
   int grpc_port_ = 0;
+  WebhookConfig webhooks_;
+  // Each borrows those before it.
   std::unique_ptr<Control> control_;
+  std::unique_ptr<ControlScans> scan_client_;
+  std::unique_ptr<Monitoring> monitoring_;
+  std::unique_ptr<MonitorDirectory> directory_;
   std::unique_ptr<FleetService> fleet_;
   std::unique_ptr<ScanService> scans_;
   std::unique_ptr<grpc::Server> server_;

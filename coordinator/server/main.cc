@@ -96,6 +96,22 @@ void AddFlags(CLI::App& app, Flags* flags) {
       ->envname("PORTOLAN_RETENTION")
       ->type_name("DURATION")
       ->capture_default_str();
+  app.add_option("--monitors", o.monitors,
+                 "Keep the monitors as the *.yaml files of this directory declare them; looked at "
+                 "every 5 s")
+      ->envname("PORTOLAN_MONITORS")
+      ->type_name("DIR");
+  app.add_option("--webhooks", o.webhooks,
+                 "YAML file of those who are told of events and findings (docs/webhooks.md)")
+      ->envname("PORTOLAN_WEBHOOKS")
+      ->type_name("FILE");
+  app.add_option("--series-budget", o.series_budget,
+                 "Open ports of monitors that are metrics of their own (portolan_port_open); what "
+                 "is beyond is counted")
+      ->envname("PORTOLAN_SERIES_BUDGET")
+      ->type_name("N")
+      ->check(CLI::Range(size_t{0}, size_t{1'000'000}))
+      ->capture_default_str();
   app.add_option("--lease-term", flags->lease_term_s,
                  "Seconds after its last call that an agent's work is given to others, 1 to 3600")
       ->envname("PORTOLAN_LEASE_TERM")

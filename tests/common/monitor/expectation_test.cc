@@ -88,7 +88,7 @@ TEST(AllRules, OwnRulesFirstAndEveryRuleHasAnOwner) {
   ASSERT_EQ(rules.size(), 3u);
   EXPECT_EQ(rules[0].name, "own");
   EXPECT_EQ(rules[0].owner, "web");
-  EXPECT_EQ(rules[1].name, "only-well-known");
+  EXPECT_EQ(rules[1].name, "no-clear-text") << "what is worst decides";
   EXPECT_EQ(rules[2].owner, "net");
 }
 

@@ -119,7 +119,7 @@ TEST(Profiles, TheWorstDecidesInWhateverOrderTheyAreGiven) {
     return Decides(set, Sub("10.0.0.1", port), side == kIn ? "in" : "out", side);
   };
   EXPECT_EQ(decides(3306, kOut), "no-databases-from-outside");
-  EXPECT_EQ(decides(3306, kIn), "only-well-known");
+  EXPECT_EQ(decides(3306, kIn), "no-clear-text");
   EXPECT_EQ(decides(6443, kOut), "no-control-planes-from-outside");
   EXPECT_EQ(decides(22, kOut), "no-remote-admin-from-outside");
   EXPECT_EQ(decides(23, kOut), "no-remote-admin-from-outside");
@@ -153,7 +153,7 @@ TEST(Expectations, ASpecificationsOwnRulesComeBeforeItsProfiles) {
   EXPECT_EQ(Decides(set, Sub("10.0.0.1", 1), "out", kOut), "the-database");
   EXPECT_EQ(Decides(set, Sub("db.example", 5432), "out", kOut), "the-database");
   EXPECT_EQ(Decides(set, Sub("10.0.0.2", 5432), "out", kOut), "no-databases-from-outside");
-  EXPECT_EQ(Decides(set, Sub("10.0.0.1", 5432), "in", kIn), "only-well-known");
+  EXPECT_EQ(Decides(set, Sub("10.0.0.1", 5432), "in", kIn), "no-clear-text");
   // One for a side on which nobody looks says nothing, instead of everything.
   spec.vantages.pop_back();
   spec.expectations[0].action = ExpectAction::kMustNotBeOpen;

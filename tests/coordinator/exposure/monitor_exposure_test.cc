@@ -108,8 +108,8 @@ TEST_F(MonitorExposureTest, AConfirmedOpeningIsOneEventAndItsFinding) {
   EXPECT_EQ(step.confirmation.events[0].trail[1].what, TrailStep::What::kOtherVantage);
   EXPECT_EQ(step.confirmation.events[0].trail[1].symbol, kOpenSym);
   EXPECT_EQ(Findings(),
-            (Texts{"must-not-be-open/no-databases-from-outside/out/10.0.0.2/3306",
-                   "must-not-be-open/only-well-known/in/10.0.0.2/3306"}));
+            (Texts{"must-not-be-open/no-clear-text/in/10.0.0.2/3306",
+                   "must-not-be-open/no-databases-from-outside/out/10.0.0.2/3306"}));
   EXPECT_EQ(all_.Compare(kDb).exposure, ExposureClass::kOpenEverywhere);
   EXPECT_TRUE(Run().confirmation.probes.empty());
 }

@@ -324,7 +324,7 @@ TEST_F(SchedulerTest, AnAgentToAvoidGetsWorkOnlyWhileItIsAlone) {
   ScanSpec spec = MakeSpec(100, 200);
   spec.avoid_agents = {"x"};
   ASSERT_TRUE(Submit(MakeScan("alone", spec, {"a"})).ok());
-  EXPECT_EQ(Sync(a).leases.size(), 1u) << "who is elsewhere cannot help";
+  EXPECT_FALSE(Sync(a).leases.empty()) << "who is elsewhere cannot help";
   FinishAll(a);
   for (int i = 0; i < 1000 && State("alone") == ScanState::kRunning; ++i) {
     Sync(a);
@@ -335,13 +335,13 @@ TEST_F(SchedulerTest, AnAgentToAvoidGetsWorkOnlyWhileItIsAlone) {
   Sync(b);
   ASSERT_TRUE(Submit(MakeScan("two", spec, {"a"})).ok());
   EXPECT_TRUE(Sync(a).leases.empty());
-  EXPECT_EQ(Sync(b).leases.size(), 1u);
+  EXPECT_FALSE(Sync(b).leases.empty());
   // The other one goes: then rather this one than nobody.
   Advance(5);
   Sync(a);
   Advance(6);
   Tick();
-  EXPECT_EQ(Sync(a).leases.size(), 1u);
+  EXPECT_FALSE(Sync(a).leases.empty());
 }
 
 TEST_F(SchedulerTest, TooManyAgentsAndScansAreRefused) {
