@@ -105,8 +105,10 @@ demo_in_namespaces() {
   done
   cat >"$work/rules.nft" <<'RULES'
 table inet demo {
+  set opened { type ipv4_addr . inet_service; }
   chain in {
     type filter hook input priority 0; policy accept;
+    ip daddr . tcp dport @opened accept
     # only these hosts listen; the listeners themselves are on all addresses of the namespace
     ip daddr 198.19.0.0/24 ip daddr != { 198.19.0.10, 198.19.0.20, 198.19.0.30 } tcp flags syn reject with tcp reset
     ip6 daddr 2001:db8:ff::/120 ip6 daddr != 2001:db8:ff::10 tcp flags syn reject with tcp reset
@@ -152,6 +154,8 @@ RULES
   curl_in=(ip netns exec "$target" curl)
   targets=(198.19.0.0/24 2001:db8:ff::/120)
   ports=22,23,80,443,5432
+  opened=(198.19.0.20 23)
+  open_port() { ip netns exec "$target" nft add element inet demo opened '{ 198.19.0.20 . 23 }'; }
 }
 
 demo_on_loopback() {
@@ -174,6 +178,53 @@ demo_on_loopback() {
   curl_in=(curl)
   targets=(127.0.9.0/28)
   ports=18080,18443
+  opened=(127.0.9.5 18080)
+  open_port() { start "" service3 openssl s_server -quiet -accept 127.0.9.5:18080 -nocert -cipher 'aNULL:@SECLEVEL=0'; }
+}
+
+# The monitor's file: the same targets and ports, and what is expected of them.
+monitor_file() {
+  local list
+  list=$(printf '"%s", ' "${targets[@]}")
+  cat <<YAML
+apiVersion: portolan/v1
+kind: Monitor
+metadata: {name: demo, owner: you@example.org}
+spec:
+  targets: [${list%, }]
+  ports: "$ports"
+  vantages:
+    - {name: inside, role: inside}
+    - {name: dmz, role: outside}
+    - {name: internet, role: outside}
+  schedule: {every: 1h}
+  rate: {timeout: 500ms}
+  confirmation: {probes: 3, needed: 2, delay: 1s}
+  profiles: [no-clear-text, no-databases-from-outside]
+  expectations:
+    - name: nothing-new
+      action: must-not-be-open
+      targets: [${opened[0]}]
+      ports: ${opened[1]}
+      severity: high
+      reason: this port was closed for good
+YAML
+}
+
+# wait_until SECONDS COMMAND...: until it succeeds
+wait_until() {
+  local i most=$(($1 * 5))
+  shift
+  for ((i = 0; i < most; i++)); do
+    "$@" && return
+    sleep 0.2
+  done
+  echo "gave up waiting for: $*" >&2
+  return 1
+}
+has_event() { "${run[@]}" events demo 2>/dev/null | grep -q opened; }
+has_metric() {
+  "${curl_in[@]}" -s "http://$http/metrics" | grep -F "portolan_port_open{" | grep -F "target=\"${opened[0]}\"" | grep -qF "port=\"${opened[1]}\""
 }
 
 http=127.0.0.1:7412
@@ -181,6 +232,7 @@ run=()
 curl_in=()
 targets=()
 ports=
+opened=()  # the address and port that opens later
 if [ "$(id -u)" -eq 0 ] && ip netns add "portolan$$-try" 2>/dev/null; then
   ip netns del "portolan$$-try"
   demo_in_namespaces
@@ -208,5 +260,29 @@ show "portolan results last --json | head -3"
 say "What Prometheus scrapes"
 show "curl http://$http/metrics"
 "${curl_in[@]}" -s "http://$http/metrics" | grep -E '^portolan_(probes_total|leases_total|agents)' || true
+
+say "The same as a monitor: it recurs, knows what is normal, and what is expected"
+monitor_file >"$work/demo.yaml"
+show portolan monitor apply -f demo.yaml
+"${run[@]}" monitor apply -f "$work/demo.yaml"
+show portolan monitor run-now demo --wait
+"${run[@]}" monitor run-now demo --wait
+show portolan exposure demo
+"${run[@]}" exposure demo
+
+say "A port opens on ${opened[0]}, and the next run finds it; it is probed again before anybody is told"
+open_port
+"${run[@]}" monitor run-now demo --wait
+wait_until 60 has_event
+show portolan events demo
+"${run[@]}" events demo
+show portolan findings demo
+"${run[@]}" findings demo
+show portolan explain "${opened[@]}"
+"${run[@]}" explain "${opened[@]}"
+show "curl http://$http/metrics | grep port_open"
+wait_until 20 has_metric
+"${curl_in[@]}" -s "http://$http/metrics" |
+  grep -F "target=\"${opened[0]}\"" | grep -F "port=\"${opened[1]}\""
 
 say "Done; everything is stopped again"

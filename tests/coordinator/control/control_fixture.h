@@ -18,39 +18,9 @@
 #include "tests/fakes/fake_clock.h"
 #include "tests/fakes/full_disk_store.h"
 #include "tests/fakes/temp_directory.h"
+#include "tests/fakes/waiter.h"
 
 namespace portolan {
-
-// Waits for the one call of a callback.
-template <typename T>
-class Waiter {
- public:
-  std::function<void(absl::StatusOr<T>)> done() {
-    return [state = state_](absl::StatusOr<T> value) {
-      MutexLock lock(state->mu);
-      PORTOLAN_CHECK(!state->value.has_value());  // exactly once
-      state->value = std::move(value);
-      state->cv.NotifyAll();
-    };
-  }
-  bool ready() const {
-    MutexLock lock(state_->mu);
-    return state_->value.has_value();
-  }
-  absl::StatusOr<T> Wait() {
-    MutexLock lock(state_->mu);
-    while (!state_->value.has_value()) state_->cv.Wait(state_->mu);
-    return *state_->value;
-  }
-
- private:
-  struct State {
-    Mutex mu;
-    CondVar cv;
-    std::optional<absl::StatusOr<T>> value GUARDED_BY(mu);
-  };
-  std::shared_ptr<State> state_ = std::make_shared<State>();
-};
 
 // The agent's end of a report stream.
 class FakePeer final : public ReportPeer {
