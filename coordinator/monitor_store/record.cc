@@ -40,12 +40,13 @@ uint64_t Word(std::string_view bytes) {
 }  // namespace
 
 uint64_t RecordChecksum(std::string_view bytes) {
-  uint64_t h = 0x6A09E667F3BCC908u ^ bytes.size();  // any number
+  uint64_t h = 0x6A09E667F3BCC908u;  // any number
   // Each step can be undone, so what differs once stays different.
   const auto mix = [&h](uint64_t word) {
     h = (h ^ word) * 0x9E3779B97F4A7C15u;
     h ^= h >> 32;
   };
+  mix(bytes.size());
   while (bytes.size() >= 8) {
     uint64_t word = 0;
     for (size_t i = 0; i < 8; ++i) word |= uint64_t{static_cast<uint8_t>(bytes[i])} << (8 * i);

@@ -21,7 +21,7 @@
 namespace portolan {
 
 inline constexpr size_t kRecordChecksumBytes = 8;
-// Differs for certain when one byte (or several within 8) differ; else but for one in 2^64.
+// Differs for certain where one byte differs; otherwise but for one in 2^64.
 uint64_t RecordChecksum(std::string_view bytes);
 // The bytes with their checksum behind them.
 std::string SealRecord(std::string bytes);
