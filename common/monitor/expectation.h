@@ -9,8 +9,8 @@
 
 #include "absl/status/statusor.h"
 #include "common/base/time.h"
-#include "common/net/ip_set.h"
 #include "common/monitor/terms.h"
+#include "common/net/ip_set.h"
 #include "common/net/port_set.h"
 
 namespace portolan {

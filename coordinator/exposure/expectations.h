@@ -23,9 +23,9 @@ struct ExposureRule {
   // come and go with each answer of a round robin.) Both empty: all.
   IpSet addresses;
   std::vector<std::string> names;
-  PortSet ports;                  // empty: all
-  std::set<std::string> vantages;             // empty: all
-  std::optional<VantageRole> side;            // and of this side only
+  PortSet ports;                    // empty: all
+  std::set<std::string> vantages;   // empty: all
+  std::optional<VantageRole> side;  // and of this side only
   ExpectAction action = ExpectAction::kMustNotBeOpen;
   Severity severity = Severity::kMedium;
   std::string owner, reason, remedy;  // shown with the finding; remedy empty: one is made

@@ -53,7 +53,8 @@ absl::StatusOr<std::vector<MonitorDocument>> ReadMonitorFiles(const std::string&
   } else {
     for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
       if (IsMonitorFile(it->path())) files.push_back(it->path());
-      if (files.size() > kMaxFiles) return ResourceExhausted("{}: more than {} files", path, kMaxFiles);
+      if (files.size() > kMaxFiles)
+        return ResourceExhausted("{}: more than {} files", path, kMaxFiles);
     }
     if (error) return InvalidArgument("{}: {}; see to its permissions", path, error.message());
   }
@@ -72,8 +73,9 @@ absl::StatusOr<std::unique_ptr<MonitorDirectory>> MonitorDirectory::Start(
     std::function<void(LogLevel, std::string_view, std::initializer_list<LogField>)> log) {
   std::error_code error;
   if (!fs::is_directory(path, error)) {
-    return InvalidArgument("--monitors {}: not a directory{}; name one that holds the monitors' YAML files",
-                           path, error ? " (" + error.message() + ")" : "");
+    return InvalidArgument(
+        "--monitors {}: not a directory{}; name one that holds the monitors' YAML files", path,
+        error ? " (" + error.message() + ")" : "");
   }
   std::unique_ptr<MonitorDirectory> out(
       new MonitorDirectory(std::move(path), monitoring, clock, std::move(log)));
@@ -94,22 +96,22 @@ void MonitorDirectory::Look() {
   if (applying_) return;
   absl::StatusOr<std::vector<MonitorDocument>> documents = ReadMonitorFiles(path_);
   if (!documents.ok()) return Fail(documents.status());
-  const bool same =
-      applied_once_ && documents->size() == tried_.size() &&
-      std::equal(documents->begin(), documents->end(), tried_.begin(),
-                 [](const MonitorDocument& a, const MonitorDocument& b) {
-                   return a.source == b.source && a.yaml == b.yaml;
-                 });
+  const bool same = applied_once_ && documents->size() == tried_.size() &&
+                    std::equal(documents->begin(), documents->end(), tried_.begin(),
+                               [](const MonitorDocument& a, const MonitorDocument& b) {
+                                 return a.source == b.source && a.yaml == b.yaml;
+                               });
   // What was refused may have become right, when what it stands in the way of is gone.
   if (same && !refused_) {
     failing_ = false;
     return;
   }
   applying_ = true;
-  monitoring_.Apply(*documents, /*dry_run=*/false, /*prune=*/true, kManager,
-                    [this, docs = *documents](absl::StatusOr<std::vector<ApplyResult>> results) {
-                      runner_.Post([this, docs, results = std::move(results)] { OnApplied(docs, results); });
-                    });
+  monitoring_.Apply(
+      *documents, /*dry_run=*/false, /*prune=*/true, kManager,
+      [this, docs = *documents](absl::StatusOr<std::vector<ApplyResult>> results) {
+        runner_.Post([this, docs, results = std::move(results)] { OnApplied(docs, results); });
+      });
 }
 
 void MonitorDirectory::OnApplied(const std::vector<MonitorDocument>& documents,

@@ -30,8 +30,9 @@ class MonitorDirectory {
   bool failing() const { return failing_; }
 
  private:
-  MonitorDirectory(std::string path, Monitoring& monitoring, const Clock& clock,
-                   std::function<void(LogLevel, std::string_view, std::initializer_list<LogField>)> log);
+  MonitorDirectory(
+      std::string path, Monitoring& monitoring, const Clock& clock,
+      std::function<void(LogLevel, std::string_view, std::initializer_list<LogField>)> log);
   void Look();
   void OnApplied(const std::vector<MonitorDocument>& documents,
                  const absl::StatusOr<std::vector<ApplyResult>>& results);

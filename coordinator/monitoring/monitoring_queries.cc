@@ -74,7 +74,7 @@ absl::StatusOr<std::optional<Mark>> MarkOf(const std::string& token) {
     return InvalidArgument("page token: not one of this listing; begin it anew without a token");
   return std::optional(
       Mark{token.substr(0, a),
-            {TargetKey::FromString(token.substr(b + 1)), static_cast<uint16_t>(port)}});
+           {TargetKey::FromString(token.substr(b + 1)), static_cast<uint16_t>(port)}});
 }
 
 }  // namespace

@@ -232,8 +232,7 @@ std::string RenderSlack(const Notification& n, std::string_view link) {
   attachment["footer"] = SlackText("portolan " + n.id);
   attachment["ts"] = std::chrono::floor<std::chrono::seconds>(n.time).time_since_epoch().count();
   Json body;
-  body["text"] = fmt::format("*{}* ({}): {}", SlackTitle(n.kind),
-                             Name(n.severity), summary);
+  body["text"] = fmt::format("*{}* ({}): {}", SlackTitle(n.kind), Name(n.severity), summary);
   body["attachments"] = Json::array({std::move(attachment)});
   return Dump(body);
 }

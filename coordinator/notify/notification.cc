@@ -72,7 +72,9 @@ absl::StatusOr<Notification> DecodeNotification(std::string_view bytes) {
   if (in.Byte() != kVersion) in.Fail();
   n.id = in.String();
   const uint8_t kind = in.Byte(), severity = in.Byte();
-  if (kind >= kKindNames.size() || severity < 1 || severity > static_cast<uint8_t>(Severity::kCritical)) in.Fail();
+  if (kind >= kKindNames.size() || severity < 1 ||
+      severity > static_cast<uint8_t>(Severity::kCritical))
+    in.Fail();
   n.kind = static_cast<NotificationKind>(kind);
   n.severity = static_cast<Severity>(severity);
   n.time = FromUnixMicros(in.Signed());

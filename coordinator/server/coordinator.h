@@ -21,9 +21,9 @@ struct CoordinatorOptions {
   Scope scope = Scope::Default();
   Duration retention = std::chrono::hours(24 * 30);
   SchedulerOptions scheduler;
-  bool sync_full = true;  // see SqliteOptions
-  std::string monitors;   // directory with monitors' files, kept to; empty: none
-  std::string webhooks;   // file of receivers; empty: none
+  bool sync_full = true;          // see SqliteOptions
+  std::string monitors;           // directory with monitors' files, kept to; empty: none
+  std::string webhooks;           // file of receivers; empty: none
   size_t series_budget = 10'000;  // open ports that are metrics of their own
   // Without it nothing recurs: the command line's local mode has no use for monitors.
   bool monitoring = true;

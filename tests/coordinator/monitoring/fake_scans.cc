@@ -165,11 +165,12 @@ absl::StatusOr<FindingRows> FakeScans::HostFindings(const std::string& id, const
 
 absl::StatusOr<ScanClient::OutcomeReader> FakeScans::Outcomes(const std::string& id) {
   PORTOLAN_ASSIGN_OR_RETURN(const std::shared_ptr<const Scan> scan, Find(id));
-  return OutcomeReader([scan](const std::string& vantage, const IpAddress& address, uint16_t port)
-                           -> absl::StatusOr<std::optional<ScanOutcomes::Outcome>> {
-    if (!scan->status.spec->space->IndexOf(address, port).has_value()) return std::nullopt;
-    return std::optional(See(*scan, vantage, address, port));
-  });
+  return OutcomeReader(
+      [scan](const std::string& vantage, const IpAddress& address,
+             uint16_t port) -> absl::StatusOr<std::optional<ScanOutcomes::Outcome>> {
+        if (!scan->status.spec->space->IndexOf(address, port).has_value()) return std::nullopt;
+        return std::optional(See(*scan, vantage, address, port));
+      });
 }
 
 absl::Status FakeScans::CheckScope(const ScanRequest& request) {

@@ -20,8 +20,8 @@ class FakeScans final : public ScanClient {
   // What one vantage sees. Everything else is closed by RST.
   struct Sight {
     std::set<std::pair<IpAddress, uint16_t>> open;
-    bool cut_off = false;    // it sees silence everywhere
-    bool no_agent = false;   // nobody looks from there
+    bool cut_off = false;      // it sees silence everywhere
+    bool no_agent = false;     // nobody looks from there
     bool answers_all = false;  // everything is open: a proxy stands in front of it
   };
 

@@ -38,7 +38,8 @@ spec:
     for (const char* vantage : {"in", "out"}) {
       for (int host = 1; host <= 4; ++host) {
         scans_.Set(vantage, "10.0.0." + std::to_string(host), 80, true);
-        if (std::string(vantage) == "in") scans_.Set(vantage, "10.0.0." + std::to_string(host), 22, true);
+        if (std::string(vantage) == "in")
+          scans_.Set(vantage, "10.0.0." + std::to_string(host), 22, true);
       }
     }
   }

@@ -8,6 +8,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::IsSupersetOf;
 
 std::string With(std::string yaml, const std::string& from, const std::string& to) {
   const size_t at = yaml.find(from);
@@ -41,16 +42,17 @@ TEST_F(MonitoringTest, ProblemsNameTheLineAndNothingIsDone) {
   const auto bad = Apply(With(two, "every: 10m", "every: 10 minutes"));
   EXPECT_EQ(bad.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(Message(bad.status())), HasSubstr("test.yaml:8:"));
-  EXPECT_THAT(Get("").spec.name, IsEmpty());
+  Waiter<std::vector<MonitorStatus>> list;
+  monitoring_->List(list.done());
+  EXPECT_THAT(*list.Wait(), IsEmpty());
   EXPECT_EQ(Apply(std::string(kYaml) + "---\n" + kYaml).status().code(),
             absl::StatusCode::kInvalidArgument)
       << "the same name twice";
   EXPECT_THAT(std::string(Message(Apply(With(kYaml, "10.0.0.0/28", "8.8.8.0/28")).status())),
               HasSubstr("8.8.8.0"))
       << "out of scope";
-  EXPECT_THAT(
-      std::string(Message(Apply(std::string(kYaml) + "  webhooks: [nobody]\n").status())),
-      HasSubstr("nobody"));
+  EXPECT_THAT(std::string(Message(Apply(std::string(kYaml) + "  webhooks: [nobody]\n").status())),
+              HasSubstr("nobody"));
 }
 
 TEST_F(MonitoringTest, WhoDeclaresAMonitorAloneChangesIt) {
@@ -113,7 +115,8 @@ TEST_F(MonitoringTest, AnOpeningIsAnEventAndAFindingOnceItIsConfirmed) {
   EXPECT_EQ(e.vantage, "out");
   EXPECT_EQ(e.subject.ToString(), "10.0.0.9:22");
   EXPECT_EQ(e.kind, ChangeKind::kOpened);
-  EXPECT_THAT(FindingKeys(), ElementsAre("must-not-be-open/no-remote-admin-from-outside/out/10.0.0.9/22"));
+  EXPECT_THAT(FindingKeys(),
+              ElementsAre("must-not-be-open/no-remote-admin-from-outside/out/10.0.0.9/22"));
   // The probes that confirmed it were kept from the agent that had seen it.
   bool avoided = false;
   for (const ScanRequest& r : scans_.requests())
@@ -138,9 +141,8 @@ TEST_F(MonitoringTest, WhatIsNotConfirmedIsTransient) {
   scans_.Set("out", "10.0.0.9", 22, false);
   Settle();
   EXPECT_THAT(Events(), IsEmpty());
-  ASSERT_TRUE(Until([&] {
-    return monitoring_->Metrics()->monitors.at(0).vantages.at("out").transient == 1;
-  }));
+  ASSERT_TRUE(Until(
+      [&] { return monitoring_->Metrics()->monitors.at(0).vantages.at("out").transient == 1; }));
 }
 
 TEST_F(MonitoringTest, AVantageThatIsCutOffIsOneFindingAndNoClosure) {
@@ -190,7 +192,7 @@ TEST_F(MonitoringTest, NamesAreFollowedNotTheirAddresses) {
   }
   ASSERT_TRUE(Apply(With(kYaml, "10.0.0.0/28", "www.example, gone.example")).ok());
   NextRun();
-  EXPECT_THAT(FindingKeys(), ElementsAre("name-unresolved/name-unresolved//gone.example"));
+  EXPECT_THAT(FindingKeys(), ElementsAre("name-unresolved/name-unresolved//gone.example/"));
   const auto page = Exposure();
   ASSERT_EQ(page.rows.size(), 2u);
   EXPECT_EQ(page.rows[0].subject.ToString(), "www.example:22");
@@ -214,7 +216,8 @@ TEST_F(MonitoringTest, NamesAreFollowedNotTheirAddresses) {
   NextRun();
   Settle();
   EXPECT_EQ(Events().size(), 1u);
-  EXPECT_EQ(FindingKeys().size(), 2u);
+  EXPECT_THAT(FindingKeys(), IsSupersetOf({"name-unresolved/name-unresolved//gone.example/",
+                                           "name-unresolved/name-unresolved//www.example/"}));
 }
 
 TEST_F(MonitoringTest, AScanThatCannotBeMadeIsAFailedRunThatSaysWhy) {
@@ -312,14 +315,15 @@ TEST_F(MonitoringTest, FollowersGetWhatWasAndWhatComes) {
   std::vector<std::string> seen;
   absl::Status end;
   EventQuery all;
-  const uint64_t id = monitoring_->Follow(all, [&](absl::StatusOr<std::vector<StoredEvent>> events) {
-    MutexLock lock(mu);
-    if (!events.ok()) {
-      end = events.status();
-      return;
-    }
-    for (const StoredEvent& e : *events) seen.push_back(e.event.subject.ToString());
-  });
+  const uint64_t id =
+      monitoring_->Follow(all, [&](absl::StatusOr<std::vector<StoredEvent>> events) {
+        MutexLock lock(mu);
+        if (!events.ok()) {
+          end = events.status();
+          return;
+        }
+        for (const StoredEvent& e : *events) seen.push_back(e.event.subject.ToString());
+      });
   scans_.Set("out", "10.0.0.6", 80, true);
   NextRun();
   Settle();
@@ -350,7 +354,9 @@ TEST_F(MonitoringTest, MetricsCountWhatIsThere) {
   EXPECT_EQ(m.hosts_by_port, (std::map<uint16_t, uint64_t>{{22, 4}, {80, 4}}));
   EXPECT_EQ(m.coverage, 1.0);
   EXPECT_EQ(m.interval_s, 600);
-  EXPECT_EQ((m.vantages.at("in").exposed.at({ExposureClass::kOpenOnlyInside, Expected::kUnspecified})), 4u);
+  EXPECT_EQ(
+      (m.vantages.at("in").exposed.at({ExposureClass::kOpenOnlyInside, Expected::kUnspecified})),
+      4u);
 }
 
 // ---- lives ----

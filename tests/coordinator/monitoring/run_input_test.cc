@@ -14,7 +14,8 @@ using ::testing::IsEmpty;
 IpAddress A(const char* text) { return *IpAddress::Parse(text); }
 
 absl::StatusOr<std::vector<IpAddress>> Resolve(const std::string& name) {
-  if (name == "www.example") return std::vector<IpAddress>{A("2001:db8::7"), A("10.0.0.7"), A("10.0.0.7")};
+  if (name == "www.example")
+    return std::vector<IpAddress>{A("2001:db8::7"), A("10.0.0.7"), A("10.0.0.7")};
   if (name == "api.example") return std::vector<IpAddress>{A("10.0.0.7")};
   return NotFound("no such name");
 }
@@ -33,7 +34,8 @@ MonitorSpec Spec() {
 
 RunSpace SpaceOf(const RunInput& input) {
   PlanContext context;
-  const Scope scope = Scope::Create({*ParseScopeRule("10.0.0.0/8"), *ParseScopeRule("2001:db8::/32")}, {});
+  const Scope scope =
+      Scope::Create({*ParseScopeRule("10.0.0.0/8"), *ParseScopeRule("2001:db8::/32")}, {});
   context.scope = &scope;
   const auto spec = PlanScan(RunScan(input, 3, 1), context);
   EXPECT_TRUE(spec.ok()) << spec.status();
@@ -85,7 +87,9 @@ TEST(RunSpace, TellsPositionsInSubjects) {
   EXPECT_THAT(at("10.0.0.9", 80), IsEmpty());
   EXPECT_THAT(at("10.0.0.8", 80), IsEmpty());
   const Coverage& covered = space.covered();
-  const auto name = [](const char* text, uint16_t port) { return Subject{TargetKey::OfName(text), port}; };
+  const auto name = [](const char* text, uint16_t port) {
+    return Subject{TargetKey::OfName(text), port};
+  };
   EXPECT_FALSE(covered.Contains({TargetKey::Of(A("10.0.0.3")), 80})) << "excluded";
   EXPECT_FALSE(covered.Contains({TargetKey::Of(A("10.0.0.7")), 80})) << "evidence of a name";
   EXPECT_FALSE(covered.Contains(name("www.example", 9000))) << "an excluded port";
