@@ -11,6 +11,7 @@ namespace {
 constexpr size_t kMaxOverlayRules = 10'000;
 constexpr size_t kRetentionSlice = 100;
 constexpr int kMaxRetentionSlices = 1000;
+constexpr int kMaxPagesToLast = 100;
 
 }  // namespace
 
@@ -28,10 +29,22 @@ absl::StatusOr<ScanId> Control::FindScan(const std::string& ref) {
     return NotFound("scan \"{}\": no such scan; ids are {} characters of a-z and 2-7",
                     ref.substr(0, 40), kScanIdLength);
   }
+  if (ref == "last") {
+    // Of those that somebody asked for: monitors make scans all the time.
+    ScanId after;
+    for (int page = 0; page < kMaxPagesToLast; ++page) {
+      PORTOLAN_ASSIGN_OR_RETURN(const std::vector<ScanSummary> scans, store_->ListScans(100, after));
+      for (const ScanSummary& s : scans) {
+        if (s.record.spec->monitor.empty()) return s.record.id;
+        after = s.record.id;
+      }
+      if (scans.empty()) break;
+    }
+    return NotFound("scan \"last\": nobody has asked for a scan yet; those of monitors have ids");
+  }
   PORTOLAN_ASSIGN_OR_RETURN(const std::vector<ScanId> ids, store_->FindScans(ref, 2));
   if (ids.empty()) {
-    return ref == "last" ? NotFound("scan \"last\": there is no scan yet")
-                         : NotFound("scan \"{}\": no such scan", ref);
+    return NotFound("scan \"{}\": no such scan", ref);
   }
   if (ids.size() > 1)
     return InvalidArgument("scan_id \"{}\": begins {}, {} and perhaps others; give more of it", ref,

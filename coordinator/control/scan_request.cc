@@ -161,6 +161,7 @@ absl::StatusOr<std::shared_ptr<const ScanSpec>> PlanScan(const ScanRequest& requ
   spec->mode = request.mode;
   spec->vantages = request.vantages;
   spec->avoid_agents = request.avoid_agents;
+  spec->monitor = request.monitor;
   spec->priority = request.priority;
   spec->max_rate = request.max_rate;
   spec->timing = request.timing;

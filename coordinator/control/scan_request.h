@@ -29,7 +29,8 @@ struct ScanRequest {
   uint32_t lane_timeout_s = 0;
   uint64_t retention_s = 0;
   uint64_t seed = 0;
-  std::vector<std::string> avoid_agents;  // see ScanSpec
+  std::vector<std::string> avoid_agents;  // see ScanSpec, as the next
+  std::string monitor;
 };
 
 // What planning needs to know beyond the request.

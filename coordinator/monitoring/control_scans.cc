@@ -22,6 +22,7 @@ std::string DigestOf(const ScanRequest& r) {
     for (const std::string& s : all) w.String(s);
   };
   w.String(r.name);
+  w.String(r.monitor);
   strings(r.targets);
   w.String(r.ports);
   strings(r.exclude);

@@ -169,6 +169,8 @@ void MonitoringImpl::Flush() {
       }
       cannot_write_ = true;
       retry_at_ = clock_.Now() + kWriteAgain;
+      const bool passes = absl::IsResourceExhausted(status) || absl::IsUnavailable(status);
+      if (!passes) writes_.clear();  // would fail for ever, and hold up everything else
       break;
     }
     if (std::exchange(cannot_write_, false)) Log(LogLevel::kInfo, "monitoring can store again", {});

@@ -152,6 +152,7 @@ ScanRequest RunScan(const RunInput& input, uint64_t number, uint64_t seed) {
   const MonitorSpec& spec = input.spec;
   ScanRequest r;
   r.name = fmt::format("monitor {} run {}", spec.name, number);
+  r.monitor = spec.name;
   r.targets = TargetsOf(input);
   r.exclude = WithAddresses(input, spec.exclude);
   r.ports = spec.ports;
@@ -174,6 +175,7 @@ ScanRequest PortsScan(const MonitorSpec& spec, std::string name, const std::set<
                       std::vector<std::string> vantages) {
   ScanRequest r;
   r.name = std::move(name);
+  r.monitor = spec.name;
   for (const SinglePort& p : ports) r.targets.push_back(FormatEndpoint(p.address, p.port));
   r.mode = ScanMode::kEachVantage;
   r.vantages = std::move(vantages);

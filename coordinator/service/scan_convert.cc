@@ -157,6 +157,7 @@ void ToProto(const ScanStatus& status, v1::Scan* out) {
   out->set_overlay_version(status.overlay.version);
   for (const ScopeRule& rule : status.overlay.rules) out->add_overlay(rule.text);
   out->set_rate(status.rate);
+  out->set_monitor(status.spec->monitor);
   out->set_agents(status.agents);
   out->set_eta_s(status.eta_s);
 }

@@ -95,6 +95,7 @@ std::string EncodeSpec(const ScanSpec& spec) {
   w.Signed(spec.retention.count());
   PutPortSet(w, spec.confirm_ports);
   PutStrings(w, spec.avoid_agents);
+  w.String(spec.monitor);
   return w.Take();
 }
 
@@ -130,7 +131,10 @@ absl::StatusOr<std::pair<ScanSpec, SpecCounts>> DecodeSpec(std::string_view byte
   spec.lane_timeout = GetDuration(r);
   spec.retention = GetDuration(r);
   if (version >= kWithConfirmPorts) spec.confirm_ports = GetPortSet(r);
-  if (version >= kSpecVersion) spec.avoid_agents = GetStrings(r);
+  if (version >= kSpecVersion) {
+    spec.avoid_agents = GetStrings(r);
+    spec.monitor = r.String();
+  }
   if (!r.done() || mode < 1 || mode > 2 || priority < 1 || priority > 3)
     return Damaged("scan specification");
   return std::make_pair(std::move(spec), counts);

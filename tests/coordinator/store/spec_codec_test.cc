@@ -47,16 +47,20 @@ TEST(SpecCodec, SpaceWithTheLastAddressesComesBack) {
 TEST(SpecCodec, LateFieldsComeBackAndOlderSpecificationsHaveNone) {
   ScanSpec spec = Spec();
   spec.avoid_agents = {"edge-1", "edge-2"};
+  spec.monitor = "web";
   spec.confirm_ports = PortSet::Of({{49152, 50000}, {65535, 65535}});
   const std::string encoded = EncodeSpec(spec);
   const auto got = DecodeSpec(encoded);
   ASSERT_TRUE(got.ok()) << got.status();
   EXPECT_EQ(got->first.confirm_ports, spec.confirm_ports);
   EXPECT_EQ(got->first.avoid_agents, spec.avoid_agents);
+  EXPECT_EQ(got->first.monitor, "web");
   // As written before there were any.
   spec.confirm_ports = PortSet();
   spec.avoid_agents.clear();
+  spec.monitor.clear();
   std::string older = EncodeSpec(spec);
+  older.pop_back();
   for (char version = 3; version >= 2; --version) {
     older[0] = version;
     older.pop_back();
@@ -64,6 +68,7 @@ TEST(SpecCodec, LateFieldsComeBackAndOlderSpecificationsHaveNone) {
     ASSERT_TRUE(old.ok()) << old.status();
     EXPECT_TRUE(old->first.confirm_ports.empty());
     EXPECT_TRUE(old->first.avoid_agents.empty());
+    EXPECT_TRUE(old->first.monitor.empty());
   }
 }
 
