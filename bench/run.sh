@@ -7,7 +7,7 @@ set -uo pipefail
 
 build=$(realpath "${1:?usage: run.sh BUILD_DIRECTORY [NAME...]}")
 shift
-all=(plan ingest scheduler engine veth path rate store report fleet memory stored)
+all=(plan ingest scheduler engine veth path rate store scrape report fleet memory stored)
 bin=$build/bench
 work=$(mktemp -d "${TMPDIR:-/tmp}/portolan-bench.XXXXXX")
 netns_scanner=ptlbench$$s netns_target=ptlbench$$t
@@ -145,6 +145,7 @@ run_one() {
     veth) bench_veth ;;
     path) bench_path ;;
     scheduler) program 300 "$bin/scheduler_bench" ;;
+    scrape) program 120 "$bin/monitor_metrics_bench" ;;
     ingest) program 120 "$bin/ingest_bench" --benchmark_color=false ;;
     store) program 600 "$bin/store_bench" ;;
     report) lab 300 report_bench ;;

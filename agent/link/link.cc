@@ -205,6 +205,7 @@ v1::SynchronizeRequest Link::MakeRequest(const AgentControl::Ask& ask) {
   uint64_t in_flight = 0;
   for (const ProbeThread::Snapshot& s : snapshots_) {
     sum.syns += s.counters.syns;
+    sum.retries += s.counters.retries;
     sum.open += s.counters.open;
     sum.closed += s.counters.closed;
     sum.filtered += s.counters.filtered;
@@ -214,6 +215,7 @@ v1::SynchronizeRequest Link::MakeRequest(const AgentControl::Ask& ask) {
     in_flight += s.in_flight;
   }
   stats->set_probes_sent(sum.syns);
+  stats->set_retries(sum.retries);
   stats->set_open(sum.open);
   stats->set_closed(sum.closed);
   stats->set_filtered(sum.filtered);

@@ -10,12 +10,14 @@
 
 #include "common/base/mutex.h"
 #include "common/base/status.h"
+#include "common/ops/http_routes.h"
 #include "common/rpc/channel.h"
 
 namespace portolan {
 namespace {
 
-constexpr int kThreads = 4;
+constexpr int kThreads = 8;
+constexpr int kMaxRouteCalls = 4;  // at once; the other threads are for probes and Prometheus
 constexpr size_t kMaxWaiting = 64;
 
 // Threads and a queue that are both bounded: when all is taken the thread that accepts connections
@@ -77,7 +79,9 @@ class Endpoint final : public HttpEndpoint {
  public:
   Endpoint(HttpEndpointOptions options,
            std::vector<std::shared_ptr<prometheus::Collectable>> metrics)
-      : options_(std::move(options)), metrics_(std::move(metrics)) {
+      : options_(std::move(options)),
+        metrics_(std::move(metrics)),
+        routes_(options_.routes, options_.guard, options_.route_timeout, kMaxRouteCalls) {
     server_.new_task_queue = [] { return new BoundedQueue; };
     // A connection keeps its thread while it is open: short limits, so that idle or slow ones
     // cannot take all of them for long.
@@ -92,6 +96,36 @@ class Endpoint final : public HttpEndpoint {
       const int yes = 1;
       setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
     });
+    // Reads need no body; so the others are refused here and their bodies are read below.
+    server_.set_pre_routing_handler(
+        [this](const httplib::Request& request, httplib::Response& response) {
+          const bool read = request.method == "GET" || request.method == "HEAD";
+          if (!read || request.path.rfind("/api/", 0) != 0)
+            return httplib::Server::HandlerResponse::Unhandled;
+          HttpRequest r;
+          r.path = request.path;
+          r.host = HostOf(request.get_header_value("Host"));
+          r.query.insert(request.params.begin(), request.params.end());
+          HttpReply reply = routes_.Serve(std::move(r));
+          response.status = reply.status;
+          response.set_header("Cache-Control", "no-store");
+          response.set_header("X-Content-Type-Options", "nosniff");
+          response.set_content(std::move(reply.body), reply.content_type);
+          return httplib::Server::HandlerResponse::Handled;
+        });
+    const httplib::Server::Handler read_only = [](const httplib::Request&,
+                                                  httplib::Response& response) {
+      response.status = 405;
+      response.set_header("Allow", "GET, HEAD");
+      response.set_content(
+          ErrorReply(Unimplemented("there is nothing to change here: use GET")).body,
+          "application/json");
+    };
+    server_.Post("/api/.*", read_only);
+    server_.Put("/api/.*", read_only);
+    server_.Patch("/api/.*", read_only);
+    server_.Delete("/api/.*", read_only);
+    server_.Options("/api/.*", read_only);
     server_.Get("/metrics", [this](const httplib::Request&, httplib::Response& response) {
       std::vector<prometheus::MetricFamily> families;
       for (const auto& source : metrics_) {
@@ -107,11 +141,12 @@ class Endpoint final : public HttpEndpoint {
     server_.Get("/readyz", [this](const httplib::Request&, httplib::Response& r) {
       Answer(options_.ready, r);
     });
-    server_.Get("/", [](const httplib::Request&, httplib::Response& r) {
-      r.set_content(
+    server_.Get("/", [this](const httplib::Request&, httplib::Response& r) {
+      std::string text =
           "/metrics  for Prometheus\n/livez    is the process alive\n/readyz   is it ready for "
-          "work\n",
-          "text/plain; charset=utf-8");
+          "work\n";
+      for (const HttpRoute& route : options_.routes) text += route.pattern + "\n";
+      r.set_content(text, "text/plain; charset=utf-8");
     });
     server_.set_exception_handler(
         [](const httplib::Request&, httplib::Response& r, std::exception_ptr) { r.status = 500; });
@@ -119,6 +154,7 @@ class Endpoint final : public HttpEndpoint {
 
   ~Endpoint() override {
     if (!thread_.joinable()) return;
+    routes_.Stop();
     server_.stop();
     thread_.join();
   }
@@ -150,6 +186,7 @@ class Endpoint final : public HttpEndpoint {
  private:
   const HttpEndpointOptions options_;
   const std::vector<std::shared_ptr<prometheus::Collectable>> metrics_;
+  HttpRoutes routes_;
   httplib::Server server_;
   int port_ = 0;
   std::atomic<bool> ended_{false};

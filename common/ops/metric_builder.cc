@@ -1,6 +1,5 @@
 #include "common/ops/metric_builder.h"
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -21,13 +20,14 @@ std::string Clean(std::string value) {
 
 prometheus::ClientMetric& MetricBuilder::Add(const std::string& name, const std::string& help,
                                              prometheus::MetricType type, Labels labels) {
-  auto family = std::find_if(families_.begin(), families_.end(),
-                             [&](const auto& f) { return f.name == name; });
-  if (family == families_.end()) {
+  // The last one first: thousands of series of one family come one after the other.
+  size_t at = families_.size();
+  while (at > 0 && families_[at - 1].name != name) --at;
+  if (at == 0) {
     families_.push_back({name, help, type, {}});
-    family = std::prev(families_.end());
+    at = families_.size();
   }
-  prometheus::ClientMetric& metric = family->metric.emplace_back();
+  prometheus::ClientMetric& metric = families_[at - 1].metric.emplace_back();
   for (auto& [key, value] : labels) metric.label.push_back({key, Clean(std::move(value))});
   return metric;
 }

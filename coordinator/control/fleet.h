@@ -17,7 +17,7 @@ struct AgentDetails {
   std::string version, engine, peer, limited_by;
   uint32_t window = 0;
   std::vector<std::string> scope;
-  uint64_t probes_sent = 0, local_failures = 0, in_flight = 0, spool_bytes = 0,
+  uint64_t probes_sent = 0, retries = 0, local_failures = 0, in_flight = 0, spool_bytes = 0,
            spool_limit_bytes = 0;
   uint64_t open = 0, closed = 0, filtered = 0, unreachable = 0, owed = 0;
 };

@@ -17,6 +17,7 @@
 #include "coordinator/monitoring/monitoring.h"
 #include "coordinator/notify/receiver_file.h"
 #include "coordinator/server/coordinator_metrics.h"
+#include "coordinator/server/json_api.h"
 #include "coordinator/service/fleet_service.h"
 #include "coordinator/service/scan_service.h"
 #include "coordinator/store/store.h"
@@ -170,6 +171,10 @@ class CoordinatorImpl final : public Coordinator {
     http.listen = options_.http;
     http.ready = [this] { return control_->Ready(); };
     http.live = [this] { return control_->Live(); };
+    http.routes = JsonApi(*control_, nullptr);
+    http.guard = [this](const HttpRequest& request) {
+      return MayReadApi(http_address_.loopback, options_.http, request);
+    };
     PORTOLAN_ASSIGN_OR_RETURN(
         http_, HttpEndpoint::Start(std::move(http), {ProcessMetrics("portolan-coordinator"),
                                                      CoordinatorMetrics(*control_)}));

@@ -87,6 +87,24 @@ void Fleet(const std::vector<AgentStatus>& agents, MetricBuilder& out) {
     const AgentDetails& d = a.details;
     out.Counter("portolan_fleet_probes_sent_total",
                 "SYNs that an agent has sent, as it says itself.", labels, D(d.probes_sent));
+    out.Counter("portolan_fleet_retries_total",
+                "Probes that an agent repeated after silence; over the probes it sent, about its "
+                "losses and what is filtered.",
+                labels, D(d.retries));
+    const auto outcome = [&](const char* state, uint64_t n) {
+      MetricBuilder::Labels with = labels;
+      with.emplace_back("state", state);
+      out.Counter(
+          "portolan_fleet_outcomes_total",
+          "Positions whose outcome an agent found out, by state; owed ones are to be probed "
+          "again.",
+          std::move(with), D(n));
+    };
+    outcome("open", d.open);
+    outcome("closed", d.closed);
+    outcome("filtered", d.filtered);
+    outcome("unreachable", d.unreachable);
+    outcome("owed", d.owed);
     out.Counter("portolan_fleet_local_failures_total",
                 "Probes that failed on the agent's own machine (files, ports, memory) and were "
                 "tried again.",
@@ -96,6 +114,21 @@ void Fleet(const std::vector<AgentStatus>& agents, MetricBuilder& out) {
     out.Gauge("portolan_fleet_measured_rate",
               "Probes a second that an agent has measured while it had work.", labels,
               a.measured_rate);
+    out.Gauge("portolan_fleet_max_rate",
+              "Probes a second that an agent will not exceed; 0: no limit of its own.", labels,
+              a.max_rate);
+    out.Gauge("portolan_fleet_window", "Probes that an agent can have in flight at once.", labels,
+              d.window);
+    out.Gauge(
+        "portolan_fleet_limited",
+        "1 while something limits an agent (files, its spool, the machine); `portolan agents` "
+        "says what.",
+        labels, d.limited_by.empty() ? 0 : 1);
+    out.Gauge("portolan_fleet_leased_positions", "Positions that an agent is to probe.", labels,
+              D(a.leased_positions));
+    out.Gauge("portolan_fleet_last_seen_timestamp_seconds",
+              "When an agent last called, in seconds since the Unix epoch.", labels,
+              static_cast<double>(ToUnixMicros(a.last_seen)) / 1e6);
     out.Gauge("portolan_fleet_spool_bytes",
               "Results that an agent holds until they are acknowledged.", labels, D(d.spool_bytes));
     out.Gauge("portolan_fleet_spool_limit_bytes",

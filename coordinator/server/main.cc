@@ -43,8 +43,9 @@ Certificates: a caller is told by the SAN URI of its certificate, spiffe://DOMAI
   spiffe://DOMAIN/portolan/operator[/NAME]. An agent may report results, an operator may make scans; neither may do the other.
   The coordinator's own certificate must name the host that they dial (SAN DNS or IP).
 
-HTTP: /metrics, /livez, /readyz. There is nothing secret and nothing to change there, so --http may listen beyond loopback
-  without TLS.
+HTTP: /metrics, /livez, /readyz, and on loopback the read-only JSON API below /api/v1/. There is nothing to change there.
+  Beyond loopback the API is refused, because it tells what is open; the metrics of monitors name open ports, too, so let
+  nobody but Prometheus reach --http there.
 
 Signals: SIGTERM and SIGINT stop it: parked calls are answered, what is queued is committed. A second one stops it at once; nothing
   that was acknowledged is lost either way.

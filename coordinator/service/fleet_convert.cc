@@ -59,6 +59,7 @@ AgentDetails DetailsFromProto(const v1::SynchronizeRequest& request, const std::
     d.scope.push_back(Shortened(line, kMaxScopeLine));
   }
   d.probes_sent = s.probes_sent();
+  d.retries = s.retries();
   d.local_failures = s.local_failures();
   d.in_flight = s.in_flight();
   d.spool_bytes = s.spool_bytes();

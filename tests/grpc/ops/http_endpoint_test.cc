@@ -82,11 +82,17 @@ TEST_P(HttpEndpointTest, ManyClientsAtOnceAreAllServed) {
 
 INSTANTIATE_TEST_SUITE_P(Families, HttpEndpointTest, ::testing::Values("127.0.0.1", "::1"));
 
+HttpEndpointOptions At(const std::string& address) {
+  HttpEndpointOptions options;
+  options.listen = address;
+  return options;
+}
+
 TEST(HttpEndpoint, AnAddressInUseIsNamed) {
-  auto first = HttpEndpoint::Start({"127.0.0.1:0", nullptr, nullptr}, {});
+  auto first = HttpEndpoint::Start(At("127.0.0.1:0"), {});
   ASSERT_TRUE(first.ok());
   const std::string address = FormatHostPort("127.0.0.1", (*first)->port());
-  auto second = HttpEndpoint::Start({address, nullptr, nullptr}, {});
+  auto second = HttpEndpoint::Start(At(address), {});
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(second.status().message()), HasSubstr(address));
 }

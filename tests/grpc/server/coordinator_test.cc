@@ -49,6 +49,13 @@ TEST_F(CoordinatorStart, MetricsAndHealthAreServed) {
   EXPECT_EQ(client.Get("/readyz")->status, 200);
   EXPECT_EQ(client.Get("/livez")->status, 200);
   WireAgent agent(channel_, "a1", "lab");
+  agent.request().mutable_agent()->set_max_rate(5000);
+  agent.request().mutable_agent()->set_window(512);
+  v1::AgentStats* stats = agent.request().mutable_stats();
+  stats->set_probes_sent(1700);
+  stats->set_retries(100);
+  stats->set_owed(7);
+  stats->set_limited_by("file limit 1024");
   ASSERT_TRUE(agent.Sync().ok());
   const v1::Scan scan = Create(Request());
   Play(scan.id(), agent, [](const ScanSpace::Endpoint& e) { return e.port == 80; });
@@ -57,16 +64,28 @@ TEST_F(CoordinatorStart, MetricsAndHealthAreServed) {
   for (const char* line :
        {"portolan_probes_total{state=\"open\"} 16\n",
         "portolan_probes_total{state=\"closed\"} 1584\n",
-        "portolan_leases_total{event=\"granted\"}", "portolan_leases ",
+        "portolan_leases_total{event=\"granted\"}",
+        "portolan_leases ",
         "portolan_agents{vantage=\"lab\",live=\"true\"} 1\n",
         "portolan_agents{vantage=\"lab\",live=\"false\"} 0\n",
-        "portolan_scans{state=\"running\"} 1\n", "portolan_chunks_total{verdict=\"fenced\"} 0\n",
+        "portolan_scans{state=\"running\"} 1\n",
+        "portolan_chunks_total{verdict=\"fenced\"} 0\n",
         "portolan_queue_depth{queue=\"control\"}",
-        "portolan_store_commit_seconds_bucket{le=\"+Inf\"}", "portolan_store_healthy 1\n",
-        "portolan_rpc_parked ", "portolan_ingest_rejected_batches_total 0\n",
-        "portolan_scan_progress_ratio{scan=\"", "process_open_fds ",
+        "portolan_store_commit_seconds_bucket{le=\"+Inf\"}",
+        "portolan_store_healthy 1\n",
+        "portolan_rpc_parked ",
+        "portolan_ingest_rejected_batches_total 0\n",
+        "portolan_scan_progress_ratio{scan=\"",
+        "process_open_fds ",
         "portolan_build_info{program=\"portolan-coordinator\"",
-        "portolan_fleet_probes_sent_total{agent=\"a1\",vantage=\"lab\"}"}) {
+        "portolan_fleet_probes_sent_total{agent=\"a1\",vantage=\"lab\"} 1700\n",
+        "portolan_fleet_retries_total{agent=\"a1\",vantage=\"lab\"} 100\n",
+        "portolan_fleet_outcomes_total{agent=\"a1\",vantage=\"lab\",state=\"owed\"} 7\n",
+        "portolan_fleet_max_rate{agent=\"a1\",vantage=\"lab\"} 5000\n",
+        "portolan_fleet_window{agent=\"a1\",vantage=\"lab\"} 512\n",
+        "portolan_fleet_limited{agent=\"a1\",vantage=\"lab\"} 1\n",
+        "portolan_fleet_leased_positions{agent=\"a1\",vantage=\"lab\"}",
+        "portolan_fleet_last_seen_timestamp_seconds{agent=\"a1\",vantage=\"lab\"}"}) {
     EXPECT_THAT(body, HasSubstr(line));
   }
 }
