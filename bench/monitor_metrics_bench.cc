@@ -45,7 +45,7 @@ MonitorMetrics MakeMonitor(const std::string& name, uint32_t hosts, uint16_t por
 }
 
 void Measure(const std::string& name, const MonitoringMetrics& metrics, int runs) {
-  FakeMonitoring monitoring;
+  ReadOnlyMonitoring monitoring;
   monitoring.metrics = metrics;
   FillSampleWebhooks(monitoring.webhooks);
   const auto collector = MonitorMetricsOf(monitoring, {kBudget});

@@ -105,12 +105,20 @@ absl::Status MayCallFleet(const PeerIdentity& peer, const std::string& agent_nam
   return absl::OkStatus();
 }
 
-absl::Status MayCallScans(const PeerIdentity& peer) {
+namespace {
+
+absl::Status MayOperate(const PeerIdentity& peer, std::string_view service) {
   if (peer.role == Role::kAnyone || peer.role == Role::kOperator) return absl::OkStatus();
   return PermissionDenied(
-      "ScanService: needs a certificate with SAN URI spiffe://DOMAIN/portolan/operator; the "
-      "caller's {}",
-      Describe(peer));
+      "{}: needs a certificate with SAN URI spiffe://DOMAIN/portolan/operator; the caller's {}",
+      service, Describe(peer));
+}
+
+}  // namespace
+
+absl::Status MayCallScans(const PeerIdentity& peer) { return MayOperate(peer, "ScanService"); }
+absl::Status MayCallMonitors(const PeerIdentity& peer) {
+  return MayOperate(peer, "MonitorService");
 }
 
 }  // namespace portolan

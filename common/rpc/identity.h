@@ -24,8 +24,9 @@ PeerIdentity IdentifyPeer(const grpc::ServerContextBase& context);
 
 // OK, or PermissionDenied saying which URI is needed and what was found. An agent may call
 // FleetService only, under its own name when its certificate has one; an operator may call
-// ScanService only.
+// ScanService and MonitorService only.
 absl::Status MayCallFleet(const PeerIdentity& peer, const std::string& agent_name);
 absl::Status MayCallScans(const PeerIdentity& peer);
+absl::Status MayCallMonitors(const PeerIdentity& peer);
 
 }  // namespace portolan

@@ -32,25 +32,6 @@ absl::Status CheckRef(const std::string& ref) {
   return absl::OkStatus();
 }
 
-// A stream that is refused at once.
-template <typename Message>
-class RefusedStream final : public grpc::ServerWriteReactor<Message> {
- public:
-  explicit RefusedStream(const absl::Status& status) { this->Finish(ToGrpc(status)); }
-  void OnDone() override { delete this; }
-  void OnCancel() override {}  // finished already
-};
-
-// Answers `call` with a converted value.
-template <typename Response, typename Value, typename Fill>
-std::function<void(absl::StatusOr<Value>)> AnswerTo(std::shared_ptr<UnaryCall<Response>> call,
-                                                    Fill fill) {
-  return [call = std::move(call), fill](absl::StatusOr<Value> value) {
-    if (!value.ok()) return call->Fail(value.status());
-    call->Succeed([&](Response* out) { fill(*value, out); });
-  };
-}
-
 void FillScan(const ScanStatus& status, v1::Scan* out) { ToProto(status, out); }
 
 }  // namespace

@@ -63,4 +63,23 @@ inline grpc::ServerUnaryReactor* RefuseUnary(grpc::CallbackServerContext* contex
   return reactor;
 }
 
+// A stream that is refused at once.
+template <typename Message>
+class RefusedStream final : public grpc::ServerWriteReactor<Message> {
+ public:
+  explicit RefusedStream(const absl::Status& status) { this->Finish(ToGrpc(status)); }
+  void OnDone() override { delete this; }
+  void OnCancel() override {}  // finished already
+};
+
+// Answers `call` with a converted value.
+template <typename Response, typename Value, typename Fill>
+std::function<void(absl::StatusOr<Value>)> AnswerTo(std::shared_ptr<UnaryCall<Response>> call,
+                                                    Fill fill) {
+  return [call = std::move(call), fill](absl::StatusOr<Value> value) {
+    if (!value.ok()) return call->Fail(value.status());
+    call->Succeed([&](Response* out) { fill(*value, out); });
+  };
+}
+
 }  // namespace portolan

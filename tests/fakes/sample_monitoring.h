@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "tests/fakes/fake_monitoring.h"
+#include "tests/fakes/read_only_monitoring.h"
 
 namespace portolan {
 

@@ -34,14 +34,17 @@ TEST(Identity, AnAgentMayCallFleetOnlyUnderItsName) {
   EXPECT_EQ(MayCallScans({Role::kAgent, "a1"}).code(), absl::StatusCode::kPermissionDenied);
 }
 
-TEST(Identity, AnOperatorMayCallScansOnly) {
+TEST(Identity, AnOperatorMayCallScansAndMonitorsOnly) {
   EXPECT_TRUE(MayCallScans({Role::kOperator, ""}).ok());
+  EXPECT_TRUE(MayCallMonitors({Role::kOperator, ""}).ok());
+  EXPECT_EQ(MayCallMonitors({Role::kAgent, ""}).code(), absl::StatusCode::kPermissionDenied);
   EXPECT_FALSE(MayCallFleet({Role::kOperator, ""}, "a").ok());
 }
 
 TEST(Identity, CertificatesOfOthersMayCallNothing) {
   for (const Role role : {Role::kNone, Role::kCoordinator}) {
     EXPECT_FALSE(MayCallScans({role, ""}).ok());
+    EXPECT_FALSE(MayCallMonitors({role, ""}).ok());
     EXPECT_FALSE(MayCallFleet({role, ""}, "a").ok());
   }
   EXPECT_TRUE(MayCallScans({Role::kAnyone, ""}).ok());

@@ -105,7 +105,7 @@ class JsonApiTest : public ::testing::Test {
   }
 
   TempDirectory directory_;
-  FakeMonitoring monitoring_;
+  ReadOnlyMonitoring monitoring_;
   std::unique_ptr<Control> control_;
   std::unique_ptr<HttpEndpoint> endpoint_;
 };

@@ -30,7 +30,7 @@ class MonitorMetricsTest : public ::testing::Test {
     return prometheus::TextSerializer().Serialize(Collect(budget));
   }
   MonitorMetrics& web() { return monitoring_.metrics.monitors[1]; }
-  FakeMonitoring monitoring_;
+  ReadOnlyMonitoring monitoring_;
 };
 
 TEST_F(MonitorMetricsTest, ShowsWhatIsExposedFromEachVantage) {
