@@ -103,7 +103,7 @@ class Fleet {
       r.name = fmt::format("agent-{:04}", i);
       r.vantage = fmt::format("v{}", i % 10);
       r.incarnation = r.name;  // any
-      r.measured_rate = rate;
+      r.measured_rate = r.sent_rate = rate;
       r.room = 1 << 24;
     }
   }

@@ -259,6 +259,7 @@ void SimAgent::Synchronize() {
   r.mutable_agent()->set_window(4096);
   r.mutable_agent()->set_permutation_version(Permutation::kVersion);
   r.set_measured_rate(options_.speed);
+  r.set_sent_rate(options_.speed);
   r.set_room(options_.room);
   {
     MutexLock lock(mu_);

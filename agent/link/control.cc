@@ -44,10 +44,11 @@ void AgentControl::Forget(Token token) {
 
 void AgentControl::Observe(const std::vector<ProbeThread::Snapshot>& threads,
                            const SpoolView& spool) {
-  measured_rate_ = 0;
+  measured_rate_ = sent_rate_ = 0;
   std::vector<std::map<Token, const LeaseProgress*>> said(threads.size());
   for (size_t i = 0; i < threads.size(); ++i) {
     measured_rate_ += threads[i].counters.measured_rate;
+    sent_rate_ += threads[i].counters.sent_rate;
     for (const LeaseProgress& p : threads[i].leases) said[i][p.token] = &p;
   }
   spool_has_room_ = spool.has_room;
@@ -174,7 +175,7 @@ AgentControl::Ask AgentControl::BeginCall(Time now) {
   revoked_over_ = false;
   asked_ = state_.Says();
   said_ = {last_answer_.has_value() ? lease_term_ : kFirstDeadline, draining_, measured_rate_,
-           Room()};
+           sent_rate_, Room()};
   said_blocked_ = Blocked();
   said_unprobed_ = unprobed();
   if (draining_ && state_.leases.empty() && quiet_) goodbye_ = true;

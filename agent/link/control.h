@@ -45,6 +45,7 @@ class AgentControl {
     Duration deadline{};
     bool draining = false;
     double measured_rate = 0;
+    double sent_rate = 0;
     uint64_t room = 0;
   };
 
@@ -145,7 +146,7 @@ class AgentControl {
   bool revoked_over_ = false;  // some revoked lease was forgotten since
   uint64_t said_unprobed_ = 0;
 
-  double measured_rate_ = 0;
+  double measured_rate_ = 0, sent_rate_ = 0;
   bool spool_has_room_ = true;
   bool quiet_ = true;  // nothing in flight, nothing to be acknowledged
 };

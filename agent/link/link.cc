@@ -198,6 +198,7 @@ v1::SynchronizeRequest Link::MakeRequest(const AgentControl::Ask& ask) {
   FillRequest(control_.state(), control_.Progress(), &request);
   request.set_draining(ask.draining);
   request.set_measured_rate(ask.measured_rate);
+  request.set_sent_rate(ask.sent_rate);
   request.set_room(ask.room);
 
   v1::AgentStats* stats = request.mutable_stats();

@@ -34,6 +34,7 @@ struct RunnerCounters {
   uint64_t chunks = 0;       // given to the sink
   double measured_rate = 0;  // positions begun a second, over the last seconds in which there was
                              // work; 0: not known yet
+  double sent_rate = 0;      // SYNs a second in those seconds, as shares count them; likewise
 };
 
 // Walks leases into probes and chunks. Per scan the leases are walked in the order of their tokens;

@@ -21,8 +21,7 @@ bool IsLoopback(const IpAddress& a) { return a.is_v6() ? a.value() == 1 : a.valu
 Time Runner::Impl::Step(Time now, WallTime wall) {
   if (now >= next_check_) CheckChunks(now);
   room_ = sink_.HasRoom();
-  meter_.Observe(now, counters_.begun, CanBegin(now));
-  counters_.measured_rate = meter_.rate();
+  Measure(now);
   ChargeResends(now);
 
   Time want = kNever;
@@ -56,6 +55,16 @@ Time Runner::Impl::Step(Time now, WallTime wall) {
   }
   if (!room_ && has_work()) want = std::min(want, now + kRoomCheck);
   return std::max(now, std::min(want, next_check_));
+}
+
+void Runner::Impl::Measure(Time now) {
+  const bool work = CanBegin(now);
+  if (work) syns_in_work_ += counters_.syns - syns_seen_;
+  syns_seen_ = counters_.syns;
+  begun_meter_.Observe(now, counters_.begun, work);
+  sent_meter_.Observe(now, syns_in_work_, work);
+  counters_.measured_rate = begun_meter_.rate();
+  counters_.sent_rate = sent_meter_.rate();
 }
 
 bool Runner::Impl::CanBegin(Time now) const {

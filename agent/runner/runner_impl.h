@@ -108,6 +108,7 @@ class Runner::Impl {
   void NoteUnbegun(Lease& lease);
 
   // runner_begin.cc
+  void Measure(Time now);
   bool CanBegin(Time now) const;
   void ChargeResends(Time now);
   // Starts one attempt of this scan if it may; else lowers `want` to when it may.
@@ -200,7 +201,8 @@ class Runner::Impl {
 
   TableGuard table_;
   TargetPacer pacer_;
-  ProbeRateMeter meter_;
+  ProbeRateMeter begun_meter_, sent_meter_;
+  uint64_t syns_seen_ = 0, syns_in_work_ = 0;  // in all; those while there was something to begin
   RunnerCounters counters_;
 };
 

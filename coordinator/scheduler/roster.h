@@ -26,7 +26,7 @@ struct AgentRecord {
   bool draining = false;  // its own wish
   bool drain_wanted = false;  // the operator's
   Time last_seen, deadline;   // deadline: when its leases expire
-  double measured_rate = 0, max_rate = 0;
+  double measured_rate = 0, sent_rate = 0, max_rate = 0;
   uint64_t room = 0;
 
   std::set<Token> leases;  // live ones

@@ -24,18 +24,20 @@ constexpr Duration kDivideAgain = std::chrono::milliseconds(200);
 }  // namespace
 
 // The most that an agent could use of the scan's rate; 0: not known. Once found, it holds until the
-// agent uses all of what it was given.
+// agent uses all of what it was given. Every SYN counts, as in the share itself: where half of the
+// targets are silent, an agent begins a position for each two or three SYNs, and is not to be taken
+// for one that could not do more.
 double Scheduler::Impl::UsableRate(const AgentRecord& a, Scan& s, Time now) {
   Division& d = *s.rate;
   const double promised = d.shares.Promised(a.name);
   auto usable = d.usable.find(a.name);
-  if (a.measured_rate > 0 && promised > 0 && a.leased > 0) {
-    if (usable != d.usable.end() && a.measured_rate > kFullUse * promised) {
+  if (a.sent_rate > 0 && promised > 0 && a.leased > 0) {
+    if (usable != d.usable.end() && a.sent_rate > kFullUse * promised) {
       d.usable.erase(usable);
       usable = d.usable.end();
-    } else if (a.measured_rate < kUnderUse * promised &&
+    } else if (a.sent_rate < kUnderUse * promised &&
                now - d.shares.PromisedSince(a.name) > kUnderUseTime) {
-      usable = d.usable.insert_or_assign(a.name, kHeadroom * a.measured_rate + 1).first;
+      usable = d.usable.insert_or_assign(a.name, kHeadroom * a.sent_rate + 1).first;
     }
   }
   if (usable == d.usable.end()) return a.max_rate;

@@ -24,6 +24,8 @@ absl::Status Scheduler::Impl::CheckReport(const AgentReport& r) const {
   if (!IsRate(r.measured_rate))
     return InvalidArgument("agent \"{}\": measured_rate: {} is not a rate", r.name,
                            r.measured_rate);
+  if (!IsRate(r.sent_rate))
+    return InvalidArgument("agent \"{}\": sent_rate: {} is not a rate", r.name, r.sent_rate);
   if (!IsRate(r.max_rate))
     return InvalidArgument("agent \"{}\": max_rate: {} is not a rate", r.name, r.max_rate);
   const AgentRecord* a = roster.Find(r.name);
@@ -97,6 +99,7 @@ void Scheduler::Impl::TakeState(AgentRecord& a, const AgentReport& r, Time now) 
   NoteUndivided(a, r);
   a.draining = r.draining;
   a.measured_rate = r.measured_rate;
+  a.sent_rate = r.sent_rate;
   a.max_rate = r.max_rate;
   a.room = r.room;
   a.last_seen = now;

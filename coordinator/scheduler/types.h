@@ -91,7 +91,8 @@ struct AgentReport {
   std::map<ScanId, double> fractions;
   std::map<ScanId, uint64_t> known_scans;  // overlay version in force
   bool draining = false;
-  double measured_rate = 0;
+  double measured_rate = 0;  // positions/s; 0: not known
+  double sent_rate = 0;      // SYNs/s, which is what shares limit; 0: not known
   double max_rate = 0;
   uint64_t room = 0;
 };

@@ -122,6 +122,7 @@ absl::StatusOr<AgentCall> FromProto(const v1::SynchronizeRequest& request,
   PORTOLAN_RETURN_IF_ERROR(CheckIncarnation("agent.incarnation", agent.incarnation()));
   PORTOLAN_RETURN_IF_ERROR(CheckRate("agent.max_rate", agent.max_rate()));
   PORTOLAN_RETURN_IF_ERROR(CheckRate("measured_rate", request.measured_rate()));
+  PORTOLAN_RETURN_IF_ERROR(CheckRate("sent_rate", request.sent_rate()));
   if (agent.permutation_version() < Permutation::kVersion) {
     return InvalidArgument(
         "agent.permutation_version {}: this coordinator needs {}; use the same version of Portolan "
@@ -134,6 +135,7 @@ absl::StatusOr<AgentCall> FromProto(const v1::SynchronizeRequest& request,
   r.revision_seen = request.revision_seen();
   r.draining = request.draining();
   r.measured_rate = request.measured_rate();
+  r.sent_rate = request.sent_rate();
   r.max_rate = agent.max_rate();
   r.room = request.room();
   call.epoch_seen = request.epoch_seen();

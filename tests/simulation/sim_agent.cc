@@ -171,7 +171,7 @@ AgentReport SimAgent::Report() const {
   r.fractions = fractions_;
   r.known_scans = known_;
   r.draining = draining_;
-  r.measured_rate = measured_;
+  r.measured_rate = r.sent_rate = measured_;
   r.max_rate = traits_.max_rate;
   r.room = draining_ || spool_.size() > 100 ? 0 : traits_.room - std::min(traits_.room, unprobed);
   return r;

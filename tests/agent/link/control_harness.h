@@ -94,6 +94,7 @@ class AgentControlTest : public testing::Test {
         snapshots[i].leases.push_back({token, l.scan, l.ranges, l.unprobed, l.reported});
       }
       snapshots[i].counters.measured_rate = rate_;
+      snapshots[i].counters.sent_rate = 3 * rate_;
       snapshots[i].idle = idle_;
     }
     control_->Observe(

@@ -160,6 +160,14 @@ TEST_F(AgentControlTest, RoomIsNoneWhileTheSpoolIsFullAndTheCallIsRepeatedWhenIt
   EXPECT_EQ(Next(), AgentControl::Step::kCancel);
 }
 
+TEST_F(AgentControlTest, RatesAreOfAllThreads) {
+  Make(2);
+  rate_ = 100;
+  const AgentControl::Ask ask = Exchange({});
+  EXPECT_DOUBLE_EQ(ask.measured_rate, 200);
+  EXPECT_DOUBLE_EQ(ask.sent_rate, 600);
+}
+
 TEST_F(AgentControlTest, RoomFollowsTheMeasuredRate) {
   Make(1);
   rate_ = 100'000;

@@ -185,6 +185,27 @@ TEST(Runner, MeasuresPositionsASecondOfWork) {
   EXPECT_NEAR(h.runner.counters().measured_rate, 100'000, 5'000);
 }
 
+// Retries and what the kernel sends again are sent as well, and fill the share: the coordinator
+// must not take the agent for one that cannot use it.
+TEST(Runner, MeasuresWhatItSendsAsSharesCountIt) {
+  RunnerHarness h(
+      [](const IpAddress& a, uint16_t) {
+        return a.value() % 2 == 0 ? FakeAnswer::Silence() : FakeAnswer::Closed(milliseconds(20));
+      },
+      10'000);
+  ProbeTiming timing{milliseconds(1500), 1, milliseconds(500)};
+  timing.address_rate = timing.prefix_rate = 0;
+  timing.address_in_flight = 0;
+  h.AddScan("s", MakeSpace(1, 1000, 100), timing);
+  h.runner.SetShare("s", 1000);
+  h.Grant(1, "s", IntervalSet{{0, 20'000}});
+  h.RunFor(seconds(20));
+  EXPECT_NEAR(h.runner.counters().sent_rate, 1000, 50);
+  EXPECT_LT(h.runner.counters().measured_rate, 600);
+  h.RunToEnd();
+  EXPECT_NEAR(h.runner.counters().sent_rate, 1000, 50) << "retries alone are no work";
+}
+
 TEST(Runner, SparesTargetsThatDoNotAnswerAndNotThoseThatDo) {
   // 10.1.0.x as MakeSpace has them: the first of four is silent, the others refuse.
   IpAddress silent;

@@ -51,6 +51,7 @@ struct TestAgent {
   std::string vantage;
   std::string incarnation = "one";
   double rate = 1000;
+  double sent = -1;  // SYNs/s; negative: as many
   uint64_t room = 1 << 20;
   bool draining = false;
   uint64_t seen = 0;
@@ -74,6 +75,7 @@ struct TestAgent {
     r.known_scans = known;
     r.draining = draining;
     r.measured_rate = rate;
+    r.sent_rate = sent < 0 ? rate : sent;
     r.room = room;
     return r;
   }

@@ -71,6 +71,38 @@ TEST_F(SchedulerTest, ASlowAgentLeavesWhatItCannotUse) {
   EXPECT_NEAR(a.shares.at("s"), 984, 1);
 }
 
+// Silent targets: retries and the kernel's second SYNs take three quarters of what is sent.
+TEST_F(SchedulerTest, AnAgentThatSpendsItsShareOnRetriesKeepsIt) {
+  ScanSpec spec = MakeSpec(4000, 200);
+  spec.max_rate = 1000;
+  ASSERT_TRUE(Submit(MakeScan("s", spec)).ok());
+  TestAgent a("x");
+  for (int i = 0; i < 30; ++i) {
+    a.sent = a.shares.count("s") ? a.shares["s"] : 0;
+    a.rate = a.sent / 4;
+    Sync(a);
+    Tick();
+    Advance(2);
+    ASSERT_DOUBLE_EQ(a.shares.at("s"), 1000) << "after " << 2 * i << " s";
+  }
+}
+
+// Else it would be short of its share again and again, and get less and less.
+TEST_F(SchedulerTest, AnAgentThatDoesNotSayWhatItSendsKeepsItsShare) {
+  ScanSpec spec = MakeSpec(4000, 200);
+  spec.max_rate = 1000;
+  ASSERT_TRUE(Submit(MakeScan("s", spec)).ok());
+  TestAgent a("x");
+  a.sent = 0;
+  for (int i = 0; i < 30; ++i) {
+    a.rate = a.shares.count("s") ? a.shares["s"] / 4 : 0;
+    Sync(a);
+    Tick();
+    Advance(2);
+  }
+  EXPECT_DOUBLE_EQ(a.shares.at("s"), 1000);
+}
+
 TEST_F(SchedulerTest, TheRateOfAnEachVantageScanIsOverAllLanes) {
   ScanSpec spec = MakeSpec(4000, 200);
   spec.max_rate = 100;

@@ -39,6 +39,7 @@ TEST_F(FleetCalls, MalformedRequestsAreRefusedNamingTheField) {
   EXPECT_THAT(refused([](auto& r) { r.mutable_agent()->set_permutation_version(0); }),
               HasSubstr("permutation_version"));
   EXPECT_THAT(refused([](auto& r) { r.set_measured_rate(-1); }), HasSubstr("measured_rate"));
+  EXPECT_THAT(refused([](auto& r) { r.set_sent_rate(-1); }), HasSubstr("sent_rate"));
   EXPECT_THAT(refused([](auto& r) {
                 auto* l = r.add_leases();
                 l->set_token(1);
