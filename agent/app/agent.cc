@@ -9,10 +9,10 @@
 
 #include "agent/app/agent_metrics.h"
 #include "agent/engine/answer.h"
+#include "agent/engine/conntrack.h"
 #include "agent/engine/local_limits.h"
 #include "agent/engine/probe_engine.h"
 #include "agent/link/link.h"
-#include "agent/runner/conntrack.h"
 #include "common/base/status.h"
 #include "common/ops/http_endpoint.h"
 #include "common/ops/log.h"
@@ -110,7 +110,8 @@ class AgentImpl final : public Agent {
     runner.target_fraction = 1.0 / static_cast<double>(engines.all.size());
     for (std::unique_ptr<ProbeEngine>& engine : engines.all) {
       agent->threads_.push_back(std::make_unique<ProbeThread>(
-          std::move(engine), agent->spool_, options.scope, SystemClock(), runner, ReadConntrack));
+          std::move(engine), agent->spool_, options.scope, SystemClock(), runner,
+          [] { return ReadConntrack(); }));
       threads.push_back(agent->threads_.back().get());
     }
     LinkOptions link;

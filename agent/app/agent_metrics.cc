@@ -1,10 +1,9 @@
 #include "agent/app/agent_metrics.h"
 
 #include <array>
-#include <fstream>
-#include <optional>
 #include <utility>
 
+#include "agent/engine/conntrack.h"
 #include "common/ops/metric_builder.h"
 
 namespace portolan {
@@ -13,13 +12,6 @@ namespace {
 // In the order of ProbeEngine::Counters::local.
 constexpr std::array<const char*, 8> kLocalCauses = {"emfile", "enfile", "eaddrnotavail", "enobufs",
                                                      "enomem", "eperm",  "enetdown",      "other"};
-
-std::optional<double> ReadNumber(const char* path) {
-  std::ifstream in(path);
-  double value = 0;
-  if (in >> value) return value;
-  return std::nullopt;
-}
 
 class Collector final : public prometheus::Collectable {
  public:
@@ -163,15 +155,13 @@ class Collector final : public prometheus::Collectable {
 
   // A full connection tracking table of this machine drops probes without an error.
   static void Conntrack(MetricBuilder& out) {
-    if (const auto n = ReadNumber("/proc/sys/net/netfilter/nf_conntrack_count")) {
-      out.Gauge("portolan_agent_conntrack_entries", "Connections in this machine's tracking table.",
-                {}, *n);
-    }
-    if (const auto n = ReadNumber("/proc/sys/net/netfilter/nf_conntrack_max")) {
-      out.Gauge("portolan_agent_conntrack_max_entries",
-                "The most connections that fit in it; beyond, probes are lost and look filtered.",
-                {}, *n);
-    }
+    const std::optional<ConntrackTable> table = ReadConntrack();
+    if (!table.has_value()) return;
+    out.Gauge("portolan_agent_conntrack_entries", "Connections in this machine's tracking table.",
+              {}, static_cast<double>(table->entries));
+    out.Gauge("portolan_agent_conntrack_max_entries",
+              "The most connections that fit in it; beyond, probes are lost and look filtered.", {},
+              static_cast<double>(table->max));
   }
 
   const AgentFacts facts_;

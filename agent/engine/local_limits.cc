@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include "agent/engine/conntrack.h"
+
 namespace portolan {
 namespace {
 
@@ -18,19 +20,12 @@ constexpr uint64_t kFewPorts = 1024;
 constexpr double kConntrackSynSeconds = 120;
 constexpr double kNearlyFull = 0.9;
 
-std::optional<uint64_t> ReadNumber(const std::string& path) {
-  std::ifstream file(path);
-  uint64_t value = 0;
-  if (file >> value) return value;
-  return std::nullopt;
-}
-
 void Append(std::string& list, const std::string& text) {
   if (!text.empty()) list += (list.empty() ? "" : "; ") + text;
 }
 
 std::string PortRangeLimit(const LocalLimits::Options& options) {
-  std::ifstream file(options.proc + "/ipv4/ip_local_port_range");
+  std::ifstream file(options.proc + "/sys/net/ipv4/ip_local_port_range");
   uint64_t first = 0, last = 0;
   if (!(file >> first >> last) || last < first) return "";
   const uint64_t ports = last - first + 1;
@@ -43,20 +38,20 @@ std::string PortRangeLimit(const LocalLimits::Options& options) {
 
 // Of a table that is in use: a machine without rules that need it has the module at most.
 std::string ConntrackLimit(const LocalLimits::Options& options) {
-  const auto count = ReadNumber(options.proc + "/netfilter/nf_conntrack_count");
-  const auto most = ReadNumber(options.proc + "/netfilter/nf_conntrack_max");
-  if (!count || !most || *most == 0 || *count == 0) return "";
+  const std::optional<ConntrackTable> table = ReadConntrack(options.proc);
+  if (!table.has_value() || table->entries == 0) return "";
   constexpr std::string_view kRemedy =
       "raise net.netfilter.nf_conntrack_max, or exempt the agent (nft: notrack)";
-  if (static_cast<double>(*count) >= kNearlyFull * static_cast<double>(*most)) {
+  const auto max = static_cast<double>(table->max);
+  if (static_cast<double>(table->entries) >= kNearlyFull * max) {
     return fmt::format(
         "conntrack table holds {} of {}: when it is full, probes are lost in "
         "silence and open ports missed: {}, or lower --max-rate",
-        *count, *most, kRemedy);
+        table->entries, table->max, kRemedy);
   }
-  const double carries = static_cast<double>(*most) / kConntrackSynSeconds;
-  if (*most < options.window || options.max_rate > carries) {
-    return fmt::format("conntrack table of {} carries {:.0f} unanswered probes/s: {}", *most,
+  const double carries = max / kConntrackSynSeconds;
+  if (table->max < options.window || options.max_rate > carries) {
+    return fmt::format("conntrack table of {} carries {:.0f} unanswered probes/s: {}", table->max,
                        carries, kRemedy);
   }
   return "";

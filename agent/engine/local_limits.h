@@ -16,7 +16,7 @@ class LocalLimits {
     uint32_t window = 0;            // over all engines
     uint32_t sources = 1;           // source addresses, of IPv4
     double max_rate = 0;            // probes/s; 0: no limit
-    std::string proc = "/proc/sys/net";
+    std::string proc = "/proc";
   };
   // Before anything is known of this machine: nothing limits.
   LocalLimits() = default;

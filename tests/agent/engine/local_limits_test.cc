@@ -17,14 +17,14 @@ using testing::HasSubstr;
 class LocalLimitsTest : public testing::Test {
  protected:
   LocalLimitsTest() {
-    std::filesystem::create_directories(proc_ + "/ipv4");
-    std::filesystem::create_directories(proc_ + "/netfilter");
+    std::filesystem::create_directories(proc_ + "/sys/net/ipv4");
+    std::filesystem::create_directories(proc_ + "/sys/net/netfilter");
     Write("/ipv4/ip_local_port_range", "32768\t60999\n");
     options_.window = 16'384;
     options_.proc = proc_;
   }
   void Write(const std::string& path, const std::string& text) {
-    std::ofstream(proc_ + path) << text;
+    std::ofstream(proc_ + "/sys/net" + path) << text;
   }
   void Conntrack(uint64_t count, uint64_t most) {
     Write("/netfilter/nf_conntrack_count", std::to_string(count));
