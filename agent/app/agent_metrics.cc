@@ -45,6 +45,7 @@ class Collector final : public prometheus::Collectable {
       r.owed += t.counters.owed;
       r.chunks += t.counters.chunks;
       r.measured_rate += t.counters.measured_rate;
+      r.slowed_to += t.counters.slowed_to;
       for (size_t i = 0; i < e.local.size(); ++i) e.local[i] += t.engine.local[i];
       e.self_connects += t.engine.self_connects;
       in_flight += t.in_flight;
@@ -89,6 +90,11 @@ class Collector final : public prometheus::Collectable {
     out.Gauge("portolan_agent_measured_rate",
               "Positions begun a second, over the last seconds in which there was work.", {},
               r.measured_rate);
+    out.Gauge(
+        "portolan_agent_slowed_rate",
+        "Attempts a second that losses on the agent's own line have brought its probe threads "
+        "down to, the sum of those that are slowed; 0: none is.",
+        {}, r.slowed_to);
     out.Gauge("portolan_agent_open_chunks", "Chunks begun and not closed.", {}, open_chunks);
     out.Gauge("portolan_agent_open_positions", "Positions in the chunks that are not closed.", {},
               open_positions);
@@ -160,8 +166,9 @@ class Collector final : public prometheus::Collectable {
     out.Gauge("portolan_agent_conntrack_entries", "Connections in this machine's tracking table.",
               {}, static_cast<double>(table->entries));
     out.Gauge("portolan_agent_conntrack_max_entries",
-              "The most connections that fit in it; beyond, probes are lost and look filtered.", {},
-              static_cast<double>(table->max));
+              "The most connections that fit in it; beyond, the kernel drops probes, and the agent "
+              "waits for room.",
+              {}, static_cast<double>(table->max));
   }
 
   const AgentFacts facts_;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "agent/runner/runner_impl.h"
 #include "common/base/check.h"
@@ -23,6 +24,7 @@ Time Runner::Impl::Step(Time now, WallTime wall) {
   room_ = sink_.HasRoom();
   meter_.Observe(now, counters_.begun, CanBegin(now));
   counters_.measured_rate = meter_.rate();
+  counters_.slowed_to = std::isinf(pacer_.slowed_to()) ? 0 : pacer_.slowed_to();
   ChargeResends(now);
 
   Time want = kNever;
@@ -38,6 +40,7 @@ Time Runner::Impl::Step(Time now, WallTime wall) {
       break;
     }
     if (!table_.MayStart(now)) {
+      if (!idle() || has_work()) ++counters_.table_waits;
       want = now + TableGuard::kLook;
       break;
     }
@@ -160,6 +163,7 @@ Runner::Impl::Began Runner::Impl::BeginNew(const std::shared_ptr<Scan>& scan, Ti
   // What was begun must find room for its retries: the places that its first tries hold are free
   // again only after minutes.
   if (!table_.MayStart(now, scan->retries.size() + attempts_.size())) {
+    if (!scan->unbegun.empty()) ++counters_.table_waits;
     want = std::min(want, now + TableGuard::kLook);
     return Began::kNothing;
   }
