@@ -9,10 +9,10 @@
 
 #include "agent/app/agent_metrics.h"
 #include "agent/engine/answer.h"
+#include "agent/engine/conntrack.h"
 #include "agent/engine/local_limits.h"
 #include "agent/engine/probe_engine.h"
 #include "agent/link/link.h"
-#include "agent/runner/conntrack.h"
 #include "common/base/status.h"
 #include "common/ops/http_endpoint.h"
 #include "common/ops/log.h"
@@ -81,12 +81,13 @@ std::function<std::string(const std::vector<ProbeThread::Snapshot>&, Time)> Limi
   o.max_rate = options.max_rate;
   return [limits = LocalLimits(std::move(o))](const std::vector<ProbeThread::Snapshot>& threads,
                                               Time now) mutable {
-    uint64_t in_flight = 0, out_of_ports = 0;
+    LocalLimits::Signs signs;
     for (const ProbeThread::Snapshot& s : threads) {
-      in_flight += s.in_flight;
-      out_of_ports += s.engine.local[LocalFailureIndex(EADDRNOTAVAIL)];
+      signs.in_flight += s.in_flight;
+      signs.out_of_ports += s.engine.local[LocalFailureIndex(EADDRNOTAVAIL)];
+      signs.table_waits += s.counters.table_waits;
     }
-    return limits.Describe(now, in_flight, out_of_ports);
+    return limits.Describe(now, signs);
   };
 }
 
@@ -109,8 +110,9 @@ class AgentImpl final : public Agent {
     RunnerOptions runner;
     runner.target_fraction = 1.0 / static_cast<double>(engines.all.size());
     for (std::unique_ptr<ProbeEngine>& engine : engines.all) {
-      agent->threads_.push_back(std::make_unique<ProbeThread>(
-          std::move(engine), agent->spool_, options.scope, SystemClock(), runner, ReadConntrack));
+      agent->threads_.push_back(std::make_unique<ProbeThread>(std::move(engine), agent->spool_,
+                                                              options.scope, SystemClock(), runner,
+                                                              [] { return ReadConntrack(); }));
       threads.push_back(agent->threads_.back().get());
     }
     LinkOptions link;

@@ -1,10 +1,9 @@
 #include "agent/app/agent_metrics.h"
 
 #include <array>
-#include <fstream>
-#include <optional>
 #include <utility>
 
+#include "agent/engine/conntrack.h"
 #include "common/ops/metric_builder.h"
 
 namespace portolan {
@@ -13,13 +12,6 @@ namespace {
 // In the order of ProbeEngine::Counters::local.
 constexpr std::array<const char*, 8> kLocalCauses = {"emfile", "enfile", "eaddrnotavail", "enobufs",
                                                      "enomem", "eperm",  "enetdown",      "other"};
-
-std::optional<double> ReadNumber(const char* path) {
-  std::ifstream in(path);
-  double value = 0;
-  if (in >> value) return value;
-  return std::nullopt;
-}
 
 class Collector final : public prometheus::Collectable {
  public:
@@ -53,6 +45,7 @@ class Collector final : public prometheus::Collectable {
       r.owed += t.counters.owed;
       r.chunks += t.counters.chunks;
       r.measured_rate += t.counters.measured_rate;
+      r.slowed_to += t.counters.slowed_to;
       for (size_t i = 0; i < e.local.size(); ++i) e.local[i] += t.engine.local[i];
       e.self_connects += t.engine.self_connects;
       in_flight += t.in_flight;
@@ -97,6 +90,11 @@ class Collector final : public prometheus::Collectable {
     out.Gauge("portolan_agent_measured_rate",
               "Positions begun a second, over the last seconds in which there was work.", {},
               r.measured_rate);
+    out.Gauge(
+        "portolan_agent_slowed_rate",
+        "Attempts a second that losses on the agent's own line have brought its probe threads "
+        "down to, the sum of those that are slowed; 0: none is.",
+        {}, r.slowed_to);
     out.Gauge("portolan_agent_open_chunks", "Chunks begun and not closed.", {}, open_chunks);
     out.Gauge("portolan_agent_open_positions", "Positions in the chunks that are not closed.", {},
               open_positions);
@@ -163,15 +161,14 @@ class Collector final : public prometheus::Collectable {
 
   // A full connection tracking table of this machine drops probes without an error.
   static void Conntrack(MetricBuilder& out) {
-    if (const auto n = ReadNumber("/proc/sys/net/netfilter/nf_conntrack_count")) {
-      out.Gauge("portolan_agent_conntrack_entries", "Connections in this machine's tracking table.",
-                {}, *n);
-    }
-    if (const auto n = ReadNumber("/proc/sys/net/netfilter/nf_conntrack_max")) {
-      out.Gauge("portolan_agent_conntrack_max_entries",
-                "The most connections that fit in it; beyond, probes are lost and look filtered.",
-                {}, *n);
-    }
+    const std::optional<ConntrackTable> table = ReadConntrack();
+    if (!table.has_value()) return;
+    out.Gauge("portolan_agent_conntrack_entries", "Connections in this machine's tracking table.",
+              {}, static_cast<double>(table->entries));
+    out.Gauge("portolan_agent_conntrack_max_entries",
+              "The most connections that fit in it; beyond, the kernel drops probes, and the agent "
+              "waits for room.",
+              {}, static_cast<double>(table->max));
   }
 
   const AgentFacts facts_;

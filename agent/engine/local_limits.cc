@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include "agent/engine/conntrack.h"
+
 namespace portolan {
 namespace {
 
@@ -18,19 +20,12 @@ constexpr uint64_t kFewPorts = 1024;
 constexpr double kConntrackSynSeconds = 120;
 constexpr double kNearlyFull = 0.9;
 
-std::optional<uint64_t> ReadNumber(const std::string& path) {
-  std::ifstream file(path);
-  uint64_t value = 0;
-  if (file >> value) return value;
-  return std::nullopt;
-}
-
 void Append(std::string& list, const std::string& text) {
   if (!text.empty()) list += (list.empty() ? "" : "; ") + text;
 }
 
 std::string PortRangeLimit(const LocalLimits::Options& options) {
-  std::ifstream file(options.proc + "/ipv4/ip_local_port_range");
+  std::ifstream file(options.proc + "/sys/net/ipv4/ip_local_port_range");
   uint64_t first = 0, last = 0;
   if (!(file >> first >> last) || last < first) return "";
   const uint64_t ports = last - first + 1;
@@ -41,22 +36,31 @@ std::string PortRangeLimit(const LocalLimits::Options& options) {
       ports, ports * options.sources);
 }
 
-// Of a table that is in use: a machine without rules that need it has the module at most.
-std::string ConntrackLimit(const LocalLimits::Options& options) {
-  const auto count = ReadNumber(options.proc + "/netfilter/nf_conntrack_count");
-  const auto most = ReadNumber(options.proc + "/netfilter/nf_conntrack_max");
-  if (!count || !most || *most == 0 || *count == 0) return "";
+// Of a table that is in use: a machine without rules that need it has the module at most. `waits`:
+// it was full, and the agent's own probes wait for room in it.
+std::string ConntrackLimit(const LocalLimits::Options& options, bool waits) {
+  const std::optional<ConntrackTable> table = ReadConntrack(options.proc);
+  if (!table.has_value() || table->entries == 0) return "";
   constexpr std::string_view kRemedy =
       "raise net.netfilter.nf_conntrack_max, or exempt the agent (nft: notrack)";
-  if (static_cast<double>(*count) >= kNearlyFull * static_cast<double>(*most)) {
+  const auto max = static_cast<double>(table->max);
+  const double carries = max / kConntrackSynSeconds;
+  if (waits) {
     return fmt::format(
-        "conntrack table holds {} of {}: when it is full, probes are lost in "
-        "silence and open ports missed: {}, or lower --max-rate",
-        *count, *most, kRemedy);
+        "probes wait for room in the conntrack table: its {} entries were full and some probes "
+        "dropped (each unanswered one holds an entry for {:.0f} s, so it carries {:.0f}/s): {}",
+        table->max, kConntrackSynSeconds, carries, kRemedy);
   }
-  const double carries = static_cast<double>(*most) / kConntrackSynSeconds;
-  if (*most < options.window || options.max_rate > carries) {
-    return fmt::format("conntrack table of {} carries {:.0f} unanswered probes/s: {}", *most,
+  if (static_cast<double>(table->entries) >= kNearlyFull * max) {
+    return fmt::format(
+        "conntrack table holds {} of {}: when it is full, {}: {}, or lower --max-rate",
+        table->entries, table->max,
+        table->dropped.has_value() ? "probes are dropped, and the next ones wait for room"
+                                   : "probes are lost in silence and open ports missed",
+        kRemedy);
+  }
+  if (table->max < options.window || options.max_rate > carries) {
+    return fmt::format("conntrack table of {} carries {:.0f} unanswered probes/s: {}", table->max,
                        carries, kRemedy);
   }
   return "";
@@ -69,24 +73,26 @@ LocalLimits::LocalLimits(Options options) : options_(std::move(options)) {
   Append(constant_, PortRangeLimit(options_));
 }
 
-std::string LocalLimits::Describe(Time now, uint64_t in_flight, uint64_t out_of_ports) {
-  if (options_.window > 0 && now >= next_look_ && (in_flight > 0 || out_of_ports > out_of_ports_))
-    Look(now, out_of_ports);
+std::string LocalLimits::Describe(Time now, const Signs& signs) {
+  const bool scans =
+      signs.in_flight > 0 || signs.out_of_ports > out_of_ports_ || signs.table_waits > table_waits_;
+  if (options_.window > 0 && now >= next_look_ && scans) Look(now, signs);
   if (now >= seen_until_) seen_.clear();
   std::string out = constant_;
   Append(out, seen_);
   return out;
 }
 
-void LocalLimits::Look(Time now, uint64_t out_of_ports) {
+void LocalLimits::Look(Time now, const Signs& signs) {
   next_look_ = now + kLookEvery;
-  std::string seen = ConntrackLimit(options_);
-  if (out_of_ports > out_of_ports_) {
+  std::string seen = ConntrackLimit(options_, signs.table_waits > table_waits_);
+  table_waits_ = signs.table_waits;
+  if (signs.out_of_ports > out_of_ports_) {
     Append(seen,
            fmt::format("{} probes found no free local port and wait: widen "
                        "net.ipv4.ip_local_port_range, or give the agent more addresses (--source)",
-                       out_of_ports - out_of_ports_));
-    out_of_ports_ = out_of_ports;
+                       signs.out_of_ports - out_of_ports_));
+    out_of_ports_ = signs.out_of_ports;
   }
   if (seen.empty()) return;
   seen_ = std::move(seen);

@@ -37,9 +37,11 @@ class Uplink {
     if (control_.slowed() && !before) base_ = std::max(kLeastBase, measured_);
   }
   double Loss(Time started, Time now) { return control_.Loss(started, now); }
-  // Attempts a second that losses have brought it down to; infinity: none have.
+  // Attempts a second that losses have brought it down to; infinity: none have, or it has
+  // recovered.
   double slowed_to() const {
-    return control_.slowed() ? base_ * control_.scale() : std::numeric_limits<double>::infinity();
+    const double rate = control_.slowed() ? base_ * control_.scale() : kFast;
+    return rate < kFast ? rate : std::numeric_limits<double>::infinity();
   }
 
  private:
@@ -53,8 +55,7 @@ class Uplink {
     const double ramp = first > 0 && std::max(ramp_, first) < kFast
                             ? std::max(ramp_, first)
                             : std::numeric_limits<double>::infinity();
-    const double slowed = slowed_to();
-    return std::min(ramp, slowed < kFast ? slowed : std::numeric_limits<double>::infinity());
+    return std::min(ramp, slowed_to());
   }
   // The rate at which attempts are started, over the last second or two.
   void Count(Time now) {

@@ -92,7 +92,9 @@ Time ProbeThread::Look(Time now) {
   if (table_ == nullptr || (runner_.idle() && !runner_.has_work())) return kNever;
   if (now < next_look_) return next_look_;
   next_look_ = now + TableGuard::kLook;
-  if (const std::optional<TableUse> use = table_()) runner_.ObserveTable(*use, now);
+  const std::optional<ConntrackTable> table = table_();
+  if (table.has_value() && table->dropped.has_value())
+    runner_.ObserveTable({table->entries, table->max, *table->dropped}, now);
   return next_look_;
 }
 

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "agent/engine/conntrack.h"
 #include "agent/engine/probe_engine.h"
 #include "agent/runner/runner.h"
 #include "common/base/clock.h"
@@ -21,8 +22,8 @@ class ProbeThread {
  public:
   // Runs on the probe thread, in order; must not block.
   using Command = std::function<void(Runner& runner, Time now)>;
-  // Looks at the table of tracked connections (conntrack.h).
-  using TableReader = std::function<std::optional<TableUse>()>;
+  // Looks at the table of tracked connections.
+  using TableReader = std::function<std::optional<ConntrackTable>()>;
 
   struct Snapshot {
     std::vector<LeaseProgress> leases;
@@ -59,7 +60,8 @@ class ProbeThread {
   // Takes the commands that wait and runs them. False: stop.
   bool Obey();
 
-  // Tells the runner of the table, when it is time. Returns when to look again.
+  // Tells the runner of the table, when it is time. Returns when to look again. A table whose drops
+  // are not shown cannot be guarded against: the runner is not told of it.
   Time Look(Time now);
 
   const Clock& clock_;

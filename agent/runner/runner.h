@@ -35,6 +35,11 @@ struct RunnerCounters {
   double measured_rate = 0;  // positions begun a second, over the last seconds in which there was
                              // work; 0: not known yet
   double sent_rate = 0;      // SYNs a second in those seconds, as shares count them; likewise
+  // Attempts a second that losses on the way that all targets share have brought it down to
+  // (agent/pacing/uplink.h); 0: none have.
+  double slowed_to = 0;
+  // How often work waited for room in the table of tracked connections, after it had dropped SYNs.
+  uint64_t table_waits = 0;
 };
 
 // Walks leases into probes and chunks. Per scan the leases are walked in the order of their tokens;

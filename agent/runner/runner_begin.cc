@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "agent/runner/runner_impl.h"
 #include "common/base/check.h"
@@ -37,6 +38,7 @@ Time Runner::Impl::Step(Time now, WallTime wall) {
       break;
     }
     if (!table_.MayStart(now)) {
+      if (!idle() || has_work()) ++counters_.table_waits;
       want = now + TableGuard::kLook;
       break;
     }
@@ -65,6 +67,7 @@ void Runner::Impl::Measure(Time now) {
   sent_meter_.Observe(now, syns_in_work_, work);
   counters_.measured_rate = begun_meter_.rate();
   counters_.sent_rate = sent_meter_.rate();
+  counters_.slowed_to = std::isinf(pacer_.slowed_to()) ? 0 : pacer_.slowed_to();
 }
 
 bool Runner::Impl::CanBegin(Time now) const {
@@ -169,6 +172,7 @@ Runner::Impl::Began Runner::Impl::BeginNew(const std::shared_ptr<Scan>& scan, Ti
   // What was begun must find room for its retries: the places that its first tries hold are free
   // again only after minutes.
   if (!table_.MayStart(now, scan->retries.size() + attempts_.size())) {
+    if (!scan->unbegun.empty()) ++counters_.table_waits;
     want = std::min(want, now + TableGuard::kLook);
     return Began::kNothing;
   }

@@ -17,8 +17,10 @@
 #include "coordinator/monitoring/monitoring.h"
 #include "coordinator/notify/receiver_file.h"
 #include "coordinator/server/coordinator_metrics.h"
+#include "coordinator/server/monitor_metrics.h"
 #include "coordinator/server/json_api.h"
 #include "coordinator/service/fleet_service.h"
+#include "coordinator/service/monitor_service.h"
 #include "coordinator/service/scan_service.h"
 #include "coordinator/store/store.h"
 
@@ -74,6 +76,9 @@ class CoordinatorImpl final : public Coordinator {
     MutexLock lock(shutdown_mu_);  // a second caller waits for the first
     if (std::exchange(shut_down_, true)) return;
     if (control_ != nullptr) control_->BeginShutdown();
+    // Ends who follows events; else the server would wait for them.
+    if (directory_ != nullptr) directory_->Stop();
+    if (monitoring_ != nullptr) monitoring_->Stop();
     if (server_ != nullptr) {
       {
         MutexLock serving(serving_mu_);
@@ -85,8 +90,6 @@ class CoordinatorImpl final : public Coordinator {
       server_->Wait();
     }
     http_.reset();  // its threads look at the others
-    if (directory_ != nullptr) directory_->Stop();
-    if (monitoring_ != nullptr) monitoring_->Stop();
     if (control_ == nullptr) return;  // never started
     control_->Stop();
     Log(LogLevel::kInfo, "stopped");
@@ -154,6 +157,10 @@ class CoordinatorImpl final : public Coordinator {
       builder.AddListeningPort(FormatHostPort(grpc_.host, grpc_.port), credentials, &grpc_port_);
     builder.RegisterService(fleet_.get());
     builder.RegisterService(scans_.get());
+    if (monitoring_ != nullptr) {
+      monitors_ = std::make_unique<MonitorService>(*monitoring_, SystemClock());
+      builder.RegisterService(monitors_.get());
+    }
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || (!options_.listen.empty() && grpc_port_ == 0)) {
       return Unavailable("--listen {}: cannot listen: {}; give another address or port",
@@ -171,13 +178,18 @@ class CoordinatorImpl final : public Coordinator {
     http.listen = options_.http;
     http.ready = [this] { return control_->Ready(); };
     http.live = [this] { return control_->Live(); };
-    http.routes = JsonApi(*control_, nullptr);
+    http.routes = JsonApi(*control_, monitoring_.get());
     http.guard = [this](const HttpRequest& request) {
       return MayReadApi(http_address_.loopback, options_.http, request);
     };
-    PORTOLAN_ASSIGN_OR_RETURN(
-        http_, HttpEndpoint::Start(std::move(http), {ProcessMetrics("portolan-coordinator"),
-                                                     CoordinatorMetrics(*control_)}));
+    std::vector<std::shared_ptr<prometheus::Collectable>> metrics = {
+        ProcessMetrics("portolan-coordinator"), CoordinatorMetrics(*control_)};
+    if (monitoring_ != nullptr) {
+      MonitorMetricsOptions monitors;
+      monitors.series_budget = options_.series_budget;
+      metrics.push_back(MonitorMetricsOf(*monitoring_, monitors));
+    }
+    PORTOLAN_ASSIGN_OR_RETURN(http_, HttpEndpoint::Start(std::move(http), std::move(metrics)));
     return absl::OkStatus();
   }
 
@@ -190,7 +202,8 @@ class CoordinatorImpl final : public Coordinator {
   void Serve(bool ready) REQUIRES(serving_mu_) {
     serving_->SetServingStatus(ready);
     for (const char* service :
-         {v1::ScanService::service_full_name(), v1::FleetService::service_full_name()}) {
+         {v1::ScanService::service_full_name(), v1::FleetService::service_full_name(),
+          v1::MonitorService::service_full_name()}) {
       serving_->SetServingStatus(service, ready);
     }
   }
@@ -206,6 +219,7 @@ class CoordinatorImpl final : public Coordinator {
   std::unique_ptr<MonitorDirectory> directory_;
   std::unique_ptr<FleetService> fleet_;
   std::unique_ptr<ScanService> scans_;
+  std::unique_ptr<MonitorService> monitors_;  // null without monitoring
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<HttpEndpoint> http_;
   Mutex serving_mu_;

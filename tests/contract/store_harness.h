@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <functional>
 #include <future>
 #include <memory>
@@ -11,6 +10,7 @@
 
 #include "common/scan/chunk_codec.h"
 #include "coordinator/store/store.h"
+#include "tests/fakes/temp_directory.h"
 
 // What the contract tests of stores share: how each implementation is opened, and small scans to
 // put in.
@@ -102,14 +102,6 @@ inline constexpr Symbol kOwedSymbol{State::kOwed, Reason::kChunkClosed};
 
 class StoreTest : public ::testing::TestWithParam<Implementation> {
  protected:
-  void SetUp() override {
-    place_ = std::filesystem::temp_directory_path() / ("portolan_store_XXXXXX");
-    ASSERT_NE(mkdtemp(place_.data()), nullptr);
-  }
-  void TearDown() override {
-    store_.reset();
-    std::filesystem::remove_all(place_);
-  }
   // Closes and opens again; the state that a coordinator starts from.
   Store::StartState Reopen(uint64_t max_bytes = 0) {
     store_.reset();
@@ -155,7 +147,8 @@ class StoreTest : public ::testing::TestWithParam<Implementation> {
     Commit(std::move(batch));
   }
 
-  std::string place_;
+  const TempDirectory directory_;
+  const std::string& place_ = directory_.path();
   std::unique_ptr<Store> store_;
 };
 

@@ -1,6 +1,7 @@
 // What limits the rate of SYNs: what is asked for, with those that the kernel sends again by
 // itself; and its table of tracked connections.
 #include <algorithm>
+#include <set>
 
 #include "agent/pacing/syn_schedule.h"
 #include "tests/agent/runner/runner_harness.h"
@@ -109,6 +110,7 @@ TEST(RunnerTable, SilenceOfWhatAFullTableDroppedIsAFailureOfOurs) {
   h.runner.SetMaxRate(1000);
   h.Grant(1, "s", IntervalSet{{0, 10'000}});
   for (int i = 0; i < 4000 && (h.runner.has_work() || !h.runner.idle()); ++i) {
+    EXPECT_TRUE(dropped > 0 || h.runner.counters().table_waits == 0);
     h.runner.ObserveTable({full ? 1000u : 10u, 1000, dropped}, h.clock.Now());
     full = i >= 20 && i < 60;  // for 2 s
     h.RunFor(TableGuard::kLook);
@@ -118,6 +120,26 @@ TEST(RunnerTable, SilenceOfWhatAFullTableDroppedIsAFailureOfOurs) {
   EXPECT_EQ(h.sink.CountState(State::kClosed) + h.sink.CountState(State::kOwed), 10'000u);
   EXPECT_GE(h.sink.CountState(State::kClosed), 9'900u);
   EXPECT_GT(h.runner.counters().local_failures, 0u);
+  EXPECT_GT(h.runner.counters().table_waits, 0u);
+}
+
+// Half of all first tries are lost, in no prefix so many that it could prove that for itself.
+TEST(Runner, TellsHowFarLossesOnItsLineHaveSlowedIt) {
+  std::set<IpAddress> tried;
+  RunnerHarness h(
+      [&](const IpAddress& address, uint16_t) {
+        const bool lost = address.value() % 2 == 1 && tried.insert(address).second;
+        return lost ? FakeAnswer::Silence() : FakeAnswer::Closed(milliseconds(5));
+      },
+      1024);
+  h.AddScan("s", MakeSpace(1, 65'536, 1), {milliseconds(500), 1, milliseconds(100)});
+  h.runner.SetMaxRate(300);
+  h.Grant(1, "s", IntervalSet{{0, 65'536}});
+  h.RunFor(seconds(1));
+  EXPECT_EQ(h.runner.counters().slowed_to, 0);
+  h.RunFor(seconds(9));
+  EXPECT_GT(h.runner.counters().slowed_to, 0);
+  EXPECT_LT(h.runner.counters().slowed_to, 300);
 }
 
 TEST(Runner, SharesHoldOverEveryWindowAndAreUsedUp) {

@@ -3,7 +3,6 @@
 // position by position.
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <future>
 #include <random>
 
@@ -11,6 +10,7 @@
 #include "coordinator/ingest/compactor.h"
 #include "coordinator/ingest/ingest.h"
 #include "tests/coordinator/scheduler/scheduler_fixture.h"
+#include "tests/fakes/temp_directory.h"
 
 namespace portolan {
 namespace {
@@ -23,14 +23,8 @@ constexpr Symbol kSymbols[] = {{State::kClosed, Reason::kConnRefused},
 
 class IngestStoreTest : public ::testing::TestWithParam<uint32_t> {
  protected:
-  IngestStoreTest() : random_(GetParam()) {
-    place_ = std::filesystem::temp_directory_path() / "portolan_ingest_XXXXXX";
-    EXPECT_NE(mkdtemp(place_.data()), nullptr);
-  }
-  ~IngestStoreTest() override {
-    Close();
-    std::filesystem::remove_all(place_);
-  }
+  IngestStoreTest() : random_(GetParam()) {}
+  ~IngestStoreTest() override { Close(); }
   uint64_t Pick(uint64_t n) { return random_() % n; }
   WallTime Wall() const { return FromUnixMicros(now_.time_since_epoch().count() / 1000); }
 
@@ -44,7 +38,7 @@ class IngestStoreTest : public ::testing::TestWithParam<uint32_t> {
   void Start() {
     Close();
     SqliteOptions options;
-    options.directory = place_;
+    options.directory = directory_.path();
     options.sync_full = false;
     auto store = OpenSqliteStore(options);
     ASSERT_TRUE(store.ok()) << store.status();
@@ -185,7 +179,7 @@ class IngestStoreTest : public ::testing::TestWithParam<uint32_t> {
   }
 
   std::mt19937 random_;
-  std::string place_;
+  const TempDirectory directory_;
   Time now_ = Time(std::chrono::seconds(1000));
   std::shared_ptr<const ScanSpace> space_ = MakeSpace(4500, 2);
   std::vector<TestAgent> agents_;

@@ -4,7 +4,6 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
-#include <filesystem>
 #include <fstream>
 #include <future>
 #include <thread>
@@ -12,6 +11,7 @@
 #include "common/base/status.h"
 #include "common/scan/chunk_codec.h"
 #include "coordinator/store/store.h"
+#include "tests/fakes/temp_directory.h"
 
 namespace portolan {
 namespace {
@@ -20,11 +20,6 @@ using ::testing::HasSubstr;
 
 class SqliteStoreTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    place_ = std::filesystem::temp_directory_path() / "portolan_sqlite_XXXXXX";
-    ASSERT_NE(mkdtemp(place_.data()), nullptr);
-  }
-  void TearDown() override { std::filesystem::remove_all(place_); }
   absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& directory) {
     SqliteOptions options;
     options.directory = directory;
@@ -48,7 +43,8 @@ class SqliteStoreTest : public ::testing::Test {
     return value;
   }
 
-  std::string place_;
+  const TempDirectory directory_;
+  const std::string& place_ = directory_.path();
 };
 
 TEST_F(SqliteStoreTest, MakesItsDirectoryForItselfAlone) {

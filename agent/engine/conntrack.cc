@@ -1,4 +1,4 @@
-#include "agent/runner/conntrack.h"
+#include "agent/engine/conntrack.h"
 
 #include <cstdio>
 #include <memory>
@@ -8,18 +8,18 @@ namespace {
 
 using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
-File Open(const char* path) { return {std::fopen(path, "re"), &std::fclose}; }
+File Open(const std::string& path) { return {std::fopen(path.c_str(), "re"), &std::fclose}; }
 
-std::optional<uint64_t> ReadNumber(const char* path) {
+std::optional<uint64_t> ReadNumber(const std::string& path) {
   const File file = Open(path);
   unsigned long long value = 0;
   if (file == nullptr || std::fscanf(file.get(), "%llu", &value) != 1) return std::nullopt;
   return value;
 }
 
-// The sum over all cores of the column "drop", which is the eleventh.
-std::optional<uint64_t> ReadDropped() {
-  const File file = Open("/proc/net/stat/nf_conntrack");
+// The sum over all cores of the column "drop", which is the eleventh; in hexadecimal.
+std::optional<uint64_t> ReadDropped(const std::string& path) {
+  const File file = Open(path);
   if (file == nullptr) return std::nullopt;
   char line[512];
   if (std::fgets(line, sizeof line, file.get()) == nullptr) return std::nullopt;  // the header
@@ -33,13 +33,12 @@ std::optional<uint64_t> ReadDropped() {
 
 }  // namespace
 
-std::optional<TableUse> ReadConntrack() {
-  const auto entries = ReadNumber("/proc/sys/net/netfilter/nf_conntrack_count");
+std::optional<ConntrackTable> ReadConntrack(const std::string& proc) {
+  const auto entries = ReadNumber(proc + "/sys/net/netfilter/nf_conntrack_count");
   if (!entries.has_value()) return std::nullopt;
-  const auto max = ReadNumber("/proc/sys/net/netfilter/nf_conntrack_max");
-  const auto dropped = ReadDropped();
-  if (!max.has_value() || !dropped.has_value() || *max == 0) return std::nullopt;
-  return TableUse{*entries, *max, *dropped};
+  const auto max = ReadNumber(proc + "/sys/net/netfilter/nf_conntrack_max");
+  if (!max.has_value() || *max == 0) return std::nullopt;
+  return ConntrackTable{*entries, *max, ReadDropped(proc + "/net/stat/nf_conntrack")};
 }
 
 }  // namespace portolan
