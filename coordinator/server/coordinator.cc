@@ -17,8 +17,8 @@
 #include "coordinator/monitoring/monitoring.h"
 #include "coordinator/notify/receiver_file.h"
 #include "coordinator/server/coordinator_metrics.h"
-#include "coordinator/server/monitor_metrics.h"
 #include "coordinator/server/json_api.h"
+#include "coordinator/server/monitor_metrics.h"
 #include "coordinator/service/fleet_service.h"
 #include "coordinator/service/monitor_service.h"
 #include "coordinator/service/scan_service.h"
@@ -89,7 +89,7 @@ class CoordinatorImpl final : public Coordinator {
           SystemClock().Wall() + grace));
       server_->Wait();
     }
-    http_.reset();  // its threads look at the others
+    http_.reset();                    // its threads look at the others
     if (control_ == nullptr) return;  // never started
     control_->Stop();
     Log(LogLevel::kInfo, "stopped");
