@@ -2,7 +2,6 @@
 // HTTP endpoint does. One coordinator that sees a million open ports, and one with 200 monitors.
 //   monitor_metrics_bench [--runs=N]
 #include <fmt/format.h>
-#include <prometheus/text_serializer.h>
 
 #include <algorithm>
 #include <string>
@@ -10,6 +9,7 @@
 
 #include "bench/summary.h"
 #include "common/base/clock.h"
+#include "common/ops/metric_text.h"
 #include "coordinator/server/monitor_metrics.h"
 #include "tests/fakes/sample_monitoring.h"
 
@@ -53,7 +53,7 @@ void Measure(const std::string& name, const MonitoringMetrics& metrics, int runs
   size_t bytes = 0, series = 0;
   for (int i = 0; i < runs; ++i) {
     const Time begin = SystemClock().Now();
-    const std::string text = prometheus::TextSerializer().Serialize(collector->Collect());
+    const std::string text = MetricText(collector->Collect());
     ms.push_back(ToSeconds(SystemClock().Now() - begin) * 1e3);
     bytes = text.size();
     series = 0;

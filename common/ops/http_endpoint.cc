@@ -1,7 +1,6 @@
 #include "common/ops/http_endpoint.h"
 
 #include <httplib.h>
-#include <prometheus/text_serializer.h>
 
 #include <atomic>
 #include <cerrno>
@@ -11,6 +10,7 @@
 #include "common/base/mutex.h"
 #include "common/base/status.h"
 #include "common/ops/http_routes.h"
+#include "common/ops/metric_text.h"
 #include "common/rpc/channel.h"
 
 namespace portolan {
@@ -132,8 +132,7 @@ class Endpoint final : public HttpEndpoint {
         std::vector<prometheus::MetricFamily> more = source->Collect();
         std::move(more.begin(), more.end(), std::back_inserter(families));
       }
-      response.set_content(prometheus::TextSerializer().Serialize(families),
-                           "text/plain; version=0.0.4; charset=utf-8");
+      response.set_content(MetricText(families), "text/plain; version=0.0.4; charset=utf-8");
     });
     server_.Get("/livez", [this](const httplib::Request&, httplib::Response& r) {
       Answer(options_.live, r);
