@@ -93,6 +93,18 @@ std::string_view RunStateName(RunState s) {
   return "unknown";
 }
 
+std::string_view RunTriggerName(RunTrigger t) {
+  switch (t) {
+    case RunTrigger::kSchedule:
+      return "schedule";
+    case RunTrigger::kManual:
+      return "manual";
+    case RunTrigger::kCatchUp:
+      return "catch-up";
+  }
+  return "unknown";
+}
+
 std::string_view ExpectedName(Expected e) {
   switch (e) {
     case Expected::kUnspecified:

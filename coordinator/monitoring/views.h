@@ -27,7 +27,8 @@ enum class RunState : uint8_t {
   kPartial = 3,   // something was not looked at: there it closes nothing
   kFailed = 4,    // no scan could be made; `message` says why
 };
-std::string_view RunStateName(RunState s);  // "partial"
+std::string_view RunStateName(RunState s);      // "partial"
+std::string_view RunTriggerName(RunTrigger t);  // "catch-up"
 
 // A run, as it is kept. The numbers of its scan are those of when it ended.
 struct RunRecord {

@@ -12,7 +12,6 @@
 #include "coordinator/control/control.h"
 #include "coordinator/monitoring/monitoring.h"
 #include "coordinator/server/json_convert.h"
-#include "coordinator/server/view_words.h"
 
 namespace portolan {
 namespace {
@@ -142,7 +141,7 @@ absl::Status Exposure(Monitoring& monitoring, const HttpRequest& request, const 
     PORTOLAN_ASSIGN_OR_RETURN(
         q.expected,
         OneOf<Expected>("expected", text, {Expected::kYes, Expected::kNo, Expected::kUnspecified},
-                        ExpectedWord));
+                        ExpectedName));
   }
   PORTOLAN_ASSIGN_OR_RETURN(q.limit, Number(request, "limit", q.limit, 1, kMaxRows));
   q.page_token = request.Value("page_token");

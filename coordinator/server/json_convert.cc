@@ -4,7 +4,6 @@
 
 #include "common/net/service_catalogue.h"
 #include "coordinator/notify/notification.h"
-#include "coordinator/server/view_words.h"
 
 namespace portolan {
 namespace {
@@ -43,8 +42,8 @@ Json RunJson(const RunRecord& r) {
   Json out;
   out["number"] = r.number;
   out["generation"] = r.generation;
-  out["trigger"] = RunTriggerWord(r.trigger);
-  out["state"] = RunStateWord(r.state);
+  out["trigger"] = RunTriggerName(r.trigger);
+  out["state"] = RunStateName(r.state);
   out["due"] = When(r.due);
   out["started"] = When(r.started);
   out["finished"] = When(r.finished);
@@ -122,7 +121,7 @@ Json RowJson(const ExposureRow& row) {
     sight["agent"] = TextOrNull(o.agent);
     sight["since"] = When(s.since);
     sight["last_seen"] = When(s.last_seen);
-    sight["expected"] = ExpectedWord(s.expected);
+    sight["expected"] = ExpectedName(s.expected);
     sight["rule"] = TextOrNull(s.rule);
     out["vantages"].push_back(std::move(sight));
   }

@@ -7,7 +7,6 @@
 
 #include "common/net/service_catalogue.h"
 #include "common/ops/metric_builder.h"
-#include "coordinator/server/view_words.h"
 
 namespace portolan {
 namespace {
@@ -33,7 +32,7 @@ void Exposed(const std::string& monitor, const std::string& vantage,
               {{"monitor", monitor},
                {"vantage", vantage},
                {"class", std::string(ExposureClassName(key.first))},
-               {"expected", std::string(ExpectedWord(key.second))}},
+               {"expected", std::string(ExpectedName(key.second))}},
               D(n));
   }
   out.Gauge("portolan_missing_expected_ports",
