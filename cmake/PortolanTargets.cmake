@@ -35,12 +35,16 @@ function(portolan_program name)
   install(TARGETS ${name} RUNTIME DESTINATION bin)
 endfunction()
 
-# portolan_test(NAME SOURCES a_test.cc ... LIBS lib ... [LABELS unit] [TIMEOUT seconds])
+# portolan_test(NAME SOURCES a_test.cc ... LIBS lib ... [LABELS unit] [TIMEOUT seconds] [OPTIMIZED])
 # Label unit: no process, no network beyond loopback, no gRPC; these also run under the sanitizer presets.
+# OPTIMIZED: its own files do so much that they take no PORTOLAN_TEST_FLAGS.
 function(portolan_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "OPTIMIZED" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE portolan_options ${ARG_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
+  if(PORTOLAN_TEST_FLAGS AND NOT ARG_OPTIMIZED)
+    target_compile_options(${name} PRIVATE ${PORTOLAN_TEST_FLAGS})
+  endif()
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
   endif()
