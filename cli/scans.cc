@@ -38,7 +38,7 @@ absl::StatusOr<int> RunList(const ListFlags& flags, Context& context) {
   while (left > 0) {
     request.set_page_size(static_cast<uint32_t>(std::min<uint64_t>(left, 200)));
     PORTOLAN_ASSIGN_OR_RETURN(const auto page,
-                              (*session)->client->Call(&ScanClient::Stub::ListScans, request));
+                              (*session)->client->Call(&ApiClient::Stub::ListScans, request));
     for (const v1::Scan& scan : page.scans()) {
       if (left == 0) break;
       --left;
@@ -85,13 +85,13 @@ void AddScanId(CLI::App* app, std::string* id) {
 absl::StatusOr<v1::Scan> GetScan(Session& session, const std::string& id) {
   v1::GetScanRequest request;
   request.set_scan_id(id);
-  return session.client->Call(&ScanClient::Stub::GetScan, request);
+  return session.client->Call(&ApiClient::Stub::GetScan, request);
 }
 
 absl::StatusOr<v1::Scan> GetScanPatiently(Session& session, const std::string& id) {
   v1::GetScanRequest request;
   request.set_scan_id(id);
-  return session.client->CallPatiently(&ScanClient::Stub::GetScan, request);
+  return session.client->CallPatiently(&ApiClient::Stub::GetScan, request);
 }
 
 void AddScans(Program& program) {
