@@ -32,24 +32,34 @@ class HostEvidence {
     silences_ = 0;
   }
   void OnSilence() { silences_ += silences_ < UINT32_MAX; }
-  // A port of the scan got its verdict.
-  void OnVerdict(bool open) {
-    outcomes_ += outcomes_ < UINT32_MAX;
-    opens_ += open && opens_ < UINT32_MAX;
+  // A port of the scan got its verdict. Scans have ascending numbers.
+  void OnVerdict(bool open, uint32_t scan) {
+    if (scan > newest_scan_) {
+      newest_scan_ = scan;
+      newest_ = Count();
+    }
+    all_.Add(open);
+    newest_.Add(open);
   }
 
   // ---- does it answer everywhere? ----
   // Enough is open for ports that nobody serves to be asked; not again until twice as many are.
+  // Judged by all that was seen, since one scan may see little of an address at a time; and by the
+  // newest scan (and what others see meanwhile), since all that was closed in earlier ones would
+  // outweigh the ports of a host that answers everywhere from now on.
   bool ShouldConfirm(uint32_t scan) const {
-    return opens_ >= confirm_at_ && opens_ > outcomes_ / 2 && opens_ >= kSuspiciousOpens &&
-           everywhere_told_ != scan && !confirming_;
+    return (all_.Suspicious() || newest_.Suspicious()) && everywhere_told_ != scan && !confirming_;
   }
   void OnConfirming() { confirming_ = true; }
   // `confirmed`: was told for this scan.
   void OnConfirmed(bool confirmed, uint32_t scan) {
     confirming_ = false;
-    if (confirmed) everywhere_told_ = scan;
-    if (!confirmed) confirm_at_ = opens_ < UINT32_MAX / 2 ? 2 * opens_ : UINT32_MAX;
+    if (confirmed) {
+      everywhere_told_ = scan;
+    } else {
+      all_.Later();
+      newest_.Later();
+    }
   }
 
   // ---- does it still answer? ----
@@ -87,13 +97,28 @@ class HostEvidence {
   bool StoppedWasTold(uint32_t scan) const { return stopped_told_ == scan; }
   void OnStoppedTold(uint32_t scan) { stopped_told_ = scan; }
 
-  uint32_t opens() const { return opens_; }
-  uint32_t outcomes() const { return outcomes_; }
+  // Of the newest scan where that is what makes suspicious, else of all that was seen.
+  uint32_t opens() const { return Shown().opens; }
+  uint32_t outcomes() const { return Shown().outcomes; }
   // Attempts that met silence since the last answer.
   uint32_t silences() const { return silences_; }
   Time answered() const { return answered_; }  // last; Time::min(): never
 
  private:
+  // Verdicts about ports.
+  struct Count {
+    uint32_t opens = 0, outcomes = 0;
+    uint32_t confirm_at = kSuspiciousOpens;  // opens
+    void Add(bool open) {
+      outcomes += outcomes < UINT32_MAX;
+      opens += open && opens < UINT32_MAX;
+    }
+    bool MostAreOpen() const { return opens > outcomes / 2 && opens >= kSuspiciousOpens; }
+    bool Suspicious() const { return MostAreOpen() && opens >= confirm_at; }
+    void Later() { confirm_at = opens < UINT32_MAX / 2 ? 2 * opens : UINT32_MAX; }
+  };
+  const Count& Shown() const { return newest_.MostAreOpen() ? newest_ : all_; }
+
   Time answered_ = Time::min();
   Time next_inquiry_ = Time::min();
   // While `silent_`: when the sentinel was last proven silent. Its answers ended and began again at
@@ -101,8 +126,9 @@ class HostEvidence {
   Time stopped_ = Time::min();
   Time outage_begin_ = Time::min(), outage_end_ = Time::min();
   uint64_t asking_ = 0;
-  uint32_t opens_ = 0, outcomes_ = 0, silences_ = 0;
-  uint32_t confirm_at_ = kSuspiciousOpens;
+  Count all_, newest_;
+  uint32_t newest_scan_ = 0;
+  uint32_t silences_ = 0;
   uint32_t port_of_ = 0;  // the scan in which `port_` answered
   uint32_t everywhere_told_ = 0, stopped_told_ = 0;
   uint16_t port_ = 0;

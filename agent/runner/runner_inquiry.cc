@@ -294,7 +294,7 @@ void Runner::Impl::EndInquiry(uint64_t name, Answer answer, Time silent_from, Ti
           break;
         }
         open->chunk.Decide(w.offset, {State::kFiltered, Reason::kNoResponse});
-        evidence->OnVerdict(false);
+        evidence->OnVerdict(false, inquiry.scan->serial);
         break;
       case Answer::kSilent:
         DecideStopped(*open, w.offset, *evidence, now, wall);

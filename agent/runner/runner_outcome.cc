@@ -83,7 +83,7 @@ void Runner::Impl::TakeVerdict(OpenChunk& open, const Attempt& attempt, const Pr
   if (outcome.reason == Reason::kNoResponse && TryAgain(open, attempt, now, wall)) return;
   open.chunk.Decide(attempt.offset, {outcome.state, outcome.reason});
   if (attempt.paced && outcome.state != State::kOwed)
-    pacer_.evidence(attempt.target).OnVerdict(outcome.state == State::kOpen);
+    pacer_.evidence(attempt.target).OnVerdict(outcome.state == State::kOpen, open.scan->serial);
   if (outcome.state != State::kOpen) return;
   OpenReport report;
   report.token = open.chunk.token();

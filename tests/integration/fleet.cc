@@ -96,7 +96,7 @@ bool Fleet::StartCoordinator() {
   po.netns = options_.netns;
   coordinator_ =
       std::make_unique<Process>(argv, dir_.path("coordinator" + std::to_string(starts_++)), po);
-  const std::string line = coordinator_->WaitForErr("listening", seconds(20));
+  const std::string line = coordinator_->WaitForErr("listening grpc=", seconds(20));
   if (line.empty()) {
     std::fprintf(stderr, "coordinator did not start:\n%s", coordinator_->Err().c_str());
     return false;
@@ -204,11 +204,16 @@ Results Fleet::AllResults(const std::string& scan) {
   return ParseJsonLines(Cli({"results", scan, "--show", "all", "--json"}).out);
 }
 
-double Fleet::Metric(const std::string& name, const std::string& labels) {
-  std::vector<std::string> argv = {"curl", "-s", "--max-time", "5", "http://" + http_ + "/metrics"};
+std::string Fleet::Get(const std::string& path) {
   Process::Options po;
   po.netns = options_.netns;
-  std::istringstream lines(RunToEnd(argv, seconds(10), po).out);
+  return RunToEnd({"curl", "-s", "--noproxy", "*", "--max-time", "5", "http://" + http_ + path},
+                  seconds(10), po)
+      .out;
+}
+
+double Fleet::Metric(const std::string& name, const std::string& labels) {
+  std::istringstream lines(Get("/metrics"));
   std::string line;
   double sum = -1;
   while (std::getline(lines, line)) {

@@ -82,6 +82,8 @@ class Fleet {
   // How many positions of the scan have an outcome; -1 when it cannot be had.
   int64_t Done(const std::string& scan);
   Results AllResults(const std::string& scan);
+  // What its HTTP address answers; "" when it does not.
+  std::string Get(const std::string& path);
   // A sample of the coordinator's metrics, summed over series whose labels contain `labels`; -1
   // when absent.
   double Metric(const std::string& name, const std::string& labels = "");

@@ -25,6 +25,8 @@ int ListenOn(const Listeners::Endpoint& e, uint16_t* port) {
   socklen_t size = 0;
   if (v6) {
     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    // An address that is ours by a route alone; IPv4 needs no such word.
+    setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof on);
     auto* a = reinterpret_cast<sockaddr_in6*>(&storage);
     a->sin6_family = AF_INET6;
     a->sin6_port = htons(e.port);

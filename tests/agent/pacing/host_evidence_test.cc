@@ -20,7 +20,7 @@ TEST(HostEvidence, EightOpenPortsThatAreOverHalfAskForConfirmation) {
     uint32_t opens = 0, outcomes = 0;
     for (int i = 0; i < 200; ++i) {
       const bool open = random() % 100 < seed * 2;
-      e.OnVerdict(open);
+      e.OnVerdict(open, 1);
       opens += open;
       ++outcomes;
       ASSERT_EQ(e.ShouldConfirm(1), opens >= 8 && 2 * opens > outcomes) << opens << " " << outcomes;
@@ -34,7 +34,7 @@ TEST(HostEvidence, WhatWasNotConfirmedIsAskedAgainWhenTwiceAsMuchIsOpen) {
   HostEvidence e;
   int asked = 0;
   for (int i = 0; i < 1000; ++i) {
-    e.OnVerdict(true);
+    e.OnVerdict(true, 1);
     if (!e.ShouldConfirm(1)) continue;
     ++asked;
     e.OnConfirming();
@@ -47,12 +47,39 @@ TEST(HostEvidence, WhatWasNotConfirmedIsAskedAgainWhenTwiceAsMuchIsOpen) {
 
 TEST(HostEvidence, EachScanIsToldOnce) {
   HostEvidence e;
-  for (int i = 0; i < 8; ++i) e.OnVerdict(true);
+  for (int i = 0; i < 8; ++i) e.OnVerdict(true, 1);
   e.OnConfirming();
   e.OnConfirmed(true, 1);
-  for (int i = 0; i < 100; ++i) e.OnVerdict(true);
+  for (int i = 0; i < 100; ++i) e.OnVerdict(true, 1);
   EXPECT_FALSE(e.ShouldConfirm(1));
   EXPECT_TRUE(e.ShouldConfirm(2));
+}
+
+TEST(HostEvidence, WhatWasClosedInEarlierScansDoesNotHideThatAllIsOpenNow) {
+  HostEvidence e;
+  for (uint32_t scan = 1; scan <= 100; ++scan) {
+    for (int i = 0; i < 30; ++i) e.OnVerdict(false, scan);
+  }
+  for (int i = 0; i < 7; ++i) e.OnVerdict(true, 101);
+  EXPECT_FALSE(e.ShouldConfirm(101));
+  e.OnVerdict(true, 101);
+  EXPECT_TRUE(e.ShouldConfirm(101));
+  EXPECT_EQ(e.opens(), 8u);
+  EXPECT_EQ(e.outcomes(), 8u) << "as the newest scan saw it";
+  e.OnConfirming();
+  e.OnConfirmed(false, 101);
+  for (int i = 0; i < 7; ++i) e.OnVerdict(true, 101);
+  EXPECT_FALSE(e.ShouldConfirm(101)) << "not until twice as much is open";
+  e.OnVerdict(true, 101);
+  EXPECT_TRUE(e.ShouldConfirm(101));
+}
+
+TEST(HostEvidence, WhatAnOlderScanStillSeesCounts) {
+  HostEvidence e;
+  e.OnVerdict(false, 2);
+  for (int i = 0; i < 8; ++i) e.OnVerdict(true, 1);
+  EXPECT_TRUE(e.ShouldConfirm(1));
+  EXPECT_EQ(e.outcomes(), 9u);
 }
 
 TEST(HostEvidence, SilenceOfAHostThatNeverAnsweredIsNotDoubted) {
