@@ -86,7 +86,7 @@ absl::Status Fill(const Texts& texts, AgentProgram& program) {
   PORTOLAN_ASSIGN_OR_RETURN(o.max_rate, Number<double>("--max-rate", texts.max_rate, 0, 1e9,
                                                        " probes a second; 0: no limit"));
   PORTOLAN_ASSIGN_OR_RETURN(
-      o.window, Number<uint32_t>("--window", texts.window, 0, 1u << 20, "; 0: 32768 a thread"));
+      o.window, Number<uint32_t>("--window", texts.window, 0, 1u << 20, "; 0: 16384 a thread"));
   PORTOLAN_ASSIGN_OR_RETURN(o.engine_threads, Number<int>("--threads", texts.threads, 0, 64,
                                                           "; 0: by the number of cores"));
   PORTOLAN_ASSIGN_OR_RETURN(const size_t mib,
@@ -133,7 +133,7 @@ std::variant<AgentProgram, int> ParseAgentFlags(int argc, char** argv) {
       ->group(probing);
   app.add_option(
          "--window", texts.window,
-         "Probes in flight over all threads; 0: 32768 a thread, as far as the file limit goes")
+         "Probes in flight over all threads; 0: 16384 a thread, as far as the file limit goes")
       ->envname("PORTOLAN_WINDOW")
       ->type_name("N")
       ->capture_default_str()

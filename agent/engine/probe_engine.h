@@ -107,7 +107,7 @@ FileBudget RaiseFileLimit();
 
 // The window of an engine that is told none and has descriptors enough. More in flight costs cache;
 // fewer cover less rate x round trip.
-inline constexpr uint32_t kDefaultWindow = 32'768;
+inline constexpr uint32_t kDefaultWindow = 16'384;
 
 // FailedPrecondition: no descriptor is left, or the kernel refuses epoll. InvalidArgument: a source
 // address cannot be bound here.
