@@ -27,7 +27,7 @@ absl::Status NeedsCoordinator(const Context& context) {
 absl::StatusOr<int> RunList(const AgentsFlags& flags, Context& context) {
   PORTOLAN_RETURN_IF_ERROR(NeedsCoordinator(context));
   PORTOLAN_ASSIGN_OR_RETURN(const auto session, context.Connect({}, false));
-  PORTOLAN_ASSIGN_OR_RETURN(const auto list, session->client->Call(&ScanClient::Stub::ListAgents,
+  PORTOLAN_ASSIGN_OR_RETURN(const auto list, session->client->Call(&ApiClient::Stub::ListAgents,
                                                                    v1::ListAgentsRequest()));
   TextTable table({{"NAME"},
                    {"VANTAGE"},
@@ -67,7 +67,7 @@ absl::StatusOr<int> RunDrain(const AgentsFlags& flags, Context& context) {
   request.set_name(flags.name);
   request.set_undo(flags.undo);
   PORTOLAN_ASSIGN_OR_RETURN(const v1::Agent agent,
-                            session->client->Call(&ScanClient::Stub::DrainAgent, request));
+                            session->client->Call(&ApiClient::Stub::DrainAgent, request));
   if (flags.json) {
     PORTOLAN_RETURN_IF_ERROR(context.Print(AgentJson(agent) + "\n"));
   } else if (flags.undo) {

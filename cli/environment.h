@@ -47,6 +47,7 @@ struct Environment {
   Interrupts* interrupts = nullptr;
   const Clock* clock = nullptr;
   bool out_is_terminal = false;
+  bool in_is_terminal = false;  // somebody is there to be asked
   std::function<std::optional<std::string>(const char* name)> getenv;
   std::function<bool(Duration)> wait;  // true: interrupted
   std::function<absl::StatusOr<std::shared_ptr<grpc::Channel>>(const std::string& target,

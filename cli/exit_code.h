@@ -8,8 +8,9 @@ namespace portolan {
 enum ExitCode : int {
   kExitComplete = 0,
   kExitFailed = 1,
-  kExitUsage = 2,    // the request is at fault: flags, targets, scope
-  kExitPartial = 3,  // the scan ended with something not probed
+  kExitUsage = 2,     // the request is at fault: flags, targets, scope
+  kExitPartial = 3,   // the scan ended with something not probed
+  kExitFindings = 4,  // check: there are open findings; diff --fail-on-change: there is a change
   kExitInterrupted = 130,
   kExitPipeClosed = 141,  // the reader of stdout has gone, as shells show it
   kExitTerminated = 143,
@@ -24,7 +25,7 @@ inline int ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kPermissionDenied:
       return kExitUsage;
     case absl::StatusCode::kCancelled:
-      return kExitPipeClosed;  // only Output says so: calls never end with it (see ScanClient)
+      return kExitPipeClosed;  // only Output says so: calls never end with it (see ApiClient)
     default:
       return kExitFailed;
   }

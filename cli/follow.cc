@@ -71,7 +71,7 @@ namespace {
 // Agents that worked for the scan and are held back by their machine: who waits for the results
 // should know why it took so long, and what to do about it.
 void SayWhatLimits(Context& context, Session& session, const v1::Scan& scan) {
-  const auto list = session.client->Call(&ScanClient::Stub::ListAgents, v1::ListAgentsRequest());
+  const auto list = session.client->Call(&ApiClient::Stub::ListAgents, v1::ListAgentsRequest());
   if (!list.ok()) return;  // the results are what was asked for
   constexpr int kMostNotes = 3;
   int notes = 0;
@@ -120,12 +120,12 @@ absl::Status StartLocalAgent(Context& context, Session& session, const std::stri
   list.set_page_size(1000);
   do {
     PORTOLAN_ASSIGN_OR_RETURN(const auto scans,
-                              session.client->Call(&ScanClient::Stub::ListScans, list));
+                              session.client->Call(&ApiClient::Stub::ListScans, list));
     for (const v1::Scan& scan : scans.scans()) {
       if (scan.state() != v1::SCAN_STATE_RUNNING || scan.id() == keep) continue;
       v1::PauseScanRequest pause;
       pause.set_scan_id(scan.id());
-      PORTOLAN_RETURN_IF_ERROR(session.client->Call(&ScanClient::Stub::PauseScan, pause).status());
+      PORTOLAN_RETURN_IF_ERROR(session.client->Call(&ApiClient::Stub::PauseScan, pause).status());
       context.env.notes->Note(
           fmt::format("scan {} was left unfinished by an earlier run and is paused now; to go on: "
                       "portolan scans resume {} --wait",

@@ -107,8 +107,8 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string, CLI::AppF
   if (!app->get_footer().empty()) out += "\nExamples:\n" + app->get_footer() + "\n";
   if (app->get_parent() != nullptr) {
     out +=
-        "\nExit codes: 0 complete, 1 failed, 2 usage, 3 partial, 130 or 143 interrupted; see "
-        "portolan --help.\n";
+        "\nExit codes: 0 complete, 1 failed, 2 usage, 3 partial, 4 findings, 130 or 143 "
+        "interrupted; see portolan --help.\n";
   }
   return out;
 }

@@ -15,7 +15,7 @@ absl::StatusOr<HostList> FetchHosts(Session& session, const std::string& scan_id
   for (const std::string& v : vantages) request.add_vantages(v);
   HostList out;
   do {
-    const auto page = session.client->CallPatiently(&ScanClient::Stub::ListHostFindings, request);
+    const auto page = session.client->CallPatiently(&ApiClient::Stub::ListHostFindings, request);
     if (absl::IsUnimplemented(page.status())) return out;
     PORTOLAN_RETURN_IF_ERROR(page.status());
     for (const v1::HostFindingRow& row : page->findings()) {

@@ -68,6 +68,7 @@ int Main(int argc, char** argv) {
   environment.interrupts = &interrupts;
   environment.clock = &SystemClock();
   environment.out_is_terminal = ::isatty(1) == 1;
+  environment.in_is_terminal = ::isatty(0) == 1;
   environment.getenv = [](const char* name) -> std::optional<std::string> {
     const char* value = std::getenv(name);
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);

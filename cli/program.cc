@@ -19,6 +19,7 @@ constexpr const char kAbout[] =
     "  1    failed: the message says what and why\n"
     "  2    usage: flags, targets or ports are wrong, or outside the scope\n"
     "  3    the scan ended PARTIAL or was cancelled: its ledger says what was not probed, and why\n"
+    "  4    check found open findings; diff --fail-on-change found a change\n"
     "  130  interrupted (Ctrl-C), 143 terminated: it says how to go on; a second one stops at "
     "once\n"
     "  141  the reader of stdout has gone (portolan results last | head)\n\n"
@@ -32,7 +33,9 @@ constexpr const char kExamples[] =
     "scan, too\n"
     "  export PORTOLAN_COORDINATOR=scan.example:7411\n"
     "  portolan scan 10.0.0.0/16 --each-vantage --vantage office,dmz --detach\n"
-    "  portolan scans watch last";
+    "  portolan scans watch last\n"
+    "  portolan monitor apply -f monitors/              scans that recur, and what is expected\n"
+    "  portolan explain 10.0.0.7 5432                   all that is known of one port";
 
 }  // namespace
 

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "cli/api_client.h"
 #include "cli/environment.h"
-#include "cli/scan_client.h"
 #include "common/ops/cli_flags.h"
 
 namespace portolan {
@@ -38,7 +38,7 @@ struct LocalFlags {
 // A way to a coordinator, remote or inside this program.
 struct Session {
   std::unique_ptr<LocalStack> local;  // null: remote
-  std::unique_ptr<ScanClient> client;
+  std::unique_ptr<ApiClient> client;
   bool is_local() const { return local != nullptr; }
 };
 
@@ -89,5 +89,15 @@ void AddResults(Program& program);
 void AddAgents(Program& program);
 void AddPorts(Program& program);
 void AddVersion(Program& program);
+
+// Monitors and what they found: see cli/monitors.h.
+void AddMonitor(Program& program);
+void AddExposure(Program& program);
+void AddExplain(Program& program);
+void AddEvents(Program& program);
+void AddFindings(Program& program);
+void AddCheck(Program& program);
+void AddDiff(Program& program);
+void AddNotifications(Program& program);
 
 }  // namespace portolan

@@ -35,7 +35,7 @@ absl::StatusOr<int> RunResults(const ResultsFlags& flags, Context& context) {
   v1::GetScanRequest get;
   get.set_scan_id(flags.scan);
   PORTOLAN_ASSIGN_OR_RETURN(const v1::Scan scan,
-                            session->client->Call(&ScanClient::Stub::GetScan, get));
+                            session->client->Call(&ApiClient::Stub::GetScan, get));
   PORTOLAN_RETURN_IF_ERROR(PrintResults(context, *session, scan, flags.print, filter));
   return kExitComplete;
 }

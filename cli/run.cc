@@ -74,6 +74,14 @@ int RunCli(const std::vector<std::string>& args, Environment& env) {
   AddScan(program);
   AddResults(program);
   AddScans(program);
+  AddDiff(program);
+  AddMonitor(program);
+  AddExposure(program);
+  AddExplain(program);
+  AddEvents(program);
+  AddFindings(program);
+  AddCheck(program);
+  AddNotifications(program);
   AddAgents(program);
   AddPorts(program);
   AddVersion(program);

@@ -220,7 +220,7 @@ absl::StatusOr<int> RunScan(const ScanFlags& flags, Context& context) {
   // Resolving many names takes a while.
   PORTOLAN_ASSIGN_OR_RETURN(
       const v1::Scan scan,
-      session->client->Call(&ScanClient::Stub::CreateScan, request, std::chrono::minutes(5)));
+      session->client->Call(&ApiClient::Stub::CreateScan, request, std::chrono::minutes(5)));
   if (flags.detach) {
     if (flags.print.json) {
       JsonObject o;

@@ -10,8 +10,11 @@
 namespace portolan {
 namespace {
 
+constexpr int kMaxPages = 1'000;
+
 struct ListFlags {
   bool json = false;
+  bool monitors = false;
   uint64_t limit = 100;
 };
 
@@ -34,13 +37,23 @@ absl::StatusOr<int> RunList(const ListFlags& flags, Context& context) {
                    {"AGE", TextTable::Align::kRight}});
   const int64_t now = ToUnixMicros(context.env.clock->Wall());
   v1::ListScansRequest request;
-  uint64_t left = flags.limit;
-  while (left > 0) {
-    request.set_page_size(static_cast<uint32_t>(std::min<uint64_t>(left, 200)));
+  uint64_t left = flags.limit, hidden = 0;
+  bool more = false;
+  // Monitors make scans all the time: some pages of them are passed over, not all that there are.
+  for (int pages = 0; left > 0 && pages < kMaxPages; ++pages) {
+    request.set_page_size(flags.monitors ? static_cast<uint32_t>(std::min<uint64_t>(left, 200))
+                                         : 200);
     PORTOLAN_ASSIGN_OR_RETURN(const auto page,
-                              (*session)->client->Call(&ScanClient::Stub::ListScans, request));
+                              (*session)->client->Call(&ApiClient::Stub::ListScans, request));
     for (const v1::Scan& scan : page.scans()) {
-      if (left == 0) break;
+      if (!scan.monitor().empty() && !flags.monitors) {
+        ++hidden;
+        continue;
+      }
+      if (left == 0) {
+        more = true;
+        break;
+      }
       --left;
       if (flags.json) {
         PORTOLAN_RETURN_IF_ERROR(context.Print(ScanJson(scan) + "\n"));
@@ -56,9 +69,12 @@ absl::StatusOr<int> RunList(const ListFlags& flags, Context& context) {
     if (page.next_page_token().empty() || page.scans().empty()) break;
   }
   if (!flags.json) PORTOLAN_RETURN_IF_ERROR(context.Print(table.Render(context.color)));
-  if (left == 0 && !request.page_token().empty()) {
+  if (more || (left == 0 && !request.page_token().empty())) {
     context.env.notes->Note(
         fmt::format("only the newest {} are shown: --limit N for more", flags.limit));
+  }
+  if (hidden > 0) {
+    context.env.notes->Note(fmt::format("{} scans of monitors are not shown: --monitors", hidden));
   }
   return kExitComplete;
 }
@@ -66,6 +82,8 @@ absl::StatusOr<int> RunList(const ListFlags& flags, Context& context) {
 void AddListFlags(CLI::App* app, ListFlags* flags) {
   app->add_flag("--json", flags->json,
                 "A JSON object a line, \"type\":\"scan\", with everything that scans show prints.")
+      ->group("Output");
+  app->add_flag("--monitors", flags->monitors, "Also the scans that monitors made.")
       ->group("Output");
   app->add_option("--limit", flags->limit, "At most N, the newest. Default: 100.")
       ->option_text("N")
@@ -85,13 +103,13 @@ void AddScanId(CLI::App* app, std::string* id) {
 absl::StatusOr<v1::Scan> GetScan(Session& session, const std::string& id) {
   v1::GetScanRequest request;
   request.set_scan_id(id);
-  return session.client->Call(&ScanClient::Stub::GetScan, request);
+  return session.client->Call(&ApiClient::Stub::GetScan, request);
 }
 
 absl::StatusOr<v1::Scan> GetScanPatiently(Session& session, const std::string& id) {
   v1::GetScanRequest request;
   request.set_scan_id(id);
-  return session.client->CallPatiently(&ScanClient::Stub::GetScan, request);
+  return session.client->CallPatiently(&ApiClient::Stub::GetScan, request);
 }
 
 void AddScans(Program& program) {

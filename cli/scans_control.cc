@@ -36,7 +36,7 @@ absl::StatusOr<int> RunPause(const Flags& flags, Context& context) {
   v1::PauseScanRequest request;
   request.set_scan_id(flags.id);
   PORTOLAN_ASSIGN_OR_RETURN(const v1::Scan scan,
-                            session->client->Call(&ScanClient::Stub::PauseScan, request));
+                            session->client->Call(&ApiClient::Stub::PauseScan, request));
   PORTOLAN_RETURN_IF_ERROR(Report(context, scan, flags.json));
   return kExitComplete;
 }
@@ -51,7 +51,7 @@ absl::StatusOr<int> RunResume(const Flags& flags, Context& context) {
   // A local scan that was killed is still running as far as its record goes.
   v1::Scan scan = known;
   if (!session->is_local() || known.state() != v1::SCAN_STATE_RUNNING) {
-    PORTOLAN_ASSIGN_OR_RETURN(scan, session->client->Call(&ScanClient::Stub::ResumeScan, request));
+    PORTOLAN_ASSIGN_OR_RETURN(scan, session->client->Call(&ApiClient::Stub::ResumeScan, request));
   }
   if (flags.wait || session->is_local())
     return FollowAndPrint(context, *session, scan.id(), flags.print);
@@ -64,7 +64,7 @@ absl::StatusOr<int> RunCancel(const Flags& flags, Context& context) {
   v1::CancelScanRequest request;
   request.set_scan_id(flags.id);
   PORTOLAN_ASSIGN_OR_RETURN(v1::Scan scan,
-                            session->client->Call(&ScanClient::Stub::CancelScan, request));
+                            session->client->Call(&ApiClient::Stub::CancelScan, request));
   // A coordinator inside this program ends with it, so it waits for the last leases to expire.
   if ((flags.wait || session->is_local()) && !IsFinished(scan.state())) {
     PORTOLAN_ASSIGN_OR_RETURN(scan, session->client->Watch(scan.id(), [&](const v1::Scan& now) {
@@ -85,7 +85,7 @@ absl::StatusOr<int> RunExclude(const Flags& flags, Context& context) {
     request.add_rules(rule);
   }
   PORTOLAN_ASSIGN_OR_RETURN(const v1::Scan scan,
-                            session->client->Call(&ScanClient::Stub::ExcludeFromScan, request));
+                            session->client->Call(&ApiClient::Stub::ExcludeFromScan, request));
   if (flags.json) {
     PORTOLAN_RETURN_IF_ERROR(context.Print(ScanJson(scan) + "\n"));
   } else {
@@ -109,7 +109,7 @@ absl::StatusOr<int> RunRemove(const Flags& flags, Context& context) {
     v1::DeleteScanRequest request;
     request.set_scan_id(id);
     PORTOLAN_RETURN_IF_ERROR(
-        session->client->Call(&ScanClient::Stub::DeleteScan, request, std::chrono::minutes(5))
+        session->client->Call(&ApiClient::Stub::DeleteScan, request, std::chrono::minutes(5))
             .status());
     context.env.notes->Note(fmt::format("scan {} and its results are removed", id));
   }

@@ -22,7 +22,7 @@ absl::StatusOr<std::string> DataDirectory(const GlobalFlags& globals, const Envi
 
 absl::StatusOr<std::unique_ptr<Session>> Context::Connect(const LocalFlags& local, bool create) {
   auto session = std::make_unique<Session>();
-  ScanClientOptions options;
+  ApiClientOptions options;
   options.coordinator = globals.coordinator;
   PORTOLAN_ASSIGN_OR_RETURN(options.reconnect_timeout, ParseDuration(globals.reconnect_timeout));
   options.wait = env.wait;
@@ -59,8 +59,8 @@ absl::StatusOr<std::unique_ptr<Session>> Context::Connect(const LocalFlags& loca
     PORTOLAN_ASSIGN_OR_RETURN(session->local, env.start_local(how));
     channel = session->local->channel();
   }
-  session->client = std::make_unique<ScanClient>(std::move(channel), std::move(options),
-                                                 *env.interrupts, *env.notes, *env.clock);
+  session->client = std::make_unique<ApiClient>(std::move(channel), std::move(options),
+                                                *env.interrupts, *env.notes, *env.clock);
   return session;
 }
 

@@ -23,8 +23,8 @@ void AddVersion(Program& program) {
         if (!context.globals.coordinator.empty()) {
           const auto session = context.Connect({}, false);
           PORTOLAN_RETURN_IF_ERROR(session.status());
-          const auto info = (*session)->client->Call(&ScanClient::Stub::GetServerInfo,
-                                                     v1::GetServerInfoRequest());
+          const auto info =
+              (*session)->client->Call(&ApiClient::Stub::GetServerInfo, v1::GetServerInfoRequest());
           asked = info.status();
           if (info.ok()) {
             const WallTime started = FromUnixMicros(info->started_unix_us());

@@ -102,6 +102,9 @@ absl::StatusOr<std::vector<std::string>> NormalizeArgv(const std::vector<std::st
       PORTOLAN_RETURN_IF_ERROR(take("-iL", "--targets-from", rest, word.size() > 3));
       continue;
     }
+    // Other scanners' files (-oX FILE), not a value of -o.
+    if (word.size() > 2 && word.starts_with("-o") && word[2] >= 'A' && word[2] <= 'Z')
+      return Unknown(word);
     const std::string letter = word.substr(0, 2);
     if (names.with_value.count(letter) > 0) {
       std::string rest = word.substr(2);

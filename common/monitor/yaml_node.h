@@ -7,10 +7,15 @@
 
 namespace portolan {
 
+struct YamlKey {
+  std::string text;
+  int line = 0, column = 0;
+};
+
 // A YAML document as a tree of plain values; also what the JSON schema is made of.
 struct YamlNode {
   enum class Kind { kNull, kScalar, kList, kMap };
-  struct Key;
+  using Key = YamlKey;
 
   Kind kind = Kind::kNull;
   std::string text;              // of a scalar
@@ -33,11 +38,6 @@ struct YamlNode {
   std::string_view KindName() const;  // "a list", for messages
   // Whether YAML 1.2's core schema reads a plain scalar as null, a bool or a number.
   bool ReadsAsOtherThanText() const;
-};
-
-struct YamlNode::Key {
-  std::string text;
-  int line = 0, column = 0;
 };
 
 // What is wrong with a text, and where. Lines and columns from 1; 0: unknown.

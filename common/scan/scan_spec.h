@@ -64,7 +64,7 @@ struct ScanSpec {
   // Agents that get work of it only while their vantage has no other agent that takes work: who saw
   // something is not asked again whether it is so.
   std::vector<std::string> avoid_agents;
-  std::string monitor;  // that made it; empty: a person or a program did
+  std::string monitor;        // that made it; empty: a person or a program did
   uint32_t max_attempts = 5;  // grants of a position that ended without a verdict, 1 to 100
   Duration lane_timeout = std::chrono::minutes(10);  // a lane without any agent for this long ends
   Duration retention = std::chrono::hours(24 * 30);  // after its end

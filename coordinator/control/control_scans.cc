@@ -33,7 +33,8 @@ absl::StatusOr<ScanId> Control::FindScan(const std::string& ref) {
     // Of those that somebody asked for: monitors make scans all the time.
     ScanId after;
     for (int page = 0; page < kMaxPagesToLast; ++page) {
-      PORTOLAN_ASSIGN_OR_RETURN(const std::vector<ScanSummary> scans, store_->ListScans(100, after));
+      PORTOLAN_ASSIGN_OR_RETURN(const std::vector<ScanSummary> scans,
+                                store_->ListScans(100, after));
       for (const ScanSummary& s : scans) {
         if (s.record.spec->monitor.empty()) return s.record.id;
         after = s.record.id;

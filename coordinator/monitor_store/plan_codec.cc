@@ -68,10 +68,11 @@ absl::StatusOr<MonitorPlanState> DecodePlan(std::string_view bytes) {
   p.handled_until = r.GetTime();
   p.paused = r.GetBool();
   if (r.GetBool()) {
-    p.pending.emplace();
-    p.pending->trigger = GetTrigger(r);
-    p.pending->slot = r.GetTime();
-    p.pending->due = r.GetTime();
+    MonitorPlanState::Pending pending;
+    pending.trigger = GetTrigger(r);
+    pending.slot = r.GetTime();
+    pending.due = r.GetTime();
+    p.pending = pending;
   }
   if (r.GetBool()) p.running = GetOrder(r);
   if (r.GetBool()) p.overrun_since = r.GetTime();

@@ -250,7 +250,13 @@ void MonitoringImpl::ChangeOne(std::string name, Done<MonitorStatus> done,
     if (const absl::Status s = change(**entry); !s.ok()) return d(s);
     (*entry)->metrics_stale = true;
     StartRuns();  // what this has made due
-    AnswerAfterCommit<MonitorStatus>(std::move(d), StatusOf(**entry, kRecentRuns));
+    // With the run that it started, if it did.
+    after_.push_back([this, name, d](bool committed) {
+      const absl::StatusOr<MonitorEntry*> now = Find(name);
+      if (!committed) return d(NotStored());
+      if (!now.ok()) return d(now.status());
+      d(StatusOf(**now, kRecentRuns));
+    });
   });
 }
 

@@ -91,6 +91,9 @@ class MonitoringImpl final : public Monitoring {
   }
   template <typename T>
   void AnswerAfterCommit(Done<T> done, T value);
+  static absl::Status NotStored() {
+    return Unavailable("the coordinator stopped before this was stored; try again");
+  }
   void Flush();
   void FlushSoon();  // for callbacks that are in the middle of something
   absl::Status Commit();
@@ -201,8 +204,7 @@ void MonitoringImpl::OnThread(Done<T> done, std::function<void(Done<T>)> task) {
 template <typename T>
 void MonitoringImpl::AnswerAfterCommit(Done<T> done, T value) {
   after_.push_back([done = std::move(done), value = std::move(value)](bool committed) {
-    if (!committed)
-      return done(Unavailable("the coordinator stopped before this was stored; try again"));
+    if (!committed) return done(NotStored());
     done(value);
   });
 }

@@ -17,7 +17,9 @@ struct Scan;
 // agent is held to the same fraction of each scan's limits, and what it sends to an address for
 // several scans counts for each of them). An agent without a lease of these scans uses nothing.
 struct Division {
-  Division(double limit, Time now) : shares(limit), divided_at(now) {}
+  // `linger`: as of RateShares.
+  Division(double limit, Time now, Duration linger = Duration::zero())
+      : shares(limit, linger), divided_at(now) {}
 
   RateShares shares;
   std::vector<Scan*> scans;                 // unfinished, in the order of their start; never empty

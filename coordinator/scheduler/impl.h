@@ -135,7 +135,7 @@ struct Scheduler::Impl {
   std::vector<AgentRecord*> HoldersOf(const Lane& lane);  // by name
   // The agent's part as it stands, moved towards what it should be and told with `revision`.
   double ShareOf(AgentRecord& a, Division& d, uint64_t revision, Time now);
-  void AdoptShares(const AgentRecord& a, const AgentReport& r);
+  void AdoptShares(const AgentRecord& a, const AgentReport& r, Time now);
   void NoteUndivided(const AgentRecord& a, const AgentReport& r);
   void ConfirmShares(AgentRecord& a, Time now);
   void ReleaseShares(const std::string& agent);

@@ -51,7 +51,9 @@ Time RateShares::PromisedSince(const std::string& agent) const {
   return it == entries_.end() ? kNever : it->second.since;
 }
 
-double RateShares::Free() const { return expected_ > 0 ? 0 : std::max(0.0, rate_ - bound_sum_); }
+double RateShares::Free() const {
+  return expected_ > 0 || adopted_until_ != kNever ? 0 : std::max(0.0, rate_ - bound_sum_);
+}
 
 void RateShares::Update(Entry& e, double promised, double bound) {
   starving_ -= IsStarving(e);
@@ -77,19 +79,39 @@ bool RateShares::Promise(const std::string& agent, uint64_t revision, Time now) 
     if (close && !(wanted < e.promised && (AnyStarving() || over_))) return false;
   }
   Update(e, wanted, std::max(e.bound, wanted));
+  for (Entry::Fall& fall : e.falls) fall.to = std::max(fall.to, wanted);
   e.revision = revision;
   e.untold = false;
   e.since = now;
   return true;
 }
 
-bool RateShares::Confirm(const std::string& agent, uint64_t revision) {
+bool RateShares::Confirm(const std::string& agent, uint64_t revision, Time now) {
   auto it = entries_.find(agent);
   if (it == entries_.end() || it->second.expected) return false;
   Entry& e = it->second;
-  if (e.untold || revision < e.revision || e.bound <= e.promised) return false;
-  Update(e, e.promised, e.promised);
-  return true;
+  const double last = e.falls.empty() ? e.bound : e.falls.back().to;
+  if (e.untold || revision < e.revision || last <= e.promised) return false;
+  if (e.falls.size() >= kMaxFalls) e.falls.pop_back();
+  e.falls.push_back({now + linger_, e.promised});
+  next_lapse_ = std::min(next_lapse_, now + linger_);
+  return linger_ <= Duration::zero() && Lapse(now);
+}
+
+bool RateShares::Lapse(Time now) {
+  if (now < next_lapse_) return false;
+  bool fell = adopted_until_ <= now;
+  if (fell) adopted_until_ = kNever;
+  next_lapse_ = adopted_until_;
+  for (auto& [agent, e] : entries_) {
+    while (!e.falls.empty() && e.falls.front().at <= now) {
+      fell = fell || e.falls.front().to < e.bound;
+      Update(e, e.promised, std::min(e.bound, e.falls.front().to));
+      e.falls.pop_front();
+    }
+    if (!e.falls.empty()) next_lapse_ = std::min(next_lapse_, e.falls.front().at);
+  }
+  return fell;
 }
 
 bool RateShares::Release(const std::string& agent) {
@@ -100,6 +122,7 @@ bool RateShares::Release(const std::string& agent) {
   if (e.expected) --expected_;
   e.expected = false;
   e.untold = false;
+  e.falls.clear();
   Update(e, 0, 0);
   if (e.target == 0) {
     starving_ -= IsStarving(e);
@@ -117,6 +140,7 @@ void RateShares::Clear() {
   bound_sum_ = 0;
   starving_ = expected_ = 0;
   over_ = false;
+  next_lapse_ = adopted_until_ = kNever;
 }
 
 void RateShares::Recount() {
@@ -143,13 +167,23 @@ void RateShares::Absorb(const RateShares& other) {
       e.bound = std::max(e.bound, theirs.bound);
       e.since = std::max(e.since, theirs.since);
       e.untold = true;
+      e.falls.clear();
     }
+  }
+  linger_ = std::max(linger_, other.linger_);
+  next_lapse_ = std::min(next_lapse_, other.next_lapse_);
+  if (adopted_until_ == kNever) {
+    adopted_until_ = other.adopted_until_;
+  } else if (other.adopted_until_ != kNever) {
+    adopted_until_ = std::max(adopted_until_, other.adopted_until_);
   }
   Recount();
 }
 
 RateShares RateShares::Of(const std::vector<std::string>& agents) const {
-  RateShares out(rate_);
+  RateShares out(rate_, linger_);
+  out.next_lapse_ = next_lapse_;
+  out.adopted_until_ = adopted_until_;
   for (const std::string& agent : agents) {
     if (auto it = entries_.find(agent); it != entries_.end()) out.entries_.insert(*it);
   }
@@ -164,6 +198,7 @@ void RateShares::AssumeAll(const std::string& agent) {
     --expected_;
   }
   Update(e, e.promised, rate_);
+  e.falls.clear();
   e.revision = UINT64_MAX;  // never confirmed
   over_ = bound_sum_ > rate_ * kRounding;
 }
@@ -174,7 +209,7 @@ void RateShares::Expect(const std::string& agent) {
   e.expected = true;
 }
 
-void RateShares::Adopt(const std::string& agent, double in_use) {
+void RateShares::Adopt(const std::string& agent, double in_use, Time now) {
   auto it = entries_.find(agent);
   if (it == entries_.end() || !it->second.expected) return;
   Entry& e = it->second;
@@ -183,7 +218,11 @@ void RateShares::Adopt(const std::string& agent, double in_use) {
   if (!(in_use >= 0)) in_use = rate_;
   const double bound = std::min(in_use, std::max(0.0, rate_ - bound_sum_));
   Update(e, bound, bound);
+  e.falls.clear();
   e.revision = 0;
+  if (linger_ <= Duration::zero()) return;
+  adopted_until_ = now + linger_;
+  next_lapse_ = std::min(next_lapse_, adopted_until_);
 }
 
 std::vector<std::string> RateShares::Unsettled() const {

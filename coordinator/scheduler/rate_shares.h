@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <string>
 #include <vector>
@@ -16,14 +17,16 @@ namespace portolan {
 // For each agent there is a target (what it should get), a promise (what it was last told) and a
 // bound (the most that it may be using: the largest of what it was told since it last confirmed).
 // Invariant: the bounds never add up to more than the rate. So a promise is lowered at once, but
-// its bound falls only when the agent has confirmed; and it is raised only by what the others'
-// bounds leave.
+// its bound falls only when the agent has confirmed and what it had begun by then is over
+// (`linger`, the longest that something in flight may last; 0: only beginning is limited); and it
+// is raised only by what the others' bounds leave.
 //
 // Targets are even, but an agent that cannot use its even part gets what it can use, and the others
 // divide the rest (max-min fairness). Rates are probes/s. Not thread-safe.
 class RateShares {
  public:
-  explicit RateShares(double rate) : rate_(rate) {}
+  explicit RateShares(double rate, Duration linger = Duration::zero())
+      : rate_(rate), linger_(linger) {}
 
   struct Claimant {
     std::string agent;
@@ -40,11 +43,15 @@ class RateShares {
   double Promised(const std::string& agent) const;  // 0: none
   Time PromisedSince(const std::string& agent) const;
 
-  // The agent has seen `revision`: if that told it the present promise, its bound falls to it.
-  // True: others may now get more.
-  bool Confirm(const std::string& agent, uint64_t revision);
-  // The agent uses nothing any more: it holds no lease of the scan and gets none. True: others may
-  // now get more.
+  // The agent has seen `revision`: if that told it the present promise, its bound falls to it,
+  // after linger(). True: others may now get more.
+  bool Confirm(const std::string& agent, uint64_t revision, Time now);
+  // Lets the bounds fall whose time has come. True: others may now get more.
+  bool Lapse(Time now);
+  Time next_lapse() const { return next_lapse_; }  // kNever: none is to fall
+  Duration linger() const { return linger_; }
+  // The agent uses nothing any more: it holds no lease of the scan, so has nothing in flight, and
+  // gets none. True: others may now get more.
   bool Release(const std::string& agent);
 
   void Clear();
@@ -62,8 +69,9 @@ class RateShares {
   // After a restart: `agent` holds leases of the scan, and what it uses is unknown until it calls.
   // Until then nobody's promise rises.
   void Expect(const std::string& agent);
-  // `agent` called and said what it uses.
-  void Adopt(const std::string& agent, double in_use);
+  // `agent` called and said what it uses. What it used before and has in flight is not known, so
+  // nobody's promise rises for linger().
+  void Adopt(const std::string& agent, double in_use, Time now);
 
   // Agents whose promise should change and could: above their target, or below it while there is
   // something left.
@@ -87,15 +95,27 @@ class RateShares {
     bool untold = false;    // `promised` was not told yet
     bool expected = false;  // in use: unknown
     Time since;             // of `promised`
+    // What `bound` will be, and when: each later and lower than the one before, none below
+    // `promised`.
+    struct Fall {
+      Time at;
+      double to;
+    };
+    std::deque<Fall> falls;
   };
+  // Of one agent; beyond them the last is put off.
+  static constexpr size_t kMaxFalls = 4;
   static constexpr double kTolerance = 0.05;
   static constexpr double kStarving = 0.5;
-  double Free() const;  // what no bound holds; 0 while somebody is expected
+  double Free() const;  // what no bound holds; 0 while somebody is expected or was adopted just now
   bool IsStarving(const Entry& e) const { return e.promised < kStarving * e.target; }
   void Recount();
   void Update(Entry& e, double promised, double bound);
 
   double rate_;
+  Duration linger_;
+  Time next_lapse_ = kNever;     // or later than this
+  Time adopted_until_ = kNever;  // somebody was adopted; kNever: nobody
   std::map<std::string, Entry> entries_;
   double bound_sum_ = 0;
   size_t starving_ = 0;

@@ -163,6 +163,8 @@ void Scheduler::Impl::WakeUnsettled(Division& d) {
 }
 
 void Scheduler::Impl::TickShares(Division& d, Time now) {
+  if (d.shares.Lapse(now)) d.freed = true;
+  Schedule(d.shares.next_lapse());
   if (d.changed && (d.claimants < kFewClaimants || now - d.divided_at >= kDivideAgain)) {
     Divide(d, now);
   } else if (d.freed) {
@@ -179,7 +181,7 @@ double Scheduler::Impl::ShareOf(AgentRecord& a, Division& d, uint64_t revision, 
 }
 
 // What an agent that a former coordinator knew says that it uses.
-void Scheduler::Impl::AdoptShares(const AgentRecord& a, const AgentReport& r) {
+void Scheduler::Impl::AdoptShares(const AgentRecord& a, const AgentReport& r, Time now) {
   ForEachDivision([&](Division& d) {
     const bool is_rate = d.scans.front()->rate.get() == &d;
     double in_use = 0;
@@ -191,7 +193,8 @@ void Scheduler::Impl::AdoptShares(const AgentRecord& a, const AgentReport& r) {
                : fraction == r.fractions.end() ? 1
                                                : std::max(in_use, fraction->second);
     }
-    d.shares.Adopt(a.name, in_use);
+    d.shares.Adopt(a.name, in_use, now);
+    Schedule(d.shares.next_lapse());
   });
 }
 
@@ -207,7 +210,9 @@ void Scheduler::Impl::NoteUndivided(const AgentRecord& a, const AgentReport& r) 
 
 void Scheduler::Impl::ConfirmShares(AgentRecord& a, Time now) {
   ForEachDivision([&](Division& d) {
-    if (!d.shares.Confirm(a.name, a.seen)) return;
+    const bool fell = d.shares.Confirm(a.name, a.seen, now);
+    Schedule(d.shares.next_lapse());
+    if (!fell) return;
     if (d.claimants < kFewClaimants) {
       WakeUnsettled(d);
     } else if (!d.freed) {

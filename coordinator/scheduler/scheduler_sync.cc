@@ -91,7 +91,7 @@ void Scheduler::Impl::TakeState(AgentRecord& a, const AgentReport& r, Time now) 
   a.vantage = r.vantage;
   a.incarnation = r.incarnation;
   if (!a.known) {
-    AdoptShares(a, r);
+    AdoptShares(a, r, now);
     a.known = true;
     a.changed = true;
     a.progress_at = now;

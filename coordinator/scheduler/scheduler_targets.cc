@@ -8,6 +8,9 @@
 namespace portolan {
 namespace {
 
+// A probe thread obeys a little after its agent has said so, and timers are late.
+constexpr Duration kLate = std::chrono::milliseconds(100);
+
 bool LimitsTargets(const ProbeTiming& t) {
   return t.address_rate > 0 || t.address_in_flight > 0 || t.prefix_rate > 0;
 }
@@ -18,7 +21,7 @@ void Scheduler::Impl::JoinTargets(Scan& s, Time now) {
   if (!LimitsTargets(s.spec->timing)) return;
   s.footprint = Footprint::Of(*s.spec->space);
   if (s.footprint.empty()) return;  // loopback only
-  s.targets = std::make_shared<Division>(1.0, now);
+  s.targets = std::make_shared<Division>(1.0, now, s.spec->timing.timeout + kLate);
   for (auto& [id, other] : active) {
     if (other != &s && other->footprint.Intersects(s.footprint)) s.neighbours.push_back(other);
   }
@@ -64,7 +67,7 @@ void Scheduler::Impl::LeaveTargets(Scan& s) {
       }
     }
     if (part.size() == left->scans.size()) break;
-    auto own = std::make_shared<Division>(1.0, left->divided_at);
+    auto own = std::make_shared<Division>(1.0, left->divided_at, left->shares.linger());
     std::vector<std::string> agents;
     for (Scan* one : part) {
       one->targets = own;

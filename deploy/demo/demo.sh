@@ -155,7 +155,8 @@ RULES
   targets=(198.19.0.0/24 2001:db8:ff::/120)
   ports=22,23,80,443,5432
   opened=(198.19.0.20 23)
-  open_port() { ip netns exec "$target" nft add element inet demo opened '{ 198.19.0.20 . 23 }'; }
+  demo_network=$target
+  open_port() { ip netns exec "$demo_network" nft add element inet demo opened '{ 198.19.0.20 . 23 }'; }
 }
 
 demo_on_loopback() {
@@ -232,6 +233,7 @@ run=()
 curl_in=()
 targets=()
 ports=
+demo_network=
 opened=()  # the address and port that opens later
 if [ "$(id -u)" -eq 0 ] && ip netns add "portolan$$-try" 2>/dev/null; then
   ip netns del "portolan$$-try"

@@ -52,10 +52,9 @@ const std::map<std::string, Names>& AllowedFolders() {
                      "coordinator/ingest", "coordinator/results"})},
       // Runs what the folders before it decide. Views are plain values, which the store keeps.
       {"coordinator/monitoring",
-       with(domain,
-            {"common/ops", "coordinator/control", "coordinator/exposure",
-             "coordinator/monitor_store", "coordinator/monitors", "coordinator/notify",
-             "coordinator/results", "coordinator/scheduler", "coordinator/store"})},
+       with(domain, {"common/ops", "coordinator/control", "coordinator/exposure",
+                     "coordinator/monitor_store", "coordinator/monitors", "coordinator/notify",
+                     "coordinator/results", "coordinator/scheduler", "coordinator/store"})},
       {"coordinator/service", with(common, {"coordinator/*"})},
       {"coordinator/server", with(common, {"coordinator/*"})},
       {"agent/engine", domain},

@@ -33,6 +33,8 @@ void SimAgent::Crash() {
   leases_.clear();
   shares_.clear();
   fractions_.clear();
+  former_.clear();
+  begun_at_.clear();
   credit_.clear();
   known_.clear();
   spool_.clear();
@@ -67,7 +69,22 @@ double SimAgent::RateInForce(const ScanId& scan, Time now) const {
 
 double SimAgent::FractionInForce(const ScanId& scan, Time now) const {
   if (!MayProbeFor(scan, now)) return 0;
-  return fractions_.count(scan) ? fractions_.at(scan) : 1;
+  double most = fractions_.count(scan) ? fractions_.at(scan) : 1;
+  if (const auto it = former_.find(scan); it != former_.end()) {
+    for (const Former& f : it->second) {
+      if (now < f.until) most = std::max(most, f.fraction);
+    }
+  }
+  return most;
+}
+
+// Nothing is in flight for a scan of which all that was begun is in closed chunks.
+void SimAgent::ForgetFormer() {
+  std::erase_if(former_, [this](const auto& entry) {
+    return std::none_of(leases_.begin(), leases_.end(), [&](const auto& l) {
+      return l.second.scan == entry.first && (l.second.open || !l.second.unprobed.empty());
+    });
+  });
 }
 
 void SimAgent::Step(Time now) {
@@ -93,6 +110,7 @@ void SimAgent::Step(Time now) {
     const bool over = h.unprobed.empty() && !h.open && h.unacked == 0;
     it = over ? leases_.erase(it) : std::next(it);
   }
+  ForgetFormer();
   for (const auto& [id, chunk] : spool_) {
     auto sent = sent_.find(id);
     if (sent != sent_.end() && now - sent->second < kResend) continue;
@@ -121,6 +139,7 @@ void SimAgent::Probe(Time now, double seconds) {
       free_credit_ -= 1;
       credit -= 1;
       begun_ += 1;
+      begun_at_[h.scan] = now;
       ProbeOne(token, h, now);
     }
   }
@@ -201,7 +220,14 @@ void SimAgent::OnAnswer(const SimAnswer& answer, Time now) {
     known_[scan] = std::max(known_[scan], version);
   for (auto& [scan, share] : shares_) share = 0;
   for (const auto& [scan, share] : answer.decision.shares) shares_[scan] = share;
-  for (const auto& [scan, part] : answer.decision.fractions) fractions_[scan] = part;
+  for (const auto& [scan, part] : answer.decision.fractions) {
+    std::erase_if(former_[scan], [now](const Former& f) { return f.until <= now; });
+    if (MayProbeFor(scan, now)) begun_at_[scan] = now;
+    if (fractions_.count(scan) > 0 && fractions_[scan] > part && begun_at_.count(scan) > 0)
+      former_[scan].push_back({begun_at_[scan] + world_.TimeoutOf(scan), fractions_[scan]});
+    fractions_[scan] = part;
+  }
+  ForgetFormer();
 
   std::map<Token, const GrantedLease*> wanted;
   for (const GrantedLease& l : answer.decision.leases) wanted[l.token] = &l;

@@ -66,7 +66,8 @@ class SimAgent {
   const Traits& traits() const { return traits_; }
   // The rate at which it may be probing for the scan now; 0: it holds nothing to probe.
   double RateInForce(const ScanId& scan, Time now) const;
-  // Likewise, its part of the limits on targets.
+  // Likewise, its part of the limits on targets: the largest that what may be in flight was begun
+  // under.
   double FractionInForce(const ScanId& scan, Time now) const;
   std::string Describe(Time now) const;
 
@@ -82,6 +83,7 @@ class SimAgent {
     size_t unacked = 0;
   };
   bool MayProbeFor(const ScanId& scan, Time now) const;
+  void ForgetFormer();
   void Probe(Time now, double seconds);
   void ProbeOne(Token token, Held& h, Time now);
   void Close(Held& h);
@@ -99,6 +101,12 @@ class SimAgent {
 
   std::map<Token, Held> leases_;
   std::map<ScanId, double> shares_, fractions_, credit_;
+  struct Former {
+    Time until;  // what was begun under it is over
+    double fraction;
+  };
+  std::map<ScanId, std::vector<Former>> former_;
+  std::map<ScanId, Time> begun_at_;  // when something was, or could be, begun last
   std::map<ScanId, uint64_t> known_;
   std::map<uint64_t, SimChunk> spool_;
   std::map<uint64_t, Time> sent_;

@@ -74,6 +74,7 @@ class SimWorld {
   Symbol Truth(uint64_t index) const;
   bool IsExcluded(uint64_t index, uint64_t overlay_version) const;
   uint64_t GroupEnd(const ScanId& scan, uint64_t index) const;
+  Duration TimeoutOf(const ScanId& scan) const { return specs_.at(scan)->timing.timeout; }
   void NoteProbe(LaneId lane, uint64_t index);
 
  private:

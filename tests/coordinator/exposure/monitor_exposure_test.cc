@@ -87,8 +87,7 @@ TEST_F(MonitorExposureTest, AFirstRunIsBaselineAndExpectationsApplyAtOnce) {
   out_.states[kSsh] = kOpenSym;
   const ExposureStep step = Run();
   EXPECT_TRUE(step.confirmation.probes.empty());
-  EXPECT_EQ(Findings(),
-            Texts{"must-not-be-open/no-remote-admin-from-outside/out/10.0.0.1/22"});
+  EXPECT_EQ(Findings(), Texts{"must-not-be-open/no-remote-admin-from-outside/out/10.0.0.1/22"});
   ASSERT_EQ(step.findings.found.size(), 1u);
   EXPECT_NE(step.findings.found[0].text.find("22 (ssh"), std::string::npos);
   EXPECT_EQ(step.findings.found[0].since, now_);
@@ -107,9 +106,8 @@ TEST_F(MonitorExposureTest, AConfirmedOpeningIsOneEventAndItsFinding) {
   ASSERT_EQ(step.confirmation.events.size(), 2u);
   EXPECT_EQ(step.confirmation.events[0].trail[1].what, TrailStep::What::kOtherVantage);
   EXPECT_EQ(step.confirmation.events[0].trail[1].symbol, kOpenSym);
-  EXPECT_EQ(Findings(),
-            (Texts{"must-not-be-open/no-clear-text/in/10.0.0.2/3306",
-                   "must-not-be-open/no-databases-from-outside/out/10.0.0.2/3306"}));
+  EXPECT_EQ(Findings(), (Texts{"must-not-be-open/no-clear-text/in/10.0.0.2/3306",
+                               "must-not-be-open/no-databases-from-outside/out/10.0.0.2/3306"}));
   EXPECT_EQ(all_.Compare(kDb).exposure, ExposureClass::kOpenEverywhere);
   EXPECT_TRUE(Run().confirmation.probes.empty());
 }
@@ -267,9 +265,8 @@ TEST_F(MonitorExposureTest, AnExpiredRuleIsAFindingAndAppliesNoMore) {
   EXPECT_TRUE(Findings().empty());
   EXPECT_EQ(all_.Tick(now_ + seconds(1)), ExposureStep());
   all_.Tick(now_ + seconds(1400));
-  EXPECT_EQ(Findings(),
-            (Texts{"must-not-be-open/no-remote-admin-from-outside/out/10.0.0.1/22",
-                   "rule-expired/ssh-for-now///"}));
+  EXPECT_EQ(Findings(), (Texts{"must-not-be-open/no-remote-admin-from-outside/out/10.0.0.1/22",
+                               "rule-expired/ssh-for-now///"}));
 }
 
 TEST_F(MonitorExposureTest, AVantageThatCannotBeJudgedSaysSo) {

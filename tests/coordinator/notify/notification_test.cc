@@ -60,8 +60,7 @@ TEST(Notification, NamesAreReadBack) {
     EXPECT_EQ(ParseNotificationKind(NotificationKindName(kind)), kind);
   }
   for (const auto severity :
-       {Severity::kInfo, Severity::kLow, Severity::kMedium,
-        Severity::kHigh, Severity::kCritical}) {
+       {Severity::kInfo, Severity::kLow, Severity::kMedium, Severity::kHigh, Severity::kCritical}) {
     EXPECT_EQ(ParseSeverity(Name(severity)), severity);
   }
   EXPECT_FALSE(ParseNotificationKind("Event"));

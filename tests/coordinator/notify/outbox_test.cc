@@ -29,8 +29,7 @@ class OutboxTest : public testing::Test {
     config.receivers[1].filter.min_severity = Severity::kCritical;
     outbox_ = std::make_unique<Outbox>(config, OutboxLimits{10, 20}, clock_);
   }
-  Notification Make(const std::string& id,
-                    Severity severity = Severity::kHigh) {
+  Notification Make(const std::string& id, Severity severity = Severity::kHigh) {
     Notification n = SampleNotification();
     n.id = id;
     n.severity = severity;
@@ -228,8 +227,7 @@ TEST_F(OutboxTest, TotalsAgreeWithCountingAfterAnything) {
                         .ok());
         break;
       default:
-        Put("n" + std::to_string(i),
-            random() % 2 ? Severity::kCritical : Severity::kHigh);
+        Put("n" + std::to_string(i), random() % 2 ? Severity::kCritical : Severity::kHigh);
     }
     uint64_t pending = 0, all_dead = 0;
     for (const std::string name : {"a", "b"}) {

@@ -12,6 +12,7 @@
 
 #include "cli/environment.h"
 #include "tests/fakes/fake_clock.h"
+#include "tests/fakes/fake_monitor_service.h"
 #include "tests/fakes/fake_scan_service.h"
 
 namespace portolan {
@@ -50,6 +51,7 @@ class CliTest : public testing::Test {
   CliTest() : interrupts([this](int signal) { at_once = signal; }) {
     grpc::ServerBuilder builder;
     builder.RegisterService(&service);
+    builder.RegisterService(&monitoring);
     server_ = builder.BuildAndStart();
     channel_ = server_->InProcessChannel({});
   }
@@ -72,6 +74,7 @@ class CliTest : public testing::Test {
     env.interrupts = &interrupts;
     env.clock = &clock;
     env.out_is_terminal = out_is_terminal;
+    env.in_is_terminal = in_is_terminal;
     env.getenv = [this](const char* name) {
       const auto at = variables.find(name);
       return at == variables.end() ? std::nullopt : std::optional<std::string>(at->second);
@@ -136,14 +139,25 @@ class CliTest : public testing::Test {
     service.observations.push_back(o);
   }
 
+  // Complete an hour ago.
+  v1::Monitor& AddMonitor(const std::string& name) {
+    v1::Monitor& m = monitoring.monitors[name];
+    m.set_name(name);
+    m.set_schedule("every 1h");
+    m.set_last_success_unix_us(ToUnixMicros(clock.Wall()) - 3'600'000'000);
+    m.set_next_run(1);
+    return m;
+  }
+
   FakeScanService service;
+  FakeMonitorService monitoring;
   FakeClock clock;
   int at_once = 0;
   Interrupts interrupts;
   std::map<std::string, std::string> variables = {{"HOME", "/nonexistent"}};
   std::string stdin_text, dialled;
   TlsFiles dialled_tls;
-  bool out_is_terminal = false, err_is_terminal = false;
+  bool out_is_terminal = false, err_is_terminal = false, in_is_terminal = false;
   Output* output = nullptr;  // in place of the captured one
   Duration waited{};
   std::function<void()> on_wait;

@@ -1,4 +1,4 @@
-#include "cli/scan_client.h"
+#include "cli/api_client.h"
 
 #include <grpc/support/time.h>
 
@@ -25,23 +25,23 @@ void SetTimeout(grpc::ClientContext& context, Duration timeout) {
       std::chrono::duration_cast<std::chrono::microseconds>(timeout).count(), GPR_TIMESPAN));
 }
 
-ScanClient::ScanClient(std::shared_ptr<grpc::Channel> channel, ScanClientOptions options,
-                       Interrupts& interrupts, Notes& notes, const Clock& clock)
+ApiClient::ApiClient(std::shared_ptr<grpc::Channel> channel, ApiClientOptions options,
+                     Interrupts& interrupts, Notes& notes, const Clock& clock)
     : channel_(std::move(channel)),
       stub_(v1::ScanService::NewStub(channel_)),
+      monitors_(v1::MonitorService::NewStub(channel_)),
       options_(std::move(options)),
       interrupts_(interrupts),
       notes_(notes),
       clock_(clock) {}
 
-std::shared_ptr<grpc::ClientContext> ScanClient::NewContext(
-    std::optional<Duration> deadline) const {
+std::shared_ptr<grpc::ClientContext> ApiClient::NewContext(std::optional<Duration> deadline) const {
   auto context = std::make_shared<grpc::ClientContext>();
   if (deadline) SetTimeout(*context, *deadline);
   return context;
 }
 
-absl::Status ScanClient::Explain(const grpc::Status& grpc_status) const {
+absl::Status ApiClient::Explain(const grpc::Status& grpc_status) const {
   if (grpc_status.ok()) return absl::OkStatus();
   if (interrupts_.interrupted()) return Aborted("interrupted");
   const absl::Status status = FromGrpc(grpc_status);
@@ -69,12 +69,12 @@ absl::Status ScanClient::Explain(const grpc::Status& grpc_status) const {
   }
 }
 
-void ScanClient::Patience::Good() {
+void ApiClient::Patience::Good() {
   if (since_ != kNever) client_.notes_.Note("the coordinator answers again");
   since_ = kNever;
 }
 
-absl::Status ScanClient::Patience::Bad(const absl::Status& status) {
+absl::Status ApiClient::Patience::Bad(const absl::Status& status) {
   if (client_.interrupts_.interrupted()) return Aborted("interrupted");
   if (status.code() != absl::StatusCode::kUnavailable &&
       status.code() != absl::StatusCode::kDeadlineExceeded)
@@ -100,7 +100,7 @@ absl::Status ScanClient::Patience::Bad(const absl::Status& status) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<v1::Scan> ScanClient::Watch(
+absl::StatusOr<v1::Scan> ApiClient::Watch(
     const std::string& scan_id, const std::function<absl::Status(const v1::Scan&)>& update) {
   v1::WatchScanRequest request;
   request.set_scan_id(scan_id);
@@ -129,7 +129,7 @@ absl::StatusOr<v1::Scan> ScanClient::Watch(
   }
 }
 
-absl::Status ScanClient::Observations(
+absl::Status ApiClient::Observations(
     v1::ListObservationsRequest request,
     const std::function<absl::Status(const v1::ListObservationsResponse&)>& page) {
   Patience patience(*this);
@@ -150,6 +150,30 @@ absl::Status ScanClient::Observations(
     PORTOLAN_RETURN_IF_ERROR(taken);
     if (ended.ok()) return absl::OkStatus();
     PORTOLAN_RETURN_IF_ERROR(patience.Bad(Explain(ended)));
+  }
+}
+
+absl::Status ApiClient::FollowEvents(
+    v1::ListEventsRequest request,
+    const std::function<absl::Status(const v1::ExposureEvent&)>& event) {
+  Patience patience(*this);
+  while (true) {
+    const auto context = NewContext(std::nullopt);
+    Interrupts::Guard guard(interrupts_, [context] { context->TryCancel(); });
+    const auto reader = monitors_->FollowEvents(context.get(), request);
+    v1::ExposureEvent message;
+    absl::Status taken;
+    while (taken.ok() && reader->Read(&message)) {
+      patience.Good();
+      taken = interrupts_.interrupted() ? Aborted("interrupted") : event(message);
+      request.set_after(message.sequence());
+    }
+    if (!taken.ok()) context->TryCancel();
+    const grpc::Status ended = reader->Finish();
+    PORTOLAN_RETURN_IF_ERROR(taken);
+    // It never ends by itself: a coordinator that stops ends it.
+    PORTOLAN_RETURN_IF_ERROR(patience.Bad(
+        ended.ok() ? Unavailable("the coordinator ended the stream") : Explain(ended)));
   }
 }
 

@@ -13,6 +13,7 @@
 #include "common/base/clock.h"
 #include "common/base/status.h"
 #include "common/rpc/status.h"
+#include "portolan/v1/monitor_service.grpc.pb.h"
 #include "portolan/v1/scan_service.grpc.pb.h"
 
 namespace portolan {
@@ -20,7 +21,7 @@ namespace portolan {
 // Gives a call at most `timeout` from when it is made, on gRPC's own clock.
 void SetTimeout(grpc::ClientContext& context, Duration timeout);
 
-struct ScanClientOptions {
+struct ApiClientOptions {
   std::string coordinator;  // as the user wrote it, for messages; empty: in process
   // How long waiting calls ride out a coordinator that has gone, from its last sign of life.
   Duration reconnect_timeout = std::chrono::minutes(5);
@@ -28,32 +29,35 @@ struct ScanClientOptions {
   std::function<bool(Duration)> wait;
 };
 
-// Calls of ScanService from one thread. An interrupt ends the call that is under way with Aborted
+// Calls of ScanService and MonitorService from one thread. An interrupt ends the call that is under
+// way with Aborted
 // ("interrupted"). No call ends with Cancelled: that is kept for an output whose reader has gone.
-class ScanClient {
+class ApiClient {
  public:
   using Stub = v1::ScanService::Stub;
+  using Monitors = v1::MonitorService::Stub;
 
-  ScanClient(std::shared_ptr<grpc::Channel> channel, ScanClientOptions options,
-             Interrupts& interrupts, Notes& notes, const Clock& clock);
+  ApiClient(std::shared_ptr<grpc::Channel> channel, ApiClientOptions options,
+            Interrupts& interrupts, Notes& notes, const Clock& clock);
 
   // One call, at most `deadline`. Unavailable names the coordinator and the remedy.
-  template <typename Request, typename Response>
-  absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
-                                                             Response*),
+  template <typename Service, typename Request, typename Response>
+  absl::StatusOr<Response> Call(grpc::Status (Service::*method)(grpc::ClientContext*,
+                                                                const Request&, Response*),
                                 const Request& request,
                                 Duration deadline = std::chrono::seconds(30)) {
     const auto context = NewContext(deadline);
     Interrupts::Guard guard(interrupts_, [context] { context->TryCancel(); });
     Response response;
-    const absl::Status status = Explain(((*stub_).*method)(context.get(), request, &response));
+    const absl::Status status =
+        Explain((StubOf(method).*method)(context.get(), request, &response));
     if (!status.ok()) return status;
     return response;
   }
   // The same, again while the coordinator is away. Only for calls that may be repeated.
-  template <typename Request, typename Response>
-  absl::StatusOr<Response> CallPatiently(grpc::Status (Stub::*method)(grpc::ClientContext*,
-                                                                      const Request&, Response*),
+  template <typename Service, typename Request, typename Response>
+  absl::StatusOr<Response> CallPatiently(grpc::Status (Service::*method)(grpc::ClientContext*,
+                                                                         const Request&, Response*),
                                          const Request& request) {
     Patience patience(*this);
     while (true) {
@@ -77,17 +81,31 @@ class ScanClient {
       v1::ListObservationsRequest request,
       const std::function<absl::Status(const v1::ListObservationsResponse&)>& page);
 
+  // Events as they are confirmed, from request.after() on, through restarts; ends with `event`'s
+  // error only, or for good when the coordinator is. No event comes twice.
+  absl::Status FollowEvents(v1::ListEventsRequest request,
+                            const std::function<absl::Status(const v1::ExposureEvent&)>& event);
+
  private:
+  template <typename Request, typename Response>
+  Stub& StubOf(grpc::Status (Stub::*)(grpc::ClientContext*, const Request&, Response*)) {
+    return *stub_;
+  }
+  template <typename Request, typename Response>
+  Monitors& StubOf(grpc::Status (Monitors::*)(grpc::ClientContext*, const Request&, Response*)) {
+    return *monitors_;
+  }
+
   // Counts how long the coordinator has been away, and waits between tries.
   class Patience {
    public:
-    explicit Patience(ScanClient& client) : client_(client) {}
+    explicit Patience(ApiClient& client) : client_(client) {}
     void Good();
     // OK: try again now. Else the status to give up with.
     absl::Status Bad(const absl::Status& status);
 
    private:
-    ScanClient& client_;
+    ApiClient& client_;
     Time since_ = kNever;  // of the first failure after the last success
     Duration next_wait_{};
   };
@@ -97,7 +115,8 @@ class ScanClient {
 
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<Stub> stub_;
-  const ScanClientOptions options_;
+  const std::unique_ptr<Monitors> monitors_;
+  const ApiClientOptions options_;
   Interrupts& interrupts_;
   Notes& notes_;
   const Clock& clock_;
