@@ -114,7 +114,7 @@ void Fleet::KillCoordinator() {
 Process& Fleet::StartAgent(const AgentSpec& spec) {
   std::vector<std::string> argv = {Bin("portolan-agent"),
                                    "--coordinator",
-                                   spec.coordinator.empty() ? grpc_ : spec.coordinator,
+                                   spec.coordinator.empty() ? grpc() : spec.coordinator,
                                    "--vantage",
                                    spec.vantage,
                                    "--name",
@@ -146,7 +146,7 @@ bool Fleet::WaitForAgents(int count) {
 
 RunResult Fleet::Cli(std::vector<std::string> args, milliseconds timeout) {
   args.insert(args.begin(), Bin("portolan"));
-  Append(args, {"--coordinator", grpc_});
+  Append(args, {"--coordinator", grpc()});
   Append(args, options_.cli_flags);
   Process::Options po;
   po.netns = options_.netns;
@@ -156,7 +156,7 @@ RunResult Fleet::Cli(std::vector<std::string> args, milliseconds timeout) {
 
 std::unique_ptr<Process> Fleet::StartCli(std::vector<std::string> args) {
   args.insert(args.begin(), Bin("portolan"));
-  Append(args, {"--coordinator", grpc_});
+  Append(args, {"--coordinator", grpc()});
   Append(args, options_.cli_flags);
   Process::Options po;
   po.netns = options_.netns;

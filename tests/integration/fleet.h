@@ -53,8 +53,8 @@ class Fleet {
   bool StartCoordinator();
   Process& coordinator() { return *coordinator_; }
   void KillCoordinator();  // kill -9
-  const std::string& grpc() const { return grpc_; }
-  void set_grpc(const std::string& address) { grpc_ = address; }  // how the command line reaches it
+  const std::string& grpc() const { return dial_.empty() ? grpc_ : dial_; }
+  void set_grpc(const std::string& address) { dial_ = address; }  // how the command line reaches it
   const std::string& http() const { return http_; }
   const TempDir& dir() const { return dir_; }
   std::string data() const { return data_; }
@@ -92,7 +92,8 @@ class Fleet {
   Options options_;
   TempDir dir_;
   std::string data_;
-  std::string grpc_, http_;
+  std::string grpc_, http_;  // where it listens
+  std::string dial_;         // empty: there
   std::unique_ptr<Process> coordinator_;
   std::map<std::string, std::unique_ptr<Process>> agents_;
   int starts_ = 0;

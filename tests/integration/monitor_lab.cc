@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <sstream>
@@ -72,6 +73,13 @@ std::string TextOf(const nlohmann::json& json, const char* key) {
   return json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : "";
 }
 
+// Of an agent's vantage.
+int NumberOf(const std::string& agent) {
+  const std::vector<std::string> all = MonitorLab::Vantages();
+  const auto at = std::find(all.begin(), all.end(), agent.substr(0, agent.find('-')));
+  return static_cast<int>(at - all.begin()) + 1;
+}
+
 }  // namespace
 
 std::vector<Sample> ParseSamples(const std::string& text) {
@@ -119,7 +127,7 @@ bool MonitorLab::Start() {
   WriteFile(dir_.path("lab.yaml"), kMonitor + more_);
   if (!net_.ok() || !Become(world_) || !fleet_->StartCoordinator()) return false;
   fleet_->set_grpc("127.0.0.1:" + std::to_string(kGrpcPort));
-  for (const char* name : {"inside-1", "inside-2", "dmz-1", "internet-1"}) {
+  for (const std::string& name : Agents()) {
     if (!StartAgent(name)) return false;
   }
   return fleet_->WaitForAgents(4) &&
@@ -141,15 +149,19 @@ bool MonitorLab::Suffer(const Trouble& trouble) {
 bool MonitorLab::LoadFirewall() { return net_.Nft(FirewallOf(world_, trouble_)); }
 
 bool MonitorLab::StartAgent(const std::string& name) {
-  const std::string vantage = name.substr(0, name.find('-'));
-  for (int i = 1; i <= 3; ++i) {
-    if (Vantages()[static_cast<size_t>(i) - 1] != vantage) continue;
-    const std::string coordinator =
-        "198.18." + std::to_string(i) + ".1:" + std::to_string(kGrpcPort);
-    return fleet_->StartAgent({name, vantage, net_.vantage(i), coordinator, {"--insecure"}})
-        .Running();
-  }
-  return false;
+  const int i = NumberOf(name);
+  const std::string coordinator = "198.18." + std::to_string(i) + ".1:" + std::to_string(kGrpcPort);
+  return fleet_
+      ->StartAgent({name,
+                    name.substr(0, name.find('-')),
+                    net_.vantage(i),
+                    coordinator,
+                    {"--insecure", "--http", HttpOf(name)}})
+      .Running();
+}
+
+std::string MonitorLab::HttpOf(const std::string& agent) {
+  return "198.18." + std::to_string(NumberOf(agent)) + ".2:930" + agent.back();
 }
 
 void MonitorLab::KillAgent(const std::string& name) {
@@ -186,6 +198,15 @@ bool MonitorLab::WaitForProgress(int run, double part) {
     if (record["state"] != "running") return true;
     const std::string scan = TextOf(record, "scan");
     return !scan.empty() && static_cast<double>(fleet_->Done(scan)) >= part * kPositions;
+  });
+}
+
+bool MonitorLab::WaitEnded(int run) {
+  return Eventually(seconds(180), [&] {
+    const nlohmann::json monitor = Api("monitors/lab");
+    if (monitor.is_null() || monitor["runs"].empty()) return false;
+    const nlohmann::json& record = monitor["runs"][0];
+    return record["number"] == run && record["state"] != "running";
   });
 }
 

@@ -32,20 +32,26 @@ class MonitorLab {
 
   bool Start();  // coordinator, agents, the monitor
   Fleet& fleet() { return *fleet_; }
-  NetLab& net() { return net_; }
+  const NetLab& net() const { return net_; }
   const ExposureWorld& world() const { return world_; }
 
   // Makes the network be so. Not while a run is under way: listeners are away for a moment.
   bool Become(const ExposureWorld& world);
   bool Suffer(const Trouble& trouble);  // changes the firewall only
 
-  bool StartAgent(const std::string& name);  // "inside-1", "inside-2", "dmz-1", "internet-1"
+  static std::vector<std::string> Agents() {
+    return {"inside-1", "inside-2", "dmz-1", "internet-1"};
+  }
+  bool StartAgent(const std::string& name);
   void KillAgent(const std::string& name);
+  // Its /metrics, as the target network reaches it: "198.18.1.2:9301".
+  static std::string HttpOf(const std::string& agent);
 
   // Starts a run and gives its number; 0: refused, or nobody answers.
   int RunNow();
   // Until `part` of the positions of the run have an outcome, or it has ended.
   bool WaitForProgress(int run, double part);
+  bool WaitEnded(int run);
   // Until the run has ended and nothing is being confirmed. Gives its record; null after 3 minutes.
   nlohmann::json WaitSettled(int run);
   nlohmann::json RunAndSettle() { return WaitSettled(RunNow()); }

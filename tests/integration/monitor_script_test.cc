@@ -84,5 +84,110 @@ TEST_F(MonitorScript, TellsWhatHappensAndNothingElse) {
   ExpectEventsInOrder();
 }
 
+// The same, while things fail: a failure of ours is no change of the network, and what happened
+// during it is told once it is over.
+class MonitorTrouble : public MonitorScript {
+ protected:
+  static constexpr int kLossPercent = 2;
+
+  // What is still to come, because nothing that a vantage saw was believed.
+  std::multiset<Change> WithoutLast(const std::string& vantage) const {
+    const auto last = ChangesBetween(script_[at_ - 1].world, script_[at_].world);
+    std::multiset<Change> out = wanted_;
+    for (const Change& change : last) {
+      if (std::get<0>(change) == vantage) out.erase(out.find(change));
+    }
+    return out;
+  }
+  void RestartCoordinator() {
+    lab_->fleet().KillCoordinator();
+    ASSERT_TRUE(lab_->fleet().StartCoordinator());
+    ASSERT_TRUE(lab_->fleet().WaitForAgents(4));
+  }
+};
+
+TEST_F(MonitorTrouble, TellsTheSameThroughCrashesLossAndOutages) {
+  ExpectCompleteRun(lab_->RunNow());
+  ExpectTheTruth();
+  ASSERT_TRUE(lab_->Suffer({kLossPercent, {}}));
+  int run = 1;
+
+  {
+    SCOPED_TRACE("one of two agents is killed in the middle of a run, and comes back");
+    Advance();
+    ASSERT_EQ(lab_->RunNow(), ++run);
+    ASSERT_TRUE(lab_->WaitForProgress(run, 0.3));
+    lab_->KillAgent("inside-1");
+    Pause(milliseconds(500));
+    ASSERT_TRUE(lab_->StartAgent("inside-1"));
+    ExpectCompleteRun(run);
+    ExpectTheTruth();
+  }
+  {
+    SCOPED_TRACE("a vantage is cut off from the network for a whole run");
+    Advance();
+    ASSERT_TRUE(lab_->Suffer({kLossPercent, {"dmz"}}));
+    ASSERT_EQ(lab_->RunNow(), ++run);
+    const nlohmann::json record = lab_->WaitSettled(run);
+    ASSERT_FALSE(record.is_null());
+    EXPECT_EQ(record["state"], "partial") << record.dump(1);
+    EXPECT_EQ(lab_->Events(), WithoutLast("dmz"));
+    const Complaint quarantine("vantage-quarantined", "vantage-quarantined", "dmz", "", -1);
+    EXPECT_TRUE(Eventually(seconds(20), [&] { return lab_->Findings().count(quarantine) == 1; }));
+    auto findings = FindingsOf(script_[at_].world);
+    findings.insert(quarantine);
+    EXPECT_EQ(lab_->Findings(), findings);
+    ASSERT_TRUE(lab_->Suffer({kLossPercent, {}}));
+    ASSERT_EQ(lab_->RunNow(), ++run);
+    ExpectCompleteRun(run);
+    ExpectTheTruth();
+  }
+  {
+    SCOPED_TRACE("the coordinator is killed between two runs and in the middle of one");
+    RestartCoordinator();
+    Advance();
+    ASSERT_EQ(lab_->RunNow(), ++run);
+    ASSERT_TRUE(lab_->WaitForProgress(run, 0.3));
+    RestartCoordinator();
+    ExpectCompleteRun(run);
+    ExpectTheTruth();
+  }
+  {
+    SCOPED_TRACE("a vantage's only agent goes in the middle of a run and misses the end of it");
+    Advance();
+    ASSERT_EQ(lab_->RunNow(), ++run);
+    ASSERT_TRUE(lab_->WaitForProgress(run, 0.3));
+    lab_->KillAgent("internet-1");
+    ASSERT_TRUE(lab_->WaitEnded(run));
+    ASSERT_TRUE(lab_->StartAgent("internet-1"));
+    const nlohmann::json record = lab_->WaitSettled(run);
+    ASSERT_FALSE(record.is_null());
+    EXPECT_EQ(record["state"], "partial") << record.dump(1);
+    for (const auto& [vantage, target, port, change] : lab_->Events()) {
+      EXPECT_FALSE(vantage == "internet" && target == "198.19.0.4") << "half a run closed " << port;
+    }
+    ASSERT_EQ(lab_->RunNow(), ++run);
+    ExpectCompleteRun(run);
+    ExpectTheTruth();
+  }
+  {
+    SCOPED_TRACE("the coordinator is killed while changes are confirmed");
+    Advance();
+    ASSERT_EQ(lab_->RunNow(), ++run);
+    ASSERT_TRUE(lab_->WaitEnded(run));
+    RestartCoordinator();
+    ExpectCompleteRun(run);
+    ExpectTheTruth();
+  }
+  SCOPED_TRACE("nothing happens");
+  Advance();
+  ASSERT_EQ(lab_->RunNow(), ++run);
+  ExpectCompleteRun(run);
+  ExpectTheTruth();
+  ExpectMetricsOf(FreshMetrics(), script_[at_].world);
+  ExpectEventsInOrder();
+  EXPECT_EQ(at_ + 1, script_.size());
+}
+
 }  // namespace
 }  // namespace portolan::integration
