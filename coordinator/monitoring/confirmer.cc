@@ -24,7 +24,7 @@ void Confirmer::Look(const std::vector<ConfirmationProbe>& outstanding, WallTime
     const auto it = under_way_.find(p.key);
     if (it != under_way_.end() && it->second == p.number) continue;
     std::shared_ptr<Batch>& batch = batches[{p.key.vantage, p.avoid}];
-    if (batch == nullptr) batch = std::make_shared<Batch>(Batch{p.key.vantage, p.avoid, {}, {}});
+    if (batch == nullptr) batch = std::make_shared<Batch>(Batch{p.key.vantage, p.avoid, {}});
     if (batch->probes.size() < kMaxProbes) batch->probes.push_back(p);
   }
   for (auto& [group, batch] : batches) {
@@ -34,28 +34,37 @@ void Confirmer::Look(const std::vector<ConfirmationProbe>& outstanding, WallTime
   }
 }
 
-// Names are probed at all addresses that they have now. On the pool; at once when there are none.
+std::vector<IpAddress> Confirmer::Batch::AddressesOf(const Subject& subject) const {
+  if (const IpAddress* address = subject.target.address()) return {*address};
+  const auto it = input->names.find(std::string(subject.target.name()));
+  return it == input->names.end() ? std::vector<IpAddress>() : it->second;
+}
+
+// Names are probed at all addresses that they have now, but for what is excluded now.
 void Confirmer::Resolve(std::shared_ptr<Batch> batch) {
+  MonitorSpec spec = spec_;
+  spec.targets.clear();
+  spec.canaries = {};
+  std::set<std::string> names;
   for (const ConfirmationProbe& p : batch->probes) {
-    if (p.key.subject.target.is_name())
-      batch->names.try_emplace(std::string(p.key.subject.target.name()));
+    if (p.key.subject.target.is_name()) names.emplace(p.key.subject.target.name());
   }
-  if (batch->names.empty()) return Probe(std::move(batch));
+  spec.targets.assign(names.begin(), names.end());
   const uint64_t job = next_job_++;
   jobs_[job] = nullptr;
-  const bool posted = pool_.TryPost(
-      [batch, job, weak = weak_from_this(), &resolver = resolver_, &runner = runner_] {
-        for (auto& [name, addresses] : batch->names) {
-          absl::StatusOr<std::vector<IpAddress>> found = resolver(name);
-          if (found.ok()) addresses = *std::move(found);
-        }
-        runner.Post([batch, job, weak] {
-          if (const auto self = weak.lock()) {
-            self->jobs_.erase(job);
-            self->Probe(batch);
-          }
-        });
-      });
+  const bool posted = pool_.TryPost([batch, job, spec = std::move(spec), weak = weak_from_this(),
+                                     &resolver = resolver_, &runner = runner_, &scans = scans_] {
+    batch->input = ResolveInput(spec, resolver);
+    if (batch->input.ok()) {
+      DropAddresses(*batch->input, [&](const IpAddress& a) { return scans.CheckAddress(a); });
+    }
+    runner.Post([batch, job, weak] {
+      if (const auto self = weak.lock()) {
+        self->jobs_.erase(job);
+        self->Probe(batch);
+      }
+    });
+  });
   if (posted) return;
   jobs_.erase(job);
   for (const ConfirmationProbe& p : batch->probes) under_way_.erase(p.key);
@@ -64,19 +73,15 @@ void Confirmer::Resolve(std::shared_ptr<Batch> batch) {
 void Confirmer::Probe(std::shared_ptr<const Batch> batch) {
   std::set<SinglePort> ports;
   for (const ConfirmationProbe& p : batch->probes) {
-    const Subject& subject = p.key.subject;
-    if (subject.target.is_name()) {
-      for (const IpAddress& a : batch->names.at(std::string(subject.target.name())))
-        ports.insert({a, subject.port});
-    } else {
-      ports.insert({*subject.target.address(), subject.port});
-    }
+    if (!batch->input.ok()) break;  // without its exclusions nothing is probed
+    for (const IpAddress& a : batch->AddressesOf(p.key.subject))
+      ports.insert({a, p.key.subject.port});
   }
   const uint64_t job = next_job_++;
   if (ports.empty()) return OnAnswers(job, *batch, PortAnswers());
   ScanRequest request = PortsScan(
-      spec_, fmt::format("monitor {} confirms {} changes", monitor_, batch->probes.size()), ports,
-      {batch->vantage});
+      *batch->input, fmt::format("monitor {} confirms {} changes", monitor_, batch->probes.size()),
+      ports, {batch->vantage});
   request.avoid_agents = batch->avoid;
   // No key: what was asked before a restart is asked again, and later answers count.
   jobs_[job] = nullptr;
@@ -95,11 +100,10 @@ void Confirmer::OnAnswers(uint64_t job, const Batch& batch,
     const auto it = under_way_.find(p.key);
     if (it != under_way_.end() && it->second == p.number) under_way_.erase(it);
     const Subject& subject = p.key.subject;
-    const std::vector<IpAddress> addresses =
-        subject.target.is_name() ? batch.names.at(std::string(subject.target.name()))
-                                 : std::vector<IpAddress>{*subject.target.address()};
     std::optional<SubjectOutcome> outcome;
-    if (answers.ok()) outcome = answers->Joined(batch.vantage, addresses, subject.port);
+    if (answers.ok() && batch.input.ok()) {
+      outcome = answers->Joined(batch.vantage, batch.AddressesOf(subject), subject.port);
+    }
     // Without a verdict: a lost probe, and another one is made.
     out.push_back({p.key, p.number, outcome.value_or(SubjectOutcome{})});
   }

@@ -34,7 +34,8 @@ class Confirmer : public std::enable_shared_from_this<Confirmer> {
     std::string vantage;
     std::vector<std::string> avoid;
     std::vector<ConfirmationProbe> probes;
-    std::map<std::string, std::vector<IpAddress>> names;
+    absl::StatusOr<RunInput> input = RunInput{};  // names of the probes and of the exclusions
+    std::vector<IpAddress> AddressesOf(const Subject& subject) const;
   };
   void Resolve(std::shared_ptr<Batch> batch);
   void Probe(std::shared_ptr<const Batch> batch);

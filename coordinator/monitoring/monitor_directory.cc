@@ -15,6 +15,13 @@ namespace fs = std::filesystem;
 constexpr size_t kMaxBytes = 16u << 20;
 constexpr size_t kMaxFiles = 10'000;
 
+bool Same(const std::vector<MonitorDocument>& a, const std::vector<MonitorDocument>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const MonitorDocument& x, const MonitorDocument& y) {
+                      return x.source == y.source && x.yaml == y.yaml;
+                    });
+}
+
 bool IsMonitorFile(const fs::path& file) {
   const std::string name = file.filename().string();
   return !name.empty() && name[0] != '.' &&
@@ -92,15 +99,25 @@ MonitorDirectory::MonitorDirectory(
       runner_("monitor-files", clock) {}
 
 void MonitorDirectory::Look() {
-  runner_.PostAfter(kEvery, [this] { Look(); });
-  if (applying_) return;
+  if (applying_) {
+    runner_.PostAfter(kEvery, [this] { Look(); });
+    return;
+  }
   absl::StatusOr<std::vector<MonitorDocument>> documents = ReadMonitorFiles(path_);
+  // Files may be looked at while they are being replaced: what is new counts when the next look
+  // sees the same.
+  const bool settled = !documents.ok() || (looked_ && Same(*documents, seen_));
+  runner_.PostAfter(settled ? kEvery : kSettle, [this] { Look(); });
   if (!documents.ok()) return Fail(documents.status());
-  const bool same = applied_once_ && documents->size() == tried_.size() &&
-                    std::equal(documents->begin(), documents->end(), tried_.begin(),
-                               [](const MonitorDocument& a, const MonitorDocument& b) {
-                                 return a.source == b.source && a.yaml == b.yaml;
-                               });
+  looked_ = true;
+  seen_ = *documents;
+  if (!settled) return;
+  if (documents->empty() && !tried_.empty()) {
+    return Fail(FailedPrecondition(
+        "no file is there any more, which may be a mount that failed: nothing is deleted; to "
+        "delete the last monitors, leave a file without any"));
+  }
+  const bool same = applied_once_ && Same(*documents, tried_);
   // What was refused may have become right, when what it stands in the way of is gone.
   if (same && !refused_) {
     failing_ = false;

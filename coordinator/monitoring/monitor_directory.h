@@ -19,6 +19,7 @@ class MonitorDirectory {
  public:
   static constexpr const char* kManager = "directory";
   static constexpr Duration kEvery = std::chrono::seconds(5);
+  static constexpr Duration kSettle = std::chrono::seconds(1);
 
   // InvalidArgument: it is not a directory that can be read. `monitoring` and `clock` must outlive
   // it.
@@ -43,7 +44,8 @@ class MonitorDirectory {
   const std::function<void(LogLevel, std::string_view, std::initializer_list<LogField>)> log_;
   std::atomic<bool> failing_{false};
   // The thread's.
-  bool applying_ = false, applied_once_ = false;
+  bool looked_ = false, applying_ = false, applied_once_ = false;
+  std::vector<MonitorDocument> seen_;   // at the last look
   std::vector<MonitorDocument> tried_;  // the last that were applied, or refused
   bool refused_ = false;
   std::string told_;  // the last failure that was logged

@@ -8,6 +8,8 @@ namespace portolan {
 namespace {
 
 constexpr auto kBetweenLooks = std::chrono::seconds(60);
+constexpr auto kReadAgain = std::chrono::seconds(5);
+constexpr int kMaxReads = 60;
 
 // The same for all runs of a monitor, in all lives of the coordinator. FNV-1a.
 uint64_t SeedOf(const std::string& monitor) {
@@ -30,7 +32,9 @@ std::shared_ptr<MonitorRun> MonitorRun::Start(Environment env, const RunOrder& o
       absl::StatusOr<RunInput> input = RunInput::Decode(kept);
       if (input.ok()) {
         self->input_ = *std::move(input);
-        return self->ProbeCanaries(CanaryPhase::kBefore, "before",
+        // In the middle of the run for all that is known: what was seen before the restart stands,
+        // a quarantine too, and the old look is no news.
+        return self->ProbeCanaries(CanaryPhase::kDuring, self->LookKey("again"),
                                    [s = self.get()] { s->StartScan(); });
       }
     }
@@ -60,10 +64,14 @@ std::function<void(T)> MonitorRun::Back(F f) {
 void MonitorRun::LookUp(MonitorSpec spec) {
   const auto resolved = Back<absl::StatusOr<RunInput>>(
       [](MonitorRun& self, absl::StatusOr<RunInput> input) { self.OnInput(std::move(input)); });
-  const bool posted = env_.pool.TryPost(
-      [spec = std::move(spec), resolved, &runner = env_.runner, &resolver = env_.resolver] {
-        runner.Post([resolved, input = ResolveInput(spec, resolver)] { resolved(input); });
-      });
+  const bool posted = env_.names.TryPost([spec = std::move(spec), resolved, &runner = env_.runner,
+                                          &resolver = env_.resolver, &scans = env_.scans] {
+    absl::StatusOr<RunInput> input = ResolveInput(spec, resolver);
+    if (input.ok()) {
+      DropAddresses(*input, [&](const IpAddress& a) { return scans.CheckAddress(a); });
+    }
+    runner.Post([resolved, input = std::move(input)] { resolved(input); });
+  });
   if (!posted)
     Fail(ResourceExhausted("too many names are being looked up; the next run tries again"));
 }
@@ -95,7 +103,7 @@ void MonitorRun::ProbeCanaries(CanaryPhase phase, const std::string& key,
   for (const MonitorVantage& v : input_.spec.vantages) vantages.push_back(v.name);
   canary_job_ = ProbePorts(
       env_.runner, env_.scans, env_.clock,
-      PortsScan(input_.spec,
+      PortsScan(input_,
                 fmt::format("monitor {} run {} canaries {}", order_.monitor, order_.number, key),
                 ports, std::move(vantages)),
       fmt::format("{}/{}", order_.Key(), key),
@@ -145,15 +153,18 @@ void MonitorRun::OnScanCreated(const ScanStatus& status) {
   WatchCanaries();
 }
 
+// Of a look that is made once: not found again after a restart.
+std::string MonitorRun::LookKey(const char* what) {
+  return fmt::format("{}-{}-{}", what, ToUnixMicros(env_.clock.Wall()) / 1'000'000, ++looks_);
+}
+
 // While the scan runs. A look that takes longer than the next one is due is not overtaken.
 void MonitorRun::WatchCanaries() {
   env_.runner.PostAfter(kBetweenLooks, [weak = weak_from_this()] {
     const std::shared_ptr<MonitorRun> self = weak.lock();
     if (self == nullptr || self->scan_job_ == nullptr) return;
     if (self->canary_job_ != nullptr) return self->WatchCanaries();
-    const std::string key = fmt::format(
-        "during-{}-{}", ToUnixMicros(self->env_.clock.Wall()) / 1'000'000, ++self->looks_);
-    self->ProbeCanaries(CanaryPhase::kDuring, key, [s = self.get()] {
+    self->ProbeCanaries(CanaryPhase::kDuring, self->LookKey("during"), [s = self.get()] {
       if (s->scan_job_ != nullptr) s->WatchCanaries();
     });
   });
@@ -171,7 +182,15 @@ void MonitorRun::Read() {
   using Parts = absl::StatusOr<std::vector<VantageRun>>;
   const auto done =
       Back<std::shared_ptr<Parts>>([](MonitorRun& self, std::shared_ptr<Parts> parts) {
-        if (!parts->ok()) return self.Fail(parts->status());
+        if (!parts->ok()) {
+          const absl::Status& why = parts->status();
+          const bool passes = absl::IsUnavailable(why) || absl::IsResourceExhausted(why);
+          if (!passes || ++self.reads_ > kMaxReads) return self.Fail(why);
+          self.env_.runner.PostAfter(kReadAgain, [weak = self.weak_from_this()] {
+            if (const std::shared_ptr<MonitorRun> again = weak.lock()) again->Read();
+          });
+          return;
+        }
         self.End(std::move(**parts));
       });
   const bool posted = env_.pool.TryPost([&scans = env_.scans, &runner = env_.runner, scan = *scan_,

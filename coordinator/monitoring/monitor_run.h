@@ -39,7 +39,8 @@ class MonitorRun : public std::enable_shared_from_this<MonitorRun> {
   };
   struct Environment {
     TaskRunner& runner;
-    ThreadPool& pool;  // looks up names, reads results
+    ThreadPool& names;  // looks up names
+    ThreadPool& pool;   // reads results
     ScanClient& scans;
     const Clock& clock;
     const Resolver& resolver;
@@ -62,6 +63,7 @@ class MonitorRun : public std::enable_shared_from_this<MonitorRun> {
              CanaryPhase phase);
   void StartScan();
   void OnScanCreated(const ScanStatus& status);
+  std::string LookKey(const char* what);
   void WatchCanaries();
   void OnScanEnded(absl::StatusOr<ScanStatus> status);
   void Read();
@@ -80,6 +82,7 @@ class MonitorRun : public std::enable_shared_from_this<MonitorRun> {
   std::optional<ScanStatus> scan_;
   std::shared_ptr<ScanJob> scan_job_, canary_job_;
   uint64_t looks_ = 0;  // at the canaries while the scan runs
+  int reads_ = 0;       // that failed for a reason that may pass
 };
 
 }  // namespace portolan

@@ -10,7 +10,8 @@ namespace portolan {
 namespace {
 
 constexpr size_t kMaxQueue = 20'000;
-constexpr int kPoolThreads = 4;  // names and results
+constexpr int kNameThreads = 8;  // that wait for name servers
+constexpr int kPoolThreads = 2;  // that read results
 constexpr size_t kPoolQueue = 2'000;
 constexpr auto kTickEvery = std::chrono::seconds(1);  // confirmations
 constexpr auto kShortestTurn = std::chrono::milliseconds(20);
@@ -20,6 +21,7 @@ constexpr auto kPruneEvery = std::chrono::minutes(10);
 constexpr size_t kPruneRows = 5'000;
 constexpr size_t kKeptRuns = 1'000;
 constexpr int kMaxRounds = 100;
+constexpr int kGiveUpAfter = 60;  // seconds
 constexpr auto kWriteAgain = std::chrono::seconds(1);
 
 }  // namespace
@@ -37,8 +39,14 @@ MonitoringImpl::MonitoringImpl(MonitoringOptions options, ScanClient& scans, con
       scans_(scans),
       clock_(clock),
       outbox_(options_.webhooks, OutboxLimits{}, clock),
+      resolver_([this](const std::string& name) -> absl::StatusOr<std::vector<IpAddress>> {
+        // Else a long list of names would hold up the end of the program.
+        if (stopping_) return Unavailable("the coordinator is stopping");
+        return options_.resolver(name);
+      }),
       metrics_(std::make_shared<MonitoringMetrics>()),
       set_(options_.limits),
+      names_pool_("monitor-names", kNameThreads, kPoolQueue),
       pool_("monitor-pool", kPoolThreads, kPoolQueue),
       runner_("monitoring", clock, kMaxQueue) {}
 
@@ -115,6 +123,7 @@ void MonitoringImpl::Stop() {
     });
   }
   if (sender_ != nullptr) sender_->Stop();
+  names_pool_.Stop();
   pool_.Stop();
   runner_.Stop();
 }
@@ -169,15 +178,34 @@ void MonitoringImpl::Flush() {
       }
       cannot_write_ = true;
       retry_at_ = clock_.Now() + kWriteAgain;
-      const bool passes = absl::IsResourceExhausted(status) || absl::IsUnavailable(status);
-      if (!passes) writes_.clear();  // would fail for ever, and hold up everything else
+      const bool passes = absl::IsResourceExhausted(status) || absl::IsUnavailable(status) ||
+                          absl::IsPermissionDenied(status);
+      if (!passes && ++lasting_ >= kGiveUpAfter) GiveUpWriting();
       break;
     }
+    lasting_ = 0;
+    unstored_.clear();
     if (std::exchange(cannot_write_, false)) Log(LogLevel::kInfo, "monitoring can store again", {});
     const auto after = std::exchange(after_, {});
     for (const auto& then : after) then(true);
   }
   ScheduleTurn();
+}
+
+// A write that will never succeed must not hold up everything else for ever.
+void MonitoringImpl::GiveUpWriting() {
+  Log(LogLevel::kError,
+      "monitoring drops changes that cannot be stored; callers are told, events among them are "
+      "lost",
+      {{"changes", std::to_string(writes_.size())}});
+  lasting_ = 0;
+  writes_.clear();
+  for (const auto& then : std::exchange(after_, {})) then(false);
+  for (const std::string& name : std::exchange(unstored_, {})) {
+    set_.Remove(name).IgnoreError();
+    entries_.erase(name);
+    changed_plans_.erase(name);
+  }
 }
 
 void MonitoringImpl::FlushSoon() {
@@ -218,17 +246,19 @@ void MonitoringImpl::Turn() {
 void MonitoringImpl::ScheduleTurn() {
   const Time now = clock_.Now();
   const WallTime wall = clock_.Wall();
-  Time at = std::min(next_metrics_, next_slow_tick_);
-  bool pending = false;
-  for (const auto& [name, entry] : entries_) {
-    pending = pending || !entry->exposure->confirmations().state().pending.empty();
+  // What Turn leaves out while nothing can be written is not due either.
+  Time at =
+      cannot_write_ ? std::min(next_metrics_, retry_at_) : std::min(next_metrics_, next_slow_tick_);
+  if (!cannot_write_) {
+    const bool pending = std::any_of(entries_.begin(), entries_.end(), [](const auto& e) {
+      return !e.second->exposure->confirmations().state().pending.empty();
+    });
+    if (pending) at = std::min(at, next_tick_);
+    if (const std::optional<WallTime> wake = set_.NextWake(); wake.has_value()) {
+      at = std::min(at, now + std::max<Duration>(*wake - wall, Duration(0)));
+    }
   }
-  if (pending) at = std::min(at, next_tick_);
-  if (cannot_write_) at = std::min(at, retry_at_);
-  if (const std::optional<WallTime> wake = set_.NextWake(); wake.has_value() && !cannot_write_) {
-    at = std::min(at, now + std::max<Duration>(*wake - wall, kShortestTurn));
-  }
-  at = std::max(at, now);
+  at = std::max(at, now + kShortestTurn);
   if (turn_timer_ != 0 && turn_at_ <= at) return;
   if (turn_timer_ != 0) runner_.CancelTimer(turn_timer_);
   turn_at_ = at;

@@ -51,6 +51,7 @@ void MonitoringImpl::Apply(std::vector<MonitorDocument> documents, bool dry_run,
   using Results = std::vector<ApplyResult>;
   OnThread<Results>(std::move(done), [this, documents = std::move(documents), dry_run, prune,
                                       manager = std::move(manager)](Done<Results> d) {
+    if (cannot_write_ && !dry_run) return d(CannotStore());
     absl::StatusOr<Results> results = DoApply(documents, dry_run, prune, manager);
     if (!results.ok() || dry_run) return d(std::move(results));
     AnswerAfterCommit<Results>(std::move(d), *std::move(results));
@@ -95,6 +96,16 @@ absl::StatusOr<std::vector<MonitoringImpl::Wanted>> MonitoringImpl::ReadDocument
         }
       }
       if (const auto config = ExposureConfigOf(spec); !config.ok()) fail(Message(config.status()));
+      if (const auto s = Schedule::Create(spec.schedule, spec.name); !s.ok()) {
+        fail(Message(s.status()));
+      }
+      // It is kept in another style, and must be read again.
+      if (const size_t size = MonitorYaml(spec).size(); size > kMaxDocumentBytes) {
+        fail(fmt::format(
+            "monitor \"{}\" takes {} bytes as it is kept; at most {}: write networks, or "
+            "divide it",
+            spec.name, size, kMaxDocumentBytes));
+      }
       // Names mean something at a run only; what is an address must be in scope now.
       RunInput input;
       input.spec = spec;
@@ -148,12 +159,17 @@ absl::StatusOr<std::vector<ApplyResult>> MonitoringImpl::DoApply(
                              entries_.size() + created - deleted, options_.limits.max_monitors);
   }
   if (!dry_run) {
+    // What may fail comes first.
+    std::map<std::string, uint64_t> generations;
+    for (const Wanted& w : wanted) {
+      PORTOLAN_ASSIGN_OR_RETURN(generations[w.spec.name], store_->LastGeneration(w.spec.name));
+    }
     for (const auto& [name, r] : results) {
       if (r.action == ApplyAction::kDeleted) Remove(name);
     }
     for (const Wanted& w : wanted) {
       if (results[w.spec.name].action != ApplyAction::kUnchanged) {
-        PORTOLAN_RETURN_IF_ERROR(PutMonitor(w.spec, manager));
+        PORTOLAN_RETURN_IF_ERROR(PutMonitor(w.spec, manager, generations[w.spec.name]));
       }
     }
   }
@@ -168,19 +184,24 @@ std::unique_ptr<MonitorEntry> MonitoringImpl::MakeEntry(const std::string& name,
   entry->name = name;
   entry->exposure = std::make_unique<MonitorExposure>(std::move(config));
   entry->confirmer = std::make_shared<Confirmer>(
-      runner_, pool_, scans_, clock_, options_.resolver, name,
+      runner_, names_pool_, scans_, clock_, resolver_, name,
       [this, name](const std::vector<ConfirmationAnswer>& answers) { OnAnswers(name, answers); });
   return entry;
 }
 
 // Of what ReadDocuments has checked.
-absl::Status MonitoringImpl::PutMonitor(const MonitorSpec& spec, const std::string& manager) {
+absl::Status MonitoringImpl::PutMonitor(const MonitorSpec& spec, const std::string& manager,
+                                        uint64_t stored_generation) {
   PORTOLAN_ASSIGN_OR_RETURN(MonitorExposureConfig config, ExposureConfigOf(spec));
-  PORTOLAN_ASSIGN_OR_RETURN(const uint64_t before, store_->LastGeneration(spec.name));
-  PORTOLAN_RETURN_IF_ERROR(set_.Apply(spec, clock_.Wall(), before + 1).status());
+  // Also above what is not stored yet.
+  uint64_t& newest = generations_[spec.name];
+  newest = std::max(newest, stored_generation);
+  PORTOLAN_RETURN_IF_ERROR(set_.Apply(spec, clock_.Wall(), newest + 1).status());
+  newest = std::max(newest, set_.Find(spec.name)->state().generation);
   auto it = entries_.find(spec.name);
   if (it == entries_.end()) {
     it = entries_.emplace(spec.name, MakeEntry(spec.name, std::move(config))).first;
+    unstored_.insert(spec.name);
   } else {
     std::vector<std::string> gone;
     for (const auto& [vantage, role] : it->second->exposure->config().vantages) {
@@ -215,6 +236,7 @@ void MonitoringImpl::Remove(const std::string& name) {
   set_.Remove(name).IgnoreError();
   entries_.erase(it);
   changed_plans_.erase(name);
+  unstored_.erase(name);
   Write([name](Change& change) { change.RemoveMonitor(name); });
   Log(LogLevel::kInfo, "monitor deleted", {{"monitor", name}});
 }
@@ -247,6 +269,7 @@ void MonitoringImpl::ChangeOne(std::string name, Done<MonitorStatus> done,
                                             change = std::move(change)](Done<MonitorStatus> d) {
     const absl::StatusOr<MonitorEntry*> entry = Find(name);
     if (!entry.ok()) return d(entry.status());
+    if (cannot_write_) return d(CannotStore());
     if (const absl::Status s = change(**entry); !s.ok()) return d(s);
     (*entry)->metrics_stale = true;
     StartRuns();  // what this has made due
@@ -292,6 +315,7 @@ void MonitoringImpl::Delete(std::string name, Done<std::string> done) {
   OnThread<std::string>(std::move(done), [this, name = std::move(name)](Done<std::string> d) {
     const absl::StatusOr<MonitorEntry*> entry = Find(name);
     if (!entry.ok()) return d(entry.status());
+    if (cannot_write_) return d(CannotStore());
     if (!(*entry)->manager.empty()) {
       return d(FailedPrecondition("monitor \"{}\" is declared by {}: delete it there", name,
                                   (*entry)->manager));

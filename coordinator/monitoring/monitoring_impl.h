@@ -91,10 +91,15 @@ class MonitoringImpl final : public Monitoring {
   }
   template <typename T>
   void AnswerAfterCommit(Done<T> done, T value);
+  static absl::Status CannotStore() {
+    return Unavailable(
+        "monitoring cannot store anything now (the coordinator's log says why); try again");
+  }
   static absl::Status NotStored() {
     return Unavailable("the coordinator stopped before this was stored; try again");
   }
   void Flush();
+  void GiveUpWriting();
   void FlushSoon();  // for callbacks that are in the middle of something
   absl::Status Commit();
   void Turn();  // everything that is due
@@ -125,7 +130,8 @@ class MonitoringImpl final : public Monitoring {
   absl::StatusOr<std::vector<ApplyResult>> DoApply(const std::vector<MonitorDocument>& documents,
                                                    bool dry_run, bool prune,
                                                    const std::string& manager);
-  absl::Status PutMonitor(const MonitorSpec& spec, const std::string& manager);
+  absl::Status PutMonitor(const MonitorSpec& spec, const std::string& manager,
+                          uint64_t stored_generation);
   void Remove(const std::string& name);
   std::unique_ptr<MonitorEntry> MakeEntry(const std::string& name, MonitorExposureConfig config);
   // Changes one monitor by `change` and answers with its status when that is stored.
@@ -152,6 +158,7 @@ class MonitoringImpl final : public Monitoring {
   ScanClient& scans_;
   const Clock& clock_;
   const Outbox outbox_;
+  const Resolver resolver_;
   std::unique_ptr<WebhookSender> sender_;
 
   // Own synchronisation.
@@ -167,7 +174,10 @@ class MonitoringImpl final : public Monitoring {
   std::vector<std::function<void(Change&)>> writes_;
   std::vector<std::function<void(bool committed)>> after_;
   std::set<std::string> changed_plans_;
+  std::set<std::string> unstored_;               // monitors that were never committed
+  std::map<std::string, uint64_t> generations_;  // the newest of each name, since the start
   bool cannot_write_ = false, flush_posted_ = false;
+  int lasting_ = 0;  // commits in a row that failed for a reason that does not pass
   Time retry_at_ = kNever;
   TaskRunner::TimerId turn_timer_ = 0;
   Time turn_at_ = kNever;
@@ -181,6 +191,7 @@ class MonitoringImpl final : public Monitoring {
   bool stopped_ = false;
 
   // Threads last, so that they end before what they use.
+  ThreadPool names_pool_;
   ThreadPool pool_;
   TaskRunner runner_;
 };

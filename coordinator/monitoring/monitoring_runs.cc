@@ -76,7 +76,7 @@ void MonitoringImpl::StartRun(MonitorEntry& entry, const RunOrder& order, const 
     FlushSoon();
   };
   const MonitorRun::Environment env{
-      runner_, pool_, scans_, clock_, options_.resolver, entry.exposure->config().canaries};
+      runner_, names_pool_, pool_, scans_, clock_, resolver_, entry.exposure->config().canaries};
   entry.run = MonitorRun::Start(env, order, set_.Find(name)->spec(), kept, std::move(callbacks));
   Log(LogLevel::kInfo, "run started",
       {{"monitor", name},

@@ -131,6 +131,13 @@ absl::StatusOr<RunInput> ResolveInput(const MonitorSpec& spec, const Resolver& r
   return input;
 }
 
+void DropAddresses(RunInput& input,
+                   const std::function<absl::Status(const IpAddress& address)>& check) {
+  for (auto& [name, addresses] : input.names) {
+    std::erase_if(addresses, [&](const IpAddress& a) { return !check(a).ok(); });
+  }
+}
+
 std::vector<std::string> TargetsOf(const RunInput& input) {
   return WithAddresses(input, input.spec.targets);
 }
@@ -171,12 +178,15 @@ ScanRequest RunScan(const RunInput& input, uint64_t number, uint64_t seed) {
   return r;
 }
 
-ScanRequest PortsScan(const MonitorSpec& spec, std::string name, const std::set<SinglePort>& ports,
+ScanRequest PortsScan(const RunInput& input, std::string name, const std::set<SinglePort>& ports,
                       std::vector<std::string> vantages) {
+  const MonitorSpec& spec = input.spec;
   ScanRequest r;
   r.name = std::move(name);
   r.monitor = spec.name;
   for (const SinglePort& p : ports) r.targets.push_back(FormatEndpoint(p.address, p.port));
+  r.exclude = WithAddresses(input, spec.exclude);
+  r.exclude_ports = spec.exclude_ports;
   r.mode = ScanMode::kEachVantage;
   r.vantages = std::move(vantages);
   r.priority = Priority::kHigh;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -32,6 +33,11 @@ struct RunInput {
 // an exclusion that has none is an error, as what was to be left out would be probed.
 absl::StatusOr<RunInput> ResolveInput(const MonitorSpec& spec, const Resolver& resolver);
 
+// Takes addresses of names away that may not be scanned at all: whoever says where a name leads
+// must not stop a whole monitor. `check`: of one address.
+void DropAddresses(RunInput& input,
+                   const std::function<absl::Status(const IpAddress& address)>& check);
+
 // The targets with addresses in place of names; empty when no name of a monitor that has nothing
 // but names resolved: then there is nothing to scan.
 std::vector<std::string> TargetsOf(const RunInput& input);
@@ -47,7 +53,8 @@ struct SinglePort {
   uint16_t port = 0;
   friend auto operator<=>(const SinglePort&, const SinglePort&) = default;
 };
-ScanRequest PortsScan(const MonitorSpec& spec, std::string name, const std::set<SinglePort>& ports,
+// What the monitor excludes stays excluded.
+ScanRequest PortsScan(const RunInput& input, std::string name, const std::set<SinglePort>& ports,
                       std::vector<std::string> vantages);
 
 // A space as a scan planned it, told in subjects: which positions belong to addresses that were

@@ -60,6 +60,7 @@ absl::Status ReadHosts(ScanClient& scans, const std::string& scan, const RunSpac
 
 bool IsComplete(const LaneStatus& lane) {
   if (!lane.finished) return false;
+  if (lane.planned > 0 && Probed(lane.ledger) == 0) return false;  // it looked at nothing
   if (Missing(lane, Reason::kNoAgent) > 0 || Missing(lane, Reason::kCancelled) > 0) return false;
   const uint64_t asked =
       lane.planned - Missing(lane, Reason::kExcluded) - Missing(lane, Reason::kAgentScope);

@@ -42,6 +42,13 @@ class ScanClient {
 
   // What of these targets may be scanned at all: PermissionDenied names target and rule.
   virtual absl::Status CheckScope(const ScanRequest& request) = 0;
+  // Whether one address may be scanned on any port.
+  absl::Status CheckAddress(const IpAddress& address) {
+    ScanRequest request;
+    request.targets = {address.ToString()};
+    request.ports.assign(1, '1');
+    return CheckScope(request);
+  }
 };
 
 }  // namespace portolan

@@ -10,6 +10,8 @@ namespace {
 
 constexpr auto kFirstLook = std::chrono::milliseconds(100);
 constexpr auto kLastLook = std::chrono::seconds(2);
+// A monitor whose scan somebody paused must not stand still for ever.
+constexpr auto kLongestPause = std::chrono::minutes(30);
 constexpr auto kTryAgain = std::chrono::seconds(2);
 constexpr int kMaxUnanswered = 30;  // a minute
 
@@ -80,10 +82,12 @@ void ScanJob::OnStatus(absl::StatusOr<ScanStatus> status) {
   }
   unanswered_ = 0;
   if (IsFinished(status->state)) return End(std::move(status));
-  if (options_.at_most.has_value() && !cancelled_ && clock_.Now() - begun_ >= *options_.at_most) {
-    cancelled_ = true;
-    scans_.Cancel(id_);
-  }
+  if (status->state != ScanState::kPaused) paused_since_ = kNever;
+  if (status->state == ScanState::kPaused && paused_since_ == kNever) paused_since_ = clock_.Now();
+  const bool too_long = options_.at_most.has_value() && clock_.Now() - begun_ >= *options_.at_most;
+  const bool forgotten = paused_since_ != kNever && clock_.Now() - paused_since_ >= kLongestPause;
+  // Again at each look: the coordinator may have been too busy to do it.
+  if (too_long || forgotten) scans_.Cancel(id_);
   Look(poll_);
   poll_ = std::min<Duration>(poll_ * 2, kLastLook);
 }

@@ -53,7 +53,7 @@ class ScanJob : public std::enable_shared_from_this<ScanJob> {
   const Time begun_;
   std::string id_;
   Duration poll_;
-  bool cancelled_ = false;
+  Time paused_since_ = kNever;
   int unanswered_ = 0;  // questions in a row that failed
 };
 

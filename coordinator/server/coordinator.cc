@@ -75,10 +75,11 @@ class CoordinatorImpl final : public Coordinator {
   void Shutdown(Duration grace) override {
     MutexLock lock(shutdown_mu_);  // a second caller waits for the first
     if (std::exchange(shut_down_, true)) return;
-    if (control_ != nullptr) control_->BeginShutdown();
-    // Ends who follows events; else the server would wait for them.
+    // Before the control: a run under way goes on with the next start, and must not see its end as
+    // a failure. Also ends who follows events; else the server would wait for them.
     if (directory_ != nullptr) directory_->Stop();
     if (monitoring_ != nullptr) monitoring_->Stop();
+    if (control_ != nullptr) control_->BeginShutdown();
     if (server_ != nullptr) {
       {
         MutexLock serving(serving_mu_);

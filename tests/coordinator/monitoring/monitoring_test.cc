@@ -253,6 +253,50 @@ TEST_F(MonitoringTest, PausedMonitorsDoNotRun) {
   ASSERT_TRUE(Until([&] { return Ended() == 1; }));
 }
 
+TEST_F(MonitoringTest, WhatIsExcludedIsNotProbedUnderWhateverName) {
+  {
+    MutexLock lock(names_mu_);
+    names_["www.example"] = {*IpAddress::Parse("10.0.0.1")};
+  }
+  ASSERT_TRUE(
+      Apply(With(kYaml, "targets: [10.0.0.0/28]", "targets: [www.example]\n  exclude: [10.0.0.2]"))
+          .ok());
+  NextRun();
+  scans_.Set("out", "10.0.0.1", 30, true);
+  NextRun();
+  {  // Before the change is confirmed, the name leads to what is excluded, then to a place out of
+     // scope.
+    MutexLock lock(names_mu_);
+    names_["www.example"] = {*IpAddress::Parse("10.0.0.2"), *IpAddress::Parse("8.8.8.8")};
+  }
+  Settle();
+  EXPECT_THAT(Events(), IsEmpty());
+  for (const ScanRequest& r : scans_.requests()) {
+    EXPECT_THAT(r.exclude, ElementsAre("10.0.0.2")) << r.name;
+    EXPECT_THAT(r.targets, ::testing::Not(::testing::Contains(HasSubstr("8.8.8.8"))));
+  }
+  NextRun();
+  EXPECT_EQ(Get().runs[0].state, RunState::kFailed) << "nothing is left to probe";
+}
+
+TEST_F(MonitoringTest, ARestartDoesNotLiftAQuarantine) {
+  ASSERT_TRUE(Apply(kYaml).ok());
+  for (int run = 0; run < 3; ++run) NextRun();
+  scans_.At("out").cut_off = true;
+  Waiter<MonitorStatus> w;
+  monitoring_->RunNow("web", w.done());
+  ASSERT_TRUE(w.Wait().ok());
+  // It sees again after the restart, and has been blind in the middle of the run.
+  ASSERT_TRUE(Until([&] { return Get().vantages[1].canaries == CanaryState::kQuarantined; },
+                    std::chrono::milliseconds(50)));
+  scans_.At("out").cut_off = false;
+  Restart();
+  ASSERT_TRUE(Until([&] { return Ended() == 4; }));
+  Settle();
+  EXPECT_THAT(Events(), IsEmpty());
+  EXPECT_EQ(Get().vantages[1].open, 4u);
+}
+
 // ---- asking ----
 
 TEST_F(MonitoringTest, ExposureIsPagedAndFiltered) {
