@@ -35,11 +35,15 @@ function(portolan_program name)
   install(TARGETS ${name} RUNTIME DESTINATION bin)
 endfunction()
 
-# portolan_test(NAME SOURCES a_test.cc ... LIBS lib ... [LABELS unit] [TIMEOUT seconds] [OPTIMIZED])
+# portolan_test(NAME SOURCES a_test.cc ... LIBS lib ... [LABELS unit] [TIMEOUT seconds] [OPTIMIZED] [SINGLE_THREADED])
 # Label unit: no process, no network beyond loopback, no gRPC; these also run under the sanitizer presets.
+# SINGLE_THREADED: it is left out under ThreadSanitizer, which has nothing to see there.
 # OPTIMIZED: its own files do so much that they take no PORTOLAN_TEST_FLAGS.
 function(portolan_test name)
-  cmake_parse_arguments(ARG "OPTIMIZED" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "OPTIMIZED;SINGLE_THREADED" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  if(ARG_SINGLE_THREADED AND PORTOLAN_SANITIZE STREQUAL "thread")
+    return()
+  endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE portolan_options ${ARG_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
   if(PORTOLAN_TEST_FLAGS AND NOT ARG_OPTIMIZED)
