@@ -180,7 +180,10 @@ demo_on_loopback() {
   targets=(127.0.9.0/28)
   ports=18080,18443
   opened=(127.0.9.5 18080)
-  open_port() { start "" service3 openssl s_server -quiet -accept 127.0.9.5:18080 -nocert -cipher 'aNULL:@SECLEVEL=0'; }
+  open_port() {
+    start "" service3 openssl s_server -quiet -accept 127.0.9.5:18080 -nocert -cipher 'aNULL:@SECLEVEL=0'
+    wait_until 10 accepts 127.0.9.5 18080
+  }
 }
 
 # The monitor's file: the same targets and ports, and what is expected of them.
@@ -223,6 +226,7 @@ wait_until() {
   echo "gave up waiting for: $*" >&2
   return 1
 }
+accepts() { (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; }
 has_event() { "${run[@]}" events demo 2>/dev/null | grep -q opened; }
 has_metric() {
   "${curl_in[@]}" -s "http://$http/metrics" | grep -F "portolan_port_open{" | grep -F "target=\"${opened[0]}\"" | grep -qF "port=\"${opened[1]}\""
