@@ -227,10 +227,12 @@ wait_until() {
   return 1
 }
 accepts() { (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; }
-has_event() { "${run[@]}" events demo 2>/dev/null | grep -q opened; }
-has_metric() {
-  "${curl_in[@]}" -s "http://$http/metrics" | grep -F "portolan_port_open{" | grep -F "target=\"${opened[0]}\"" | grep -qF "port=\"${opened[1]}\""
+# From each of the three vantages.
+has_events() { [ "$("${run[@]}" events demo 2>/dev/null | grep -c ' opened ')" -ge 3 ]; }
+port_metrics() {
+  "${curl_in[@]}" -s "http://$http/metrics" | grep -F 'portolan_port_open{' | grep -F "target=\"${opened[0]}\",port=\"${opened[1]}\""
 }
+has_metrics() { [ "$(port_metrics | wc -l)" -ge 3 ]; }
 
 http=127.0.0.1:7412
 run=()
@@ -279,7 +281,7 @@ show portolan exposure demo
 say "A port opens on ${opened[0]}, and the next run finds it; it is probed again before anybody is told"
 open_port
 "${run[@]}" monitor run-now demo --wait
-wait_until 60 has_event
+wait_until 60 has_events
 show portolan events demo
 "${run[@]}" events demo
 show portolan findings demo
@@ -287,8 +289,7 @@ show portolan findings demo
 show portolan explain "${opened[@]}"
 "${run[@]}" explain "${opened[@]}"
 show "curl http://$http/metrics | grep port_open"
-wait_until 20 has_metric
-"${curl_in[@]}" -s "http://$http/metrics" |
-  grep -F "target=\"${opened[0]}\"" | grep -F "port=\"${opened[1]}\""
+wait_until 20 has_metrics
+port_metrics
 
 say "Done; everything is stopped again"
