@@ -3,7 +3,6 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <charconv>
 #include <exception>
 #include <filesystem>
 #include <fstream>
@@ -12,6 +11,7 @@
 #include <set>
 
 #include "common/base/status.h"
+#include "common/monitor/duration_text.h"
 
 namespace portolan {
 namespace {
@@ -30,32 +30,6 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit) {
   if (in.bad()) return Unavailable("{}: cannot be read", path);
   if (text.size() > limit) return InvalidArgument("{}: more than {} bytes", path, limit);
   return text;
-}
-
-// "10s", "1m30s", "500ms", "7d".
-std::optional<Duration> ParseTime(std::string_view text) {
-  static constexpr std::pair<std::string_view, Duration> kUnits[] = {
-      {"ms", std::chrono::milliseconds(1)},
-      {"s", std::chrono::seconds(1)},
-      {"m", std::chrono::minutes(1)},
-      {"h", std::chrono::hours(1)},
-      {"d", std::chrono::hours(24)}};
-  if (text.empty()) return std::nullopt;
-  Duration total{0};
-  while (!text.empty()) {
-    uint32_t n = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), n);
-    if (parsed.ec != std::errc() || n > 100'000) return std::nullopt;
-    text.remove_prefix(static_cast<size_t>(parsed.ptr - text.data()));
-    const std::string_view unit = text.substr(0, text.find_first_of("0123456789"));
-    const auto found = std::find_if(std::begin(kUnits), std::end(kUnits),
-                                    [&](const auto& u) { return u.first == unit; });
-    if (found == std::end(kUnits)) return std::nullopt;
-    total += n * found->second;
-    if (total > std::chrono::hours(24 * 366)) return std::nullopt;
-    text.remove_prefix(unit.size());
-  }
-  return total;
 }
 
 bool IsToken(std::string_view name) {
@@ -153,8 +127,8 @@ class Parser {
   absl::StatusOr<Duration> Time(const YAML::Node& node, std::string_view what, Duration least,
                                 Duration most, std::string_view range) {
     PORTOLAN_ASSIGN_OR_RETURN(const std::string text, Scalar(node, what));
-    const std::optional<Duration> time = ParseTime(text);
-    if (!time) {
+    const absl::StatusOr<Duration> time = ParseDurationText(text);
+    if (!time.ok()) {
       return Bad(node.Mark(), "{} \"{}\" is not a time: write it like 10s, 1m30s or 24h", what,
                  text);
     }
