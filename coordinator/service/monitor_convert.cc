@@ -21,30 +21,6 @@ std::string AddressText(const IpAddress& address) {
   return address == IpAddress() ? "" : address.ToString();
 }
 
-std::string_view ExpectedWord(Expected e) {
-  switch (e) {
-    case Expected::kYes:
-      return "yes";
-    case Expected::kNo:
-      return "no";
-    case Expected::kUnspecified:
-      break;
-  }
-  return "unspecified";
-}
-
-std::string_view TriggerWord(RunTrigger t) {
-  switch (t) {
-    case RunTrigger::kManual:
-      return "manual";
-    case RunTrigger::kCatchUp:
-      return "catch-up";
-    case RunTrigger::kSchedule:
-      break;
-  }
-  return "schedule";
-}
-
 v1::MonitorRun::State StateToProto(RunState s) {
   switch (s) {
     case RunState::kRunning:
@@ -70,7 +46,7 @@ void FillRun(const RunRecord& run, v1::MonitorRun* out) {
   out->set_positions(run.positions);
   out->set_known(run.known);
   out->set_generation(run.generation);
-  out->set_trigger(std::string(TriggerWord(run.trigger)));
+  out->set_trigger(std::string(RunTriggerName(run.trigger)));
   out->set_candidates(run.candidates);
 }
 
@@ -99,7 +75,7 @@ void FillSight(const VantageSight& sight, v1::SubjectState* out) {
   out->set_side(std::string(Name(sight.side)));
   out->set_since_unix_us(Micros(sight.since));
   out->set_last_seen_unix_us(Micros(sight.last_seen));
-  out->set_expected(std::string(ExpectedWord(sight.expected)));
+  out->set_expected(std::string(ExpectedName(sight.expected)));
   out->set_rule(sight.rule);
   if (!sight.outcome || !IsObserved(sight.outcome->symbol)) return;  // not known
   const SubjectOutcome& o = *sight.outcome;
@@ -180,7 +156,7 @@ void ToProto(const MonitorStatus& status, WallTime now, v1::Monitor* out) {
   out->set_failures_in_row(plan.failures_in_row);
   out->set_manager(status.manager);
   out->set_schedule(ScheduleText(status.spec.schedule));
-  if (plan.pending) out->set_waiting(std::string(TriggerWord(plan.pending->trigger)));
+  if (plan.pending) out->set_waiting(std::string(RunTriggerName(plan.pending->trigger)));
   out->set_next_run(plan.next_number);
   out->set_no_data(NoDataReason(status, now));
 }
