@@ -35,7 +35,8 @@ struct MonitorEntry {
   bool dirty_health = false;              // of all vantages, with their canaries
   bool dirty_state = false;               // confirmations and findings
   bool metrics_stale = true;
-  std::shared_ptr<const MonitorMetrics> metrics;  // but for what changes with the time alone
+  MonitorMetrics metrics;  // but for what changes with the time alone, and for open_ports
+  std::vector<MonitorMetrics::Port> open_ports;            // at most the series budget
   std::map<std::string, MonitorMetrics::Vantage> counted;  // changes and settled ones, by vantage
   std::map<RunState, uint64_t> runs;                       // ended, since the start
   std::vector<RunRecord> recent;                           // newest first, at most kRecentRuns
@@ -151,7 +152,7 @@ class MonitoringImpl final : public Monitoring {
 
   // ---- monitoring_metrics.cc ----
   void RefreshMetrics();
-  std::shared_ptr<const MonitorMetrics> CountExposure(const MonitorEntry& entry) const;
+  void CountExposure(MonitorEntry& entry) const;
 
   // Constant after Open.
   const MonitoringOptions options_;

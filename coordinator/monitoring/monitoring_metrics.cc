@@ -8,50 +8,50 @@
 namespace portolan {
 
 // What only changes with the exposure. O(open ports x vantages x rules).
-std::shared_ptr<const MonitorMetrics> MonitoringImpl::CountExposure(
-    const MonitorEntry& entry) const {
-  auto m = std::make_shared<MonitorMetrics>();
+void MonitoringImpl::CountExposure(MonitorEntry& entry) const {
+  MonitorMetrics m;
+  entry.open_ports.clear();
   const MonitorExposure& x = *entry.exposure;
-  m->monitor = entry.name;
+  m.monitor = entry.name;
   std::set<Subject> seen;
   for (const auto& [vantage, baseline] : x.baselines()) {
-    m->vantages[vantage].canaries = x.health().at(vantage).verdict.state;
+    m.vantages[vantage].canaries = x.health().at(vantage).verdict.state;
     for (const auto& [subject, record] : baseline.open) seen.insert(subject);
   }
   for (const Subject& s : x.config().expectations.required()) seen.insert(s);
   for (const Subject& subject : seen) {
     const ExposureRow row = RowOf(entry, subject);
-    if (row.comparison.open > 0) ++m->hosts_by_port[subject.port];
-    if (row.comparison.open > 0 && row.comparison.not_open > 0) ++m->disagreements;
+    if (row.comparison.open > 0) ++m.hosts_by_port[subject.port];
+    if (row.comparison.open > 0 && row.comparison.not_open > 0) ++m.disagreements;
     for (const VantageSight& s : row.sights) {
-      MonitorMetrics::Vantage& v = m->vantages[s.vantage];
+      MonitorMetrics::Vantage& v = m.vantages[s.vantage];
       if (!s.outcome.has_value()) continue;
       if (!IsOpen(s.outcome->symbol)) {
         v.missing_expected += s.expected == Expected::kNo ? 1 : 0;
         continue;
       }
       ++v.exposed[{row.comparison.exposure, s.expected}];
-      ++m->open_ports_total;
-      if (m->open_ports.size() < options_.series_budget)
-        m->open_ports.push_back({subject, s.vantage});
+      ++m.open_ports_total;
+      if (entry.open_ports.size() < options_.series_budget)
+        entry.open_ports.push_back({subject, s.vantage});
     }
   }
   const FindingBoard::State& board = x.findings().state();
   std::map<FindingBoard::Rule, uint64_t> kept;
   for (const auto& [key, finding] : board.open) {
-    ++m->findings[{finding.severity, key.rule}];
+    ++m.findings[{finding.severity, key.rule}];
     ++kept[{key.kind, key.rule}];
   }
   // Those that are counted and not kept are as severe as the others of their rule.
   for (const auto& [rule, total] : board.total) {
-    for (auto& [key, n] : m->findings) {
+    for (auto& [key, n] : m.findings) {
       if (key.second == rule.second && total > kept[rule]) {
         n += total - kept[rule];
         break;
       }
     }
   }
-  return m;
+  entry.metrics = std::move(m);
 }
 
 void MonitoringImpl::RefreshMetrics() {
@@ -62,10 +62,10 @@ void MonitoringImpl::RefreshMetrics() {
   all->waiting = set_.waiting();
   size_t budget = options_.series_budget;
   for (auto& [name, entry] : entries_) {
-    if (std::exchange(entry->metrics_stale, false)) entry->metrics = CountExposure(*entry);
+    if (std::exchange(entry->metrics_stale, false)) CountExposure(*entry);
     const MonitorPlan& plan = *set_.Find(name);
     const MonitorPlanState& state = plan.state();
-    MonitorMetrics m = *entry->metrics;
+    MonitorMetrics m = entry->metrics;
     m.interval_s = plan.spec().schedule.every ? ToSeconds(*plan.spec().schedule.every) : 0;
     m.paused = plan.paused();
     m.last_success = state.last_success;
@@ -94,8 +94,11 @@ void MonitoringImpl::RefreshMetrics() {
       ++m.vantages[key.vantage].confirming;
     }
     all->confirming_scans += entry->confirmer->scans();
-    if (m.open_ports.size() > budget) m.open_ports.resize(budget);
-    budget -= m.open_ports.size();
+    // Copied as far as they are shown: over all monitors no more than the budget.
+    const size_t shown = std::min(budget, entry->open_ports.size());
+    m.open_ports.assign(entry->open_ports.begin(),
+                        entry->open_ports.begin() + static_cast<ptrdiff_t>(shown));
+    budget -= shown;
     all->monitors.push_back(std::move(m));
   }
   MutexLock lock(metrics_mu_);
