@@ -184,8 +184,7 @@ void MonitorRun::Read() {
       Back<std::shared_ptr<Parts>>([](MonitorRun& self, std::shared_ptr<Parts> parts) {
         if (!parts->ok()) {
           const absl::Status& why = parts->status();
-          const bool passes = absl::IsUnavailable(why) || absl::IsResourceExhausted(why);
-          if (!passes || ++self.reads_ > kMaxReads) return self.Fail(why);
+          if (!MayPass(why) || ++self.reads_ > kMaxReads) return self.Fail(why);
           self.env_.runner.PostAfter(kReadAgain, [weak = self.weak_from_this()] {
             if (const std::shared_ptr<MonitorRun> again = weak.lock()) again->Read();
           });

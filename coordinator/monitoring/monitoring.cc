@@ -178,8 +178,8 @@ void MonitoringImpl::Flush() {
       }
       cannot_write_ = true;
       retry_at_ = clock_.Now() + kWriteAgain;
-      const bool passes = absl::IsResourceExhausted(status) || absl::IsUnavailable(status) ||
-                          absl::IsPermissionDenied(status);
+      // A file system that was mounted read-only passes, too.
+      const bool passes = MayPass(status) || absl::IsPermissionDenied(status);
       if (!passes && ++lasting_ >= kGiveUpAfter) GiveUpWriting();
       break;
     }

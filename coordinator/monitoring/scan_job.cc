@@ -15,11 +15,11 @@ constexpr auto kLongestPause = std::chrono::minutes(30);
 constexpr auto kTryAgain = std::chrono::seconds(2);
 constexpr int kMaxUnanswered = 30;  // a minute
 
+}  // namespace
+
 bool MayPass(const absl::Status& s) {
   return absl::IsUnavailable(s) || absl::IsResourceExhausted(s) || absl::IsDeadlineExceeded(s);
 }
-
-}  // namespace
 
 std::shared_ptr<ScanJob> ScanJob::Start(TaskRunner& runner, ScanClient& scans, const Clock& clock,
                                         Options options, Created created, Ended ended) {

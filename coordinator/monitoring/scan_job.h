@@ -11,6 +11,9 @@
 
 namespace portolan {
 
+// Whether what failed so may succeed when it is tried again.
+bool MayPass(const absl::Status& s);
+
 // One scan from its request to its end. Lives on one runner's thread; its callbacks are called
 // there, and no more once it is destroyed. A scan that is under way then goes on: who asks with the
 // same key finds it again.
