@@ -29,7 +29,7 @@ class FakeScans final : public ScanClient {
 
   void Set(const std::string& vantage, const std::string& address, uint16_t port, bool open);
   Sight& At(const std::string& vantage) { return sights_[vantage]; }  // between calls only
-  // Every vantage answers on this port of the address in the scans of this kind alone.
+  // The next requests are refused, as by a coordinator that cannot store anything.
   void FailNext(int creates) {
     MutexLock lock(mu_);
     fail_ = creates;

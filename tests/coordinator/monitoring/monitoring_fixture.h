@@ -19,6 +19,13 @@
 
 namespace portolan {
 
+// `yaml` with one part of it replaced.
+inline std::string With(std::string yaml, const std::string& from, const std::string& to) {
+  const size_t at = yaml.find(from);
+  EXPECT_NE(at, yaml.npos) << from;
+  return yaml.replace(at, from.size(), to);
+}
+
 // Monitoring over a network of a test's own, with a clock that moves only when the test waits.
 class MonitoringTest : public ::testing::Test {
  protected:
