@@ -1,6 +1,9 @@
 #include "agent/engine/ring.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -9,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "agent/engine/socket_pool.h"
 #include "common/base/check.h"
 #include "common/base/status.h"
 
@@ -66,16 +70,51 @@ absl::Status CheckThatItRuns(io_uring& ring) {
     __kernel_timespec limit{1, 0};
     io_uring_cqe* cqe = nullptr;
     error = io_uring_submit_and_wait_timeout(&ring, &cqe, 1, &limit, nullptr);
-    if (error >= 0 && cqe != nullptr) return absl::OkStatus();
+    if (error >= 0 && cqe != nullptr) {
+      io_uring_cqe_seen(&ring, cqe);
+      return absl::OkStatus();
+    }
   }
   return FailedPrecondition("io_uring was set up, but refused by the kernel or a sandbox: {}",
                             strerror(error < 0 ? -error : ETIME));
+}
+
+// Tries on loopback: a SYN to a listener whose queue is full is not answered.
+bool EndsByDisconnect(io_uring& ring) {
+  constexpr int kType = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  const OwnedFd listener(socket(AF_INET, kType, 0)), first(socket(AF_INET, kType, 0)),
+      tried(socket(AF_INET, kType, 0));
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  auto* const name = reinterpret_cast<sockaddr*>(&to);
+  socklen_t length = sizeof to;
+  if (bind(listener.get(), name, length) != 0 || listen(listener.get(), 0) != 0 ||
+      getsockname(listener.get(), name, &length) != 0)
+    return false;
+  if (connect(first.get(), name, length) != 0 && errno != EINPROGRESS) return false;
+
+  const auto state = [&tried] {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    return getsockopt(tried.get(), IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? info.tcpi_state : 0;
+  };
+  io_uring_prep_connect(io_uring_get_sqe(&ring), tried.get(), name, length);
+  if (io_uring_submit(&ring) != 1 || state() != TCP_SYN_SENT) return false;
+  sockaddr unspec{};
+  unspec.sa_family = AF_UNSPEC;
+  if (connect(tried.get(), &unspec, sizeof unspec) != 0) return false;
+  __kernel_timespec limit{0, 200'000'000};
+  io_uring_cqe* cqe = nullptr;
+  const int error = io_uring_submit_and_wait_timeout(&ring, &cqe, 1, &limit, nullptr);
+  return error >= 0 && cqe != nullptr && cqe->res < 0 && state() == TCP_CLOSE;
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Ring>> Ring::Make(uint32_t slots, uint32_t skip) {
   std::unique_ptr<Ring> out(new Ring);
+  const bool as_newest = skip == 0;
   for (const Settings& settings : kBestFirst) {
     if (skip > 0) {
       --skip;
@@ -94,6 +133,7 @@ absl::StatusOr<std::unique_ptr<Ring>> Ring::Make(uint32_t slots, uint32_t skip) 
       if (usable.ok() && (trial_params.features & IORING_FEAT_EXT_ARG) == 0)
         usable = Lacks("waiting with a limit", "5.11");
       if (usable.ok()) usable = CheckThatItRuns(trial);
+      if (usable.ok()) out->ends_by_disconnect_ = as_newest && EndsByDisconnect(trial);
       io_uring_queue_exit(&trial);
       PORTOLAN_RETURN_IF_ERROR(usable);
       error = io_uring_queue_init_params(kEntries, &out->ring_, &params);
@@ -107,6 +147,7 @@ absl::StatusOr<std::unique_ptr<Ring>> Ring::Make(uint32_t slots, uint32_t skip) 
     if ((params.features & IORING_FEAT_CQE_SKIP) != 0) out->skip_success_ = IOSQE_CQE_SKIP_SUCCESS;
     out->table_ = io_uring_register_files_sparse(&out->ring_, slots) == 0;
     if (out->table_) out->settings_ += ", registered files";
+    if (out->ends_by_disconnect_) out->settings_ += ", ended by disconnecting";
     return out;
   }
   return Lacks("the settings of an engine", "5.11");

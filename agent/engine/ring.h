@@ -64,6 +64,11 @@ class Ring {
   bool Register(uint32_t slot, int fd);
   // For requests whose success is of no interest; 0 before Linux 5.17.
   uint8_t skip_success() const { return skip_success_; }
+  // Whether a CONNECT in flight completes, and sends nothing any more, when its socket is
+  // disconnected (Linux 6.13, and what was maintained then; some before it would connect again).
+  // That is cheaper than a cancellation, for which the kernel searches 256 lists of all that is in
+  // flight: 17 % of the time of a scan that nobody answers.
+  bool ends_by_disconnect() const { return ends_by_disconnect_; }
   // "deferred task work, registered files"
   const std::string& settings() const { return settings_; }
 
@@ -75,6 +80,7 @@ class Ring {
   bool made_ = false;
   bool owned_ = false;
   bool table_ = false;
+  bool ends_by_disconnect_ = false;
   uint8_t skip_success_ = 0;
   std::string settings_;
 };

@@ -19,7 +19,7 @@ bool SetInt(int fd, int level, int option, int value) {
   return setsockopt(fd, level, option, &value, sizeof value) == 0;
 }
 
-bool Disconnect(int fd) {
+bool DisconnectSocket(int fd) {
   sockaddr unspec{};
   unspec.sa_family = AF_UNSPEC;
   return connect(fd, &unspec, sizeof unspec) == 0;
@@ -124,27 +124,27 @@ void SocketPool::BoundSyns(uint32_t slot, Duration timeout) {
   socket.syn_count = count;
 }
 
+bool SocketPool::Disconnect(uint32_t slot) { return DisconnectSocket(sockets_[slot].fd); }
+
+void SocketPool::DrainAndGiveBack(uint32_t slot) {
+  // Disconnecting an attempt or a connection leaves ECONNRESET behind (today's kernels clear it in
+  // the next connect(), but promise nothing), and an ICMP error may have come in the last moment.
+  TakeSocketError(fd(slot));
+  ReadErrorQueue(fd(slot), {});
+  GiveBack(slot);
+}
+
 void SocketPool::Reuse(uint32_t slot, bool drain) {
-  Socket& socket = sockets_[slot];
-  if (!Disconnect(socket.fd)) {
-    Close(slot);
-    return;
-  }
-  if (drain) {
-    // Disconnecting an attempt or a connection leaves ECONNRESET behind (today's kernels clear it
-    // in the next connect(), but promise nothing), and an ICMP error may have come in the last
-    // moment. After a refusal there is nothing: error and queue have been read.
-    TakeSocketError(socket.fd);
-    ReadErrorQueue(socket.fd, {});
-  }
-  idle_[socket.pool].push_back(slot);
+  if (!Disconnect(slot)) return Close(slot);
+  // After a refusal there is nothing: error and queue have been read.
+  drain ? DrainAndGiveBack(slot) : GiveBack(slot);
 }
 
 void SocketPool::Close(uint32_t slot) {
   Socket& socket = sockets_[slot];
   // Disconnected first: somebody else may hold the socket too (the file table of an io_uring), and
   // then closing the descriptor alone would not end the attempt.
-  if (!Disconnect(socket.fd)) {
+  if (!Disconnect(slot)) {
     const linger reset{1, 0};
     setsockopt(socket.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   }

@@ -47,6 +47,11 @@ class SocketPool {
 
   // The socket was not used.
   void GiveBack(uint32_t slot) { idle_[sockets_[slot].pool].push_back(slot); }
+  // Ends its attempt; the socket stays the caller's, with ECONNRESET pending. False: it does not
+  // let itself be disconnected.
+  bool Disconnect(uint32_t slot);
+  // Of a disconnected socket: empties its pending error and its error queue, and gives it back.
+  void DrainAndGiveBack(uint32_t slot);
   // Disconnects it with connect(AF_UNSPEC), which sends RST where there is a connection. `drain`:
   // also empties its pending error and its error queue, because a leftover would become the next
   // port's state. A socket that does not let itself be disconnected is closed.

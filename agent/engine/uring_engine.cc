@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -150,10 +149,7 @@ Time UringEngine::Poll(Duration wait, std::vector<ProbeOutcome>& out) {
     still += waited && now <= before;
     due_.clear();
     timers_.Expire(now, due_);
-    for (uint32_t index : due_) {
-      if (slots_[index].use != Use::kIdle) slots_[index].use = Use::kTimedOut;
-      Abort(index, now);
-    }
+    for (uint32_t index : due_) TimeOut(index, now);
     if (!due_.empty()) Harvest(Duration::zero());
     if (!ended_.empty() || woken_ || now >= until || still > kMostStill) break;
   }
@@ -173,6 +169,7 @@ void UringEngine::Harvest(Duration wait) {
     const Time now = clock_.Now();
     reaped = ring_->Reap([&](uint64_t data, int result) { OnCompletion(data, result, now); });
     SettleRefused(now);
+    SettleDisconnected();
   } while (reaped > 0 && ring_->HasMore());
 }
 
@@ -196,121 +193,16 @@ void UringEngine::OnCompletion(uint64_t data, int result, Time now) {
   OnAttempt(index, result, now);
 }
 
-void UringEngine::OnAttempt(uint32_t index, int result, Time now) {
+void UringEngine::TimeOut(uint32_t index, Time now) {
   Slot& slot = slots_[index];
-  const int fd = sockets_.fd(index);
-  if (slot.dropped) {
-    timers_.Remove(index);
-    slot.use = Use::kIdle;
-    --busy_;
-    if (slot.answered == kNever) {
-      sockets_.Reuse(index, /*drain=*/true);
-    } else {
-      sockets_.Close(index);
-    }
+  if (slot.use == Use::kTrying && ring_->ends_by_disconnect() && sockets_.Disconnect(index)) {
+    // Its error must stay until the request has completed: without one the kernel would connect.
+    slot.use = Use::kDisconnected;
+    timers_.Add(index, now + kAbortAgain);
     return;
   }
-  if (slot.answered != kNever) return OnHeld(index, result);
-  if (result == -ECANCELED && slot.use == Use::kTimedOut) {
-    EndInSilence(index);
-    return;
-  }
-  if (result == -ECONNREFUSED && !slot.polled) {
-    refused_.push_back(index);
-    return;
-  }
-  std::optional<Judgement> judgement;
-  if (slot.polled && result >= 0) {
-    judgement = JudgeEvent(fd, slot.target, static_cast<uint32_t>(result));
-  } else if (result >= 0 || result == -EALREADY || result == -EINPROGRESS || result == -EISCONN ||
-             result == -EAGAIN || result == -EINTR) {
-    judgement = JudgeEvent(fd, slot.target, POLLERR | POLLHUP);
-  } else if ((result == -ECONNRESET || result == -EPIPE) && !slot.polled && !HasSentSyn(fd)) {
-    judgement = JudgeResetInConnect(fd, slot.target);
-  } else {
-    // The few errors that mean something else when connect() itself returned them.
-    const bool at_once = (result == -EACCES || result == -ENOPROTOOPT) && !HasSentSyn(fd);
-    judgement = JudgeError(fd, slot.target, -result, at_once);
-  }
-  if (judgement && judgement->symbol.state == State::kOpen && slot.hold > Duration::zero()) {
-    Hold(index, *judgement, now);
-  } else if (judgement) {
-    End(index, *judgement, now);
-  } else if (slot.use == Use::kTimedOut) {
-    EndInSilence(index);
-  } else if (!WaitOn(index, POLLIN | POLLOUT)) {
-    Judgement failed;
-    failed.local_errno = ENOBUFS;
-    End(index, failed, slot.started);
-  }
-}
-
-void UringEngine::Hold(uint32_t index, const Judgement& opened, Time now) {
-  Slot& slot = slots_[index];
-  const AfterOpen after = LookAtHeld(sockets_.fd(index));
-  slot.looks = 0;
-  ++slot.attempt;  // a cancellation that may be on its way is not of the request that follows
-  if (after != AfterOpen::kQuiet || !WaitOn(index, POLLIN | POLLRDHUP))
-    return End(index, JudgeHeld(opened, after), now);
-  slot.use = Use::kHeld;
-  slot.answered = now;
-  timers_.Remove(index);
-  timers_.Add(index, now + slot.hold);
-}
-
-void UringEngine::OnHeld(uint32_t index, int result) {
-  const int fd = sockets_.fd(index);
-  if (slots_[index].use == Use::kTimedOut || result == -ECANCELED)
-    return EndHeld(index, LastLookAtHeld(fd));
-  const AfterOpen after = LookAtHeld(fd);
-  if (after != AfterOpen::kQuiet || !WaitOn(index, POLLIN | POLLRDHUP)) EndHeld(index, after);
-}
-
-void UringEngine::EndHeld(uint32_t index, AfterOpen after) {
-  const Slot& slot = slots_[index];
-  End(index, JudgeHeld(JudgeConnected(sockets_.fd(index), slot.target), after), slot.answered);
-}
-
-void UringEngine::SettleRefused(Time now) {
-  // The error has been read, so poll() reports one only of those with something in the error queue.
-  std::array<pollfd, 128> polled;
-  for (size_t begin = 0; begin < refused_.size(); begin += polled.size()) {
-    const size_t count = std::min(refused_.size() - begin, polled.size());
-    for (size_t i = 0; i < count; ++i) polled[i] = {sockets_.fd(refused_[begin + i]), 0, 0};
-    const bool known = poll(polled.data(), count, 0) >= 0;  // refused above the file limit
-    for (size_t i = 0; i < count; ++i) {
-      const uint32_t index = refused_[begin + i];
-      Judgement judgement;
-      if (known && (polled[i].revents & POLLERR) == 0) {
-        judgement.symbol = MeaningOfErrno(ECONNREFUSED, /*at_once=*/false);
-        judgement.fate = Fate::kReuse;
-      } else {
-        judgement = JudgeError(sockets_.fd(index), slots_[index].target, ECONNREFUSED, false);
-      }
-      End(index, judgement, now);
-    }
-  }
-  refused_.clear();
-}
-
-void UringEngine::End(uint32_t index, const Judgement& judgement, Time now) {
-  Slot& slot = slots_[index];
-  timers_.Remove(index);
-  slot.use = Use::kIdle;
-  --busy_;
-  ended_.Add(slot.cookie, judgement, now - slot.started);
-  if (judgement.fate == Fate::kClose) {
-    sockets_.Close(index);
-  } else {
-    sockets_.Reuse(index, judgement.fate == Fate::kDrainAndReuse);
-  }
-}
-
-void UringEngine::EndInSilence(uint32_t index) {
-  Judgement judgement;
-  judgement.symbol = kSilence;
-  judgement.fate = Fate::kDrainAndReuse;
-  End(index, judgement, slots_[index].started);
+  if (slot.use != Use::kIdle && slot.use != Use::kDisconnected) slot.use = Use::kTimedOut;
+  Abort(index, now);
 }
 
 bool UringEngine::WaitOn(uint32_t index, uint32_t events) {

@@ -28,7 +28,8 @@ namespace portolan {
 // (judgement.h).
 //
 // A slot is not used again before its request has completed; an attempt that times out is cancelled
-// first, because a request that the kernel would try again after a disconnect would send a SYN.
+// first, unless a trial has shown that its request completes when its socket is disconnected: some
+// kernels would try it again, and send a SYN.
 //
 // Start only queues; the packets leave with the 32nd one or in Poll, after a last look at the
 // clock. A batch takes about 0.2 ms to send, so an attempt is too late already 5 ms before its
@@ -57,10 +58,11 @@ class UringEngine final : public ProbeEngine {
   static constexpr uint32_t kBatch = 32;
   enum class Use : uint8_t {
     kIdle,
-    kQueued,   // waits for Flush
-    kTrying,   // a request is in the kernel
-    kHeld,     // connected; a request waits for what the peer does
-    kTimedOut  // and being cancelled; silence (or quiet), unless an answer is faster
+    kQueued,       // waits for Flush
+    kTrying,       // a request is in the kernel
+    kHeld,         // connected; a request waits for what the peer does
+    kTimedOut,     // and being cancelled; silence (or quiet), unless an answer is faster
+    kDisconnected  // timed out: silence; the request is about to complete
   };
   struct Slot {
     Use use = Use::kIdle;
@@ -90,8 +92,14 @@ class UringEngine final : public ProbeEngine {
   void OnAttempt(uint32_t index, int result, Time now);
   // Tells resets from ICMP among refused_.
   void SettleRefused(Time now);
+  // Gives the sockets of disconnected_ back.
+  void SettleDisconnected();
+  // f(slot, whether its socket may have an error or something in its error queue), then none.
+  template <typename F>
+  void AskForErrors(std::vector<uint32_t>& slots, F f);
   void End(uint32_t index, const Judgement& judgement, Time now);
   void EndInSilence(uint32_t index);
+  void TimeOut(uint32_t index, Time now);
   void Hold(uint32_t index, const Judgement& opened, Time now);
   void OnHeld(uint32_t index, int result);
   void EndHeld(uint32_t index, AfterOpen after);
@@ -116,7 +124,8 @@ class UringEngine final : public ProbeEngine {
   uint32_t busy_ = 0;  // slots that are not idle
   TimerWheel timers_;
   std::vector<uint32_t> due_;
-  std::vector<uint32_t> refused_;  // completed with ECONNREFUSED in this round
+  std::vector<uint32_t> refused_;       // completed with ECONNREFUSED in this round
+  std::vector<uint32_t> disconnected_;  // completed after they had timed out, in this round
   Ended ended_;
   bool wake_armed_ = false;
   bool woken_ = false;
