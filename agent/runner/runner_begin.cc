@@ -139,7 +139,8 @@ Runner::Impl::Began Runner::Impl::BeginRetry(Scan& scan, Time now, WallTime wall
       EndIfOver(retry.chunk, now);
       continue;
     }
-    Attempt attempt{retry, {}, 0, 0, false, {}};
+    Attempt attempt;
+    static_cast<Tried&>(attempt) = retry;
     if (const Time may = MayProbe(scan, endpoint.address, attempt, now); may > now) {
       Retry later = retry;
       later.due = std::min(may, now + kLookAgain);
@@ -245,15 +246,20 @@ bool Runner::Impl::Launch(Scan& scan, const ScanSpace::Endpoint& endpoint, const
                           Time deadline, Time now, Duration hold) {
   const ProbeTiming& timing = scan.context.timing;
   Duration timeout = timing.timeout;
+  Attempt started = attempt;
   if (attempt.paced) {
-    const bool last = attempt.tries >= timing.retries;
-    timeout = pacer_.Timeout(attempt.target, timing.min_timeout, timing.timeout, last);
+    // A try after which there will be another anyway need not wait longer than answers take.
+    started.in_full = attempt.tries >= timing.retries;
+    if (started.in_full && attempt.offset < kInquiry) {
+      float certainty = attempt.certainty;
+      started.in_full = WouldBelieve(attempt, *Named(attempt.chunk), now, now, certainty);
+    }
+    timeout = pacer_.Timeout(attempt.target, timing.min_timeout, timing.timeout, started.in_full);
   }
   if (!engine_.StartHolding(endpoint.address, endpoint.port, timeout, hold, attempts_.NextName(),
                             deadline))
     return false;
   if (attempt.paced) pacer_.OnStart(attempt.target, scan.targets, now);
-  Attempt started = attempt;
   started.started = now;
   started.port = endpoint.port;
   const uint64_t name = attempts_.Put(started);

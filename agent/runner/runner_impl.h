@@ -79,6 +79,7 @@ class Runner::Impl {
     uint16_t port = 0;
     uint8_t resent = 0;  // SYNs of the kernel's own that have been charged already
     bool paced = false;
+    bool in_full = true;  // waits for as long as the scan allows, so that silence may be believed
     TargetPacer::Target target;  // where it is paced
   };
   enum class Began { kAttempt, kNothing };
@@ -127,6 +128,10 @@ class Runner::Impl {
   void Account(const Attempt& attempt, Scan* scan, const ProbeOutcome& outcome, Time now);
   void TakeVerdict(OpenChunk& open, const Attempt& attempt, const ProbeOutcome& outcome, Time now,
                    WallTime wall);
+  // Whether the silence of this attempt, the last one of its position so far, would be enough, by
+  // the losses that are proven now; adds what it says to `certainty`.
+  bool WouldBelieve(const Attempt& attempt, const OpenChunk& open, Time started, Time now,
+                    float& certainty);
   // After silence: false when it is to be believed.
   bool TryAgain(OpenChunk& open, const Attempt& attempt, Time now, WallTime wall);
   void TryAfterFailure(OpenChunk& open, const Attempt& attempt, Time now);

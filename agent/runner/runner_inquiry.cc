@@ -200,7 +200,8 @@ Runner::Impl::Began Runner::Impl::BeginInquiry(Scan& scan, const Retry& retry, T
     EndInquiry(retry.chunk, Answer::kUnknown, Time(), now, wall);
     return Began::kNothing;
   }
-  Attempt attempt{retry, {}, 0, 0, false, {}};
+  Attempt attempt;
+  static_cast<Tried&>(attempt) = retry;
   if (const Time may = MayProbe(scan, endpoint.address, attempt, now); may > now) {
     Retry later = retry;
     later.due = std::min(may, now + kLookAgain);

@@ -97,19 +97,23 @@ void Runner::Impl::TakeVerdict(OpenChunk& open, const Attempt& attempt, const Pr
   if (attempt.paced) MaybeConfirm(attempt.chunk, open, attempt, now);
 }
 
+bool Runner::Impl::WouldBelieve(const Attempt& attempt, const OpenChunk& open, Time started,
+                                Time now, float& certainty) {
+  const uint32_t retries = open.scan->context.timing.retries;
+  const double loss = attempt.paced ? pacer_.Loss(attempt.target, started, now) : 0;
+  certainty += Silence::Certainty(loss);
+  const uint32_t grants = open.lease == nullptr ? 0 : open.lease->walk.lease().attempt - 1;
+  return attempt.tries >= retries && Silence::IsBelieved(certainty, retries, grants);
+}
+
 bool Runner::Impl::TryAgain(OpenChunk& open, const Attempt& attempt, Time now, WallTime wall) {
   const ProbeTiming& timing = open.scan->context.timing;
-  const double loss = attempt.paced ? pacer_.Loss(attempt.target, attempt.started, now) : 0;
   Tried next = attempt;
   ++next.tries;
   next.failures = 0;
   next.silent = attempt.started;
-  next.certainty += Silence::Certainty(loss);
-  const uint32_t grants = open.lease == nullptr ? 0 : open.lease->walk.lease().attempt - 1;
-  if (attempt.tries >= timing.retries &&
-      Silence::IsBelieved(next.certainty, timing.retries, grants)) {
+  if (WouldBelieve(attempt, open, attempt.started, now, next.certainty) && attempt.in_full)
     return Doubt(attempt.chunk, open, attempt, now, wall);
-  }
   TryLater(open, next, Reason::kChunkClosed, timing.retry_delay, now);
   return true;
 }

@@ -56,6 +56,36 @@ TEST(Runner, AnswerToARetryIsTheVerdict) {
   EXPECT_EQ(h.sink.CountState(State::kOpen), 20u);
 }
 
+// Every fifth port loses its first SYN, so that two silent tries say too little: only a try that
+// may be the last one waits for as long as the scan allows, and none is believed that did not.
+TEST(Runner, OnlyATryThatMayBeTheLastWaitsInFull) {
+  std::map<uint16_t, int> asked;
+  uint16_t slow = 0, filtered = 0;  // the first ports that are begun once losses are proven
+  RunnerHarness h([&](const IpAddress&, uint16_t port) {
+    const bool first = ++asked[port] == 1;
+    if (first && asked.size() == 300) slow = port;
+    if (first && asked.size() == 301) filtered = port;
+    if (port == filtered || (first && port % 5 == 0)) return FakeAnswer::Silence();
+    return FakeAnswer::Closed(milliseconds(port == slow ? 1200 : 20));
+  });
+  h.AddScan("s", MakeSpace(1, 1, 400),
+            {milliseconds(1500), 1, milliseconds(200), milliseconds(100)});
+  h.runner.SetShare("s", 100);
+  h.Grant(1, "s", IntervalSet{{0, 400}});
+  h.RunToEnd();
+  EXPECT_EQ(h.sink.CountState(State::kClosed), 399u);
+  EXPECT_EQ(h.sink.Count(kNoResponse), 1u);
+  for (uint16_t port : {slow, filtered}) {
+    std::vector<Duration> waits;
+    for (const auto& started : h.engine.started()) {
+      if (started.port == port) waits.push_back(started.timeout);
+    }
+    ASSERT_GE(waits.size(), 3u) << port;
+    EXPECT_LT(waits[1], milliseconds(1000)) << port;
+    EXPECT_EQ(waits.back(), milliseconds(1500)) << port;
+  }
+}
+
 TEST(Runner, DarkNetworkOwesNothingWhateverLimitsIt) {
   // The window; the rate; very slowly; several times out of step.
   struct Case {
