@@ -10,6 +10,7 @@
 #include "common/base/mutex.h"
 #include "common/base/status.h"
 #include "common/ops/http_routes.h"
+#include "common/ops/http_tls.h"
 #include "common/ops/metric_text.h"
 #include "common/rpc/channel.h"
 
@@ -78,10 +79,18 @@ void Answer(const std::function<absl::Status()>& check, httplib::Response& respo
 class Endpoint final : public HttpEndpoint {
  public:
   Endpoint(HttpEndpointOptions options,
-           std::vector<std::shared_ptr<prometheus::Collectable>> metrics)
+           std::vector<std::shared_ptr<prometheus::Collectable>> metrics,
+           std::unique_ptr<HttpTls> tls)
       : options_(std::move(options)),
+        tls_(std::move(tls)),
         metrics_(std::move(metrics)),
-        routes_(options_.routes, options_.guard, options_.route_timeout, kMaxRouteCalls) {
+        routes_(options_.routes, options_.guard, options_.route_timeout, kMaxRouteCalls),
+        made_(tls_ == nullptr ? std::make_unique<httplib::Server>()
+                              : std::make_unique<httplib::SSLServer>([this](SSL_CTX& context) {
+                                  tls_->SetUp(context);
+                                  return true;
+                                })),
+        server_(*made_) {
     server_.new_task_queue = [] { return new BoundedQueue; };
     // A connection keeps its thread while it is open: short limits, so that idle or slow ones
     // cannot take all of them for long.
@@ -106,6 +115,8 @@ class Endpoint final : public HttpEndpoint {
           r.path = request.path;
           r.host = HostOf(request.get_header_value("Host"));
           r.query.insert(request.params.begin(), request.params.end());
+          r.tls = tls_ != nullptr;
+          r.peer = HttpTls::PeerOf(request.ssl);
           HttpReply reply = routes_.Serve(std::move(r));
           response.status = reply.status;
           response.set_header("Cache-Control", "no-store");
@@ -184,9 +195,11 @@ class Endpoint final : public HttpEndpoint {
 
  private:
   const HttpEndpointOptions options_;
+  const std::unique_ptr<HttpTls> tls_;  // null: plain
   const std::vector<std::shared_ptr<prometheus::Collectable>> metrics_;
   HttpRoutes routes_;
-  httplib::Server server_;
+  const std::unique_ptr<httplib::Server> made_;
+  httplib::Server& server_;
   int port_ = 0;
   std::atomic<bool> ended_{false};
   std::thread thread_;
@@ -196,7 +209,12 @@ class Endpoint final : public HttpEndpoint {
 
 absl::StatusOr<std::unique_ptr<HttpEndpoint>> HttpEndpoint::Start(
     HttpEndpointOptions options, std::vector<std::shared_ptr<prometheus::Collectable>> metrics) {
-  auto endpoint = std::make_unique<Endpoint>(std::move(options), std::move(metrics));
+  std::unique_ptr<HttpTls> tls;
+  if (options.tls.enabled()) {
+    PORTOLAN_ASSIGN_OR_RETURN(tls, HttpTls::Load(options.tls, SystemClock()));
+  }
+  auto endpoint =
+      std::make_unique<Endpoint>(std::move(options), std::move(metrics), std::move(tls));
   PORTOLAN_RETURN_IF_ERROR(endpoint->Listen());
   return std::unique_ptr<HttpEndpoint>(std::move(endpoint));
 }

@@ -11,6 +11,8 @@
 
 #include "absl/status/statusor.h"
 #include "common/base/time.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/identity.h"
 
 namespace portolan {
 
@@ -20,6 +22,8 @@ struct HttpRequest {
   std::vector<std::string> parts;  // of the path, what stood for each "*" of the pattern
   std::string host;                // the header, without a port; an IPv6 address without brackets
   std::multimap<std::string, std::string> query;  // decoded; bounded, see HttpRoute
+  bool tls = false;
+  PeerIdentity peer;  // over TLS, of a certificate that was verified; else kNone
   // The last of that name; "" when there is none.
   std::string Value(const std::string& name) const;
   std::vector<std::string> Values(const std::string& name) const;
@@ -49,6 +53,8 @@ struct HttpEndpointOptions {
   std::vector<HttpRoute> routes;
   // Before a route's handler, and where there is none: an error is answered in its place.
   std::function<absl::Status(const HttpRequest&)> guard;
+  // Serves https with these. A client need not show a certificate, which the guard may ask for.
+  TlsFiles tls;
   Duration route_timeout = std::chrono::seconds(20);  // then 504
 };
 // {"error":{"code":"not_found","message":"..."}} with the status that HTTP has for it.
@@ -56,7 +62,8 @@ HttpReply ErrorReply(const absl::Status& status);
 
 class HttpEndpoint {
  public:
-  // Unavailable: the address cannot be bound (names it and the error).
+  // Unavailable: the address cannot be bound (names it and the error). InvalidArgument: the TLS
+  // files.
   static absl::StatusOr<std::unique_ptr<HttpEndpoint>> Start(
       HttpEndpointOptions options, std::vector<std::shared_ptr<prometheus::Collectable>> metrics);
   virtual ~HttpEndpoint() = default;  // stops and joins

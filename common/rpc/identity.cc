@@ -45,7 +45,7 @@ std::string Describe(const PeerIdentity& peer) {
   const std::string name = peer.name.empty() ? "" : fmt::format(" \"{}\"", peer.name);
   switch (peer.role) {
     case Role::kNone:
-      return "has no SAN URI of Portolan";
+      return "is absent, or has no SAN URI of Portolan";
     case Role::kAgent:
       return fmt::format("is of an agent{}", name);
     case Role::kOperator:
@@ -105,16 +105,12 @@ absl::Status MayCallFleet(const PeerIdentity& peer, const std::string& agent_nam
   return absl::OkStatus();
 }
 
-namespace {
-
 absl::Status MayOperate(const PeerIdentity& peer, std::string_view service) {
   if (peer.role == Role::kAnyone || peer.role == Role::kOperator) return absl::OkStatus();
   return PermissionDenied(
       "{}: needs a certificate with SAN URI spiffe://DOMAIN/portolan/operator; the caller's {}",
       service, Describe(peer));
 }
-
-}  // namespace
 
 absl::Status MayCallScans(const PeerIdentity& peer) { return MayOperate(peer, "ScanService"); }
 absl::Status MayCallMonitors(const PeerIdentity& peer) {

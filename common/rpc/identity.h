@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -26,6 +27,7 @@ PeerIdentity IdentifyPeer(const grpc::ServerContextBase& context);
 // FleetService only, under its own name when its certificate has one; an operator may call
 // ScanService and MonitorService only.
 absl::Status MayCallFleet(const PeerIdentity& peer, const std::string& agent_name);
+absl::Status MayOperate(const PeerIdentity& peer, std::string_view service);
 absl::Status MayCallScans(const PeerIdentity& peer);
 absl::Status MayCallMonitors(const PeerIdentity& peer);
 

@@ -109,6 +109,10 @@ class CoordinatorImpl final : public Coordinator {
       if (!address.ok()) return Annotate(address.status(), "--http");
       http_address_ = *std::move(address);
     }
+    if (options_.http_tls && !options_.tls.enabled()) {
+      return InvalidArgument(
+          "--http-tls: has no certificate; give --tls-cert, --tls-key and --tls-ca");
+    }
     if (options_.listen.empty()) return absl::OkStatus();
     absl::StatusOr<HostPort> address = ParseHostPort(options_.listen);
     if (!address.ok()) return Annotate(address.status(), "--listen");
@@ -177,6 +181,7 @@ class CoordinatorImpl final : public Coordinator {
     if (options_.http.empty()) return absl::OkStatus();
     HttpEndpointOptions http;
     http.listen = options_.http;
+    if (options_.http_tls) http.tls = options_.tls;
     http.ready = [this] { return control_->Ready(); };
     http.live = [this] { return control_->Live(); };
     http.routes = JsonApi(*control_, monitoring_.get());

@@ -256,11 +256,12 @@ std::vector<HttpRoute> JsonApi(Control& control, Monitoring* monitoring) {
 }
 
 absl::Status MayReadApi(bool loopback, const std::string& listen, const HttpRequest& request) {
+  if (request.tls) return MayOperate(request.peer, "the HTTP API");
   if (!loopback) {
     return PermissionDenied(
-        "the API tells what is open in the network, and is served on loopback only; this "
-        "coordinator has --http {}: ask on its machine with --http 127.0.0.1:PORT (through a "
-        "tunnel, or a proxy that checks who asks), or use gRPC with a certificate",
+        "the API tells what is open in the network, and is served beyond loopback over TLS only; "
+        "this coordinator has --http {} without --http-tls: give it, ask on its machine with "
+        "--http 127.0.0.1:PORT, or use gRPC with a certificate",
         listen);
   }
   const absl::StatusOr<HostPort> host = ParseHostPort(FormatHostPort(request.host, 1));

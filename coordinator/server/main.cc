@@ -86,6 +86,11 @@ void AddFlags(CLI::App& app, Flags* flags) {
       ->envname("PORTOLAN_HTTP")
       ->type_name("HOST:PORT")
       ->capture_default_str();
+  app.add_flag("--http-tls", o.http_tls,
+               "Serve --http over TLS, with the certificate of --listen. Its JSON API is then also "
+               "served "
+               "beyond loopback, to whoever shows an operator's certificate")
+      ->envname("PORTOLAN_HTTP_TLS");
   app.add_option("--data", o.data_directory,
                  "The directory that holds everything. One coordinator at a time")
       ->envname("PORTOLAN_DATA")

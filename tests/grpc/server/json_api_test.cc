@@ -303,6 +303,22 @@ TEST(JsonApiGuard, OnlyLoopbackMayAsk) {
   }
 }
 
+TEST(JsonApiGuard, OverTlsAnOperatorMayAskFromAnywhere) {
+  HttpRequest r;
+  r.host = "coordinator.example";
+  r.tls = true;
+  for (const bool loopback : {true, false}) {
+    for (Role role : {Role::kNone, Role::kAgent, Role::kCoordinator, Role::kOperator}) {
+      r.peer.role = role;
+      const absl::Status s = MayReadApi(loopback, "0.0.0.0:7412", r);
+      EXPECT_EQ(s.ok(), role == Role::kOperator);
+      if (!s.ok()) {
+        EXPECT_THAT(std::string(Message(s)), HasSubstr("portolan/operator"));
+      }
+    }
+  }
+}
+
 // ---- in the whole coordinator ----
 
 using CoordinatorApi = ServerTest;
