@@ -119,7 +119,9 @@ std::variant<AgentProgram, int> ParseAgentFlags(int argc, char** argv) {
   app.add_option("--name", o.name, "Unique among all agents. Default: the host's name")
       ->envname("PORTOLAN_NAME")
       ->type_name("NAME");
-  app.add_option("--http", o.http, "Serve metrics and health here; port 0: any free one")
+  app.add_option(
+         "--http", o.http,
+         "Serve metrics and health here; port 0: any free one. \"none\": nowhere, the default")
       ->envname("PORTOLAN_HTTP")
       ->type_name("HOST:PORT");
   app.add_flag("--insecure", o.insecure, "Dial a coordinator beyond this machine without TLS");

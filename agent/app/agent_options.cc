@@ -75,6 +75,7 @@ absl::Status CheckAgentOptions(AgentOptions& options) {
   if (absl::Status s = CheckName(own_name ? "--name" : "host name", options.name, 100); !s.ok()) {
     return own_name ? s : InvalidArgument("{}; give --name", Message(s));
   }
+  if (options.http == "none") options.http.clear();
   if (!options.http.empty()) {
     const auto http = ParseHostPort(options.http);
     if (!http.ok()) return Annotate(http.status(), "--http");
