@@ -102,6 +102,24 @@ async function story(overlays, cluster, folder, secrets) {
   await eventually('the second monitor', 30, () => monitors().join() === 'portolan-itself,second');
   expect(true, 'a monitor that is added to the ConfigMap is picked up by the running coordinator');
 
+  // A scope, too: of the agents of one vantage, then of the coordinator.
+  const narrowed = agents[0];
+  const vantage = narrowed.container.env.find(({name}) => name === 'PORTOLAN_VANTAGE').value;
+  const scopeOf = (pod) => pod.spec.volumes.find(({name}) => name === 'scope').configMap.name;
+  const allow = named(cluster.objects, 'ConfigMap', scopeOf(narrowed)).data.allow;
+  const [denied] = listening[1];
+  cluster.replaceConfigMap(narrowed.namespace, scopeOf(narrowed), {allow, deny: `${denied}\n`});
+  await eventually('the new scope of the agents', 30, () =>
+    lines(portolan('agents', 'list', '--json').out).every((agent) => agent.vantage !== vantage || agent.scope.includes(`deny ${denied}`)));
+  const second = scan();
+  const left = expected.filter((row) => !row.startsWith(`${vantage} ${denied}:`));
+  if (second.code !== 3 || open(second).join() !== left.join()) throw new Error(`scan: exit ${second.code}, open ${open(second).join(', ')}: ${second.err}`);
+  expect(true, `a narrower scope of the agents of ${vantage} holds without a restart, there and nowhere else`);
+  cluster.replaceConfigMap(coordinator.namespace, scopeOf(coordinator), {allow, deny: `${targets}\n`});
+  await eventually('the new scope of the coordinator', 30, () => scan().code === 2);
+  expect(true, 'and so does the coordinator\'s');
+  expect(pods.every(({exit}) => exit === undefined), 'no pod has ended meanwhile');
+
   for (const pod of [...agents, coordinator]) {
     const {exit, seconds} = await cluster.end(pod);
     expect(exit === 0, `${pod.name} ends on SIGTERM after ${seconds.toFixed(1)} s of ${pod.spec.terminationGracePeriodSeconds}: exit ${exit}`);
