@@ -153,6 +153,11 @@ class AgentImpl final : public Agent {
 
   int http_port() const override { return http_ == nullptr ? 0 : http_->port(); }
   absl::Status Drain(Duration grace) override { return link_->Drain(grace); }
+  void SetScope(const Scope& scope) override {
+    for (const std::unique_ptr<ProbeThread>& thread : threads_)
+      thread->Post([scope](Runner& runner, Time) { runner.SetScope(scope); });
+    link_->SetScope(scope.Describe());
+  }
   absl::Status Fatal() const override { return link_->Fatal(); }
 
  private:

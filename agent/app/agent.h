@@ -49,6 +49,9 @@ class Agent {
   // Finishes or gives back what it holds, flushes the spool, says good-bye. OK, or DeadlineExceeded
   // when `grace` passed first (what was not reported will be probed again by others).
   virtual absl::Status Drain(Duration grace) = 0;
+  // Probes nothing outside of it from now on; what is in flight is not called back. Of running
+  // scans, what the agent has refused before stays refused.
+  virtual void SetScope(const Scope& scope) = 0;
   // Set when the agent cannot go on (superseded by another of its name, refused by the
   // coordinator); else OK. Poll it.
   virtual absl::Status Fatal() const = 0;

@@ -10,6 +10,7 @@
 
 #include "common/base/status.h"
 #include "common/ops/cli_flags.h"
+#include "common/ops/health_check.h"
 #include "common/ops/signals.h"
 
 namespace portolan {
@@ -124,6 +125,9 @@ std::variant<AgentProgram, int> ParseAgentFlags(int argc, char** argv) {
          "Serve metrics and health here; port 0: any free one. \"none\": nowhere, the default")
       ->envname("PORTOLAN_HTTP")
       ->type_name("HOST:PORT");
+  bool health_check = false;
+  app.add_flag("--health-check", health_check,
+               "Ask the agent that runs with this --http whether it is well, and end: 0 or 1");
   app.add_flag("--insecure", o.insecure, "Dial a coordinator beyond this machine without TLS");
 
   const char* probing = "Probing";
@@ -176,12 +180,14 @@ std::variant<AgentProgram, int> ParseAgentFlags(int argc, char** argv) {
   AddLogFlags(app, &program.log);
 
   if (const std::optional<int> code = ParseFlags(app, argc, argv)) return *code;
+  if (health_check) return CheckHealth("portolan-agent", o.http);
   absl::Status status = Fill(texts, program);
   if (status.ok()) {
     auto built = scope.Build();
     status = built.status();
     if (status.ok()) o.scope = *std::move(built);
   }
+  program.scope = scope;
   if (status.ok()) status = InitLogging(program.log);
   if (status.ok()) return program;
   fmt::print(stderr, "portolan-agent: {}\nTry portolan-agent --help.\n", Message(status));

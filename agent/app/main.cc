@@ -5,8 +5,10 @@
 #include <optional>
 
 #include "agent/app/agent_flags.h"
+#include "common/base/clock.h"
 #include "common/base/status.h"
 #include "common/ops/log.h"
+#include "common/ops/scope_watch.h"
 #include "common/ops/signals.h"
 
 namespace portolan {
@@ -18,17 +20,21 @@ int Run(AgentProgram program, SignalWaiter& signals) {
         "no TLS: anybody on the way can read and change what is scanned and found",
         {{"flag", "--insecure"}});
   }
+  const Scope scope = program.options.scope;
   auto agent = Agent::Start(std::move(program.options));
   if (!agent.ok()) {
     fmt::print(stderr, "portolan-agent: {}\n", Message(agent.status()));
     return agent.status().code() == absl::StatusCode::kInvalidArgument ? 2 : 1;
   }
+  const ScopeWatch watch(program.scope, scope, SystemClock(),
+                         [&](const Scope& changed) { (*agent)->SetScope(changed); });
   std::future<absl::Status> draining;
   while (true) {
     const std::optional<int> signal =
         signals.Wait(std::chrono::milliseconds(draining.valid() ? 20 : 200));
     if (signal == SIGHUP) {
-      Log(LogLevel::kInfo, "SIGHUP: nothing to reload; TLS files are read again by themselves");
+      Log(LogLevel::kInfo,
+          "SIGHUP: nothing to reload; TLS and scope files are read again by themselves");
     } else if (signal.has_value() && draining.valid()) {
       Log(LogLevel::kWarning, "second signal: stopping at once");
       std::_Exit(128 + *signal);

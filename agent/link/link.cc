@@ -30,7 +30,8 @@ Link::Link(LinkOptions options, CoordinatorClient& client, std::vector<ProbeThre
       threads_(std::move(threads)),
       spool_(spool),
       clock_(clock),
-      control_(OptionsOf(options_, threads_.size(), client.coordinators())) {
+      control_(OptionsOf(options_, threads_.size(), client.coordinators())),
+      scope_(options_.scope) {
   reporter_ = std::make_unique<Reporter>(
       Reporter::Options{options_.name, options_.incarnation, options_.seed + 1}, client_, spool_,
       [this](const std::vector<Token>& tokens) {
@@ -193,7 +194,10 @@ v1::SynchronizeRequest Link::MakeRequest(const AgentControl::Ask& ask) {
   agent->set_engine(options_.engine);
   agent->set_max_rate(options_.max_rate);
   agent->set_window(options_.window);
-  for (const std::string& rule : options_.scope) agent->add_scope(rule);
+  {
+    MutexLock lock(mu_);
+    for (const std::string& rule : scope_) agent->add_scope(rule);
+  }
   agent->set_permutation_version(Permutation::kVersion);
   FillRequest(control_.state(), control_.Progress(), &request);
   request.set_draining(ask.draining);
@@ -298,6 +302,11 @@ absl::Status Link::Ready() const {
   if (age <= status_.lease_term * 2) return absl::OkStatus();
   return Unavailable("coordinator {}: last answer {:.0f} s ago", status_.coordinator,
                      ToSeconds(age));
+}
+
+void Link::SetScope(std::vector<std::string> rules) {
+  MutexLock lock(mu_);
+  scope_ = std::move(rules);
 }
 
 LinkStatus Link::Status() const {

@@ -70,6 +70,8 @@ class Link {
   // OK: synchronised within two lease terms.
   absl::Status Ready() const;
   LinkStatus Status() const;
+  // What the agent says of its scope from now on, for people.
+  void SetScope(std::vector<std::string> rules);
 
  private:
   struct Answer {
@@ -117,6 +119,7 @@ class Link {
   std::vector<Token> fenced_ GUARDED_BY(mu_);
   absl::Status fatal_ GUARDED_BY(mu_);
   LinkStatus status_ GUARDED_BY(mu_);
+  std::vector<std::string> scope_ GUARDED_BY(mu_);
 
   std::unique_ptr<Reporter> reporter_;
   std::thread thread_;  // last: it uses all of the above

@@ -230,6 +230,7 @@ void Runner::SetShare(const std::string& scan, double rate) { impl_->SetShare(sc
 void Runner::SetTargetFraction(const std::string& scan, double fraction) {
   impl_->SetTargetFraction(scan, fraction);
 }
+void Runner::SetScope(Scope scope) { impl_->SetScope(std::move(scope)); }
 void Runner::SetMaxRate(double rate) { impl_->SetMaxRate(rate); }
 void Runner::ObserveTable(const TableUse& use, Time now) { impl_->ObserveTable(use, now); }
 std::vector<LeaseProgress> Runner::Progress() const { return impl_->Progress(); }

@@ -101,6 +101,9 @@ class Runner {
   // threads (RunnerOptions::target_fraction is this one's part of that). 0: send nothing but to
   // loopback. A scan that was told none uses all.
   void SetTargetFraction(const std::string& scan, double fraction);
+  // What the agent may probe from now on: holds for whatever is started next, retries too.
+  void SetScope(Scope scope);
+
   // Over all scans of this runner. 0 or negative: no limit.
   void SetMaxRate(double rate);
 

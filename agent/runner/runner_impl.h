@@ -37,6 +37,7 @@ class Runner::Impl {
   void SetDraining(bool draining);
   void SetShare(const std::string& name, double rate);
   void SetTargetFraction(const std::string& name, double fraction);
+  void SetScope(Scope scope) { scope_ = std::move(scope); }
   void SetMaxRate(double rate) { bucket_.SetRate(rate > 0 ? rate : -1); }
   void ObserveTable(const TableUse& use, Time now) { table_.Observe(use, now); }
   std::vector<LeaseProgress> Progress() const;
@@ -175,7 +176,7 @@ class Runner::Impl {
 
   ProbeEngine& engine_;
   ReportSink& sink_;
-  const Scope scope_;
+  Scope scope_;
   const RunnerOptions options_;
 
   // A scan is shared by its context here, its leases and its open chunks.

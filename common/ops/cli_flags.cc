@@ -108,11 +108,12 @@ void ScopeFlags::AddTo(CLI::App& app) {
       ->type_name("RULE")
       ->group(group);
   AddRepeated(app, "--allow-file", &allow_files_,
-              "Rules of --allow from a file, one a line, # comments")
+              "Rules of --allow from a file, one a line, # comments; read again when it changes")
       ->envname("PORTOLAN_ALLOW_FILE")
       ->type_name("FILE")
       ->group(group);
-  AddRepeated(app, "--deny-file", &deny_files_, "Rules of --deny from a file")
+  AddRepeated(app, "--deny-file", &deny_files_,
+              "Rules of --deny from a file; read again when it changes")
       ->envname("PORTOLAN_DENY_FILE")
       ->type_name("FILE")
       ->group(group);
@@ -120,6 +121,12 @@ void ScopeFlags::AddTo(CLI::App& app) {
 
 bool ScopeFlags::given() const {
   return !allow_.empty() || !deny_.empty() || !allow_files_.empty() || !deny_files_.empty();
+}
+
+std::vector<std::string> ScopeFlags::files() const {
+  std::vector<std::string> out = allow_files_;
+  out.insert(out.end(), deny_files_.begin(), deny_files_.end());
+  return out;
 }
 
 absl::StatusOr<Scope> ScopeFlags::Build() const {

@@ -28,7 +28,9 @@ class ScopeFlags {
   // `app` and this must live until the parse is over.
   void AddTo(CLI::App& app);
   bool given() const;
-  // InvalidArgument naming the flag, the value and the remedy.
+  // Those of --allow-file and --deny-file.
+  std::vector<std::string> files() const;
+  // Reads the files. InvalidArgument naming the flag, the value and the remedy.
   absl::StatusOr<Scope> Build() const;
 
  private:

@@ -36,6 +36,7 @@ Control::Control(ControlOptions options, std::unique_ptr<Store> store, const Clo
       clock_(clock),
       store_(std::move(store)),
       started_(clock.Wall()),
+      scope_(std::make_shared<const Scope>(options_.scope)),
       random_(SeedFromSystem()),
       readers_("read", options_.read_threads, options_.read_queue),
       planners_("plan", options_.plan_threads, options_.plan_queue),
@@ -49,6 +50,17 @@ absl::StatusOr<std::unique_ptr<Control>> Control::Start(ControlOptions options,
   control->runner_.Run([&] { loaded = control->Load(); });
   if (!loaded.ok()) return loaded;
   return control;
+}
+
+std::shared_ptr<const Scope> Control::scope() const {
+  MutexLock lock(scope_mu_);
+  return scope_;
+}
+
+void Control::SetScope(Scope scope) {
+  auto changed = std::make_shared<const Scope>(std::move(scope));
+  MutexLock lock(scope_mu_);
+  scope_ = std::move(changed);
 }
 
 Control::~Control() {

@@ -15,6 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
+#include "common/base/mutex.h"
 #include "common/base/task_runner.h"
 #include "common/base/thread_pool.h"
 #include "common/ops/log.h"
@@ -130,7 +131,9 @@ class Control {
                   Done<std::vector<LeaseStatus>> done);
   uint64_t epoch() const { return epoch_; }
   WallTime started() const { return started_; }
-  const Scope& scope() const { return options_.scope; }
+  std::shared_ptr<const Scope> scope() const;
+  // Holds for scans that are created from now on. Any thread.
+  void SetScope(Scope scope);
 
   // ---- the fleet, for agents ----
   // Answers when there is news for the agent, at the latest after a third of the lease term.
@@ -281,6 +284,8 @@ class Control {
   WallTime started_;
 
   // Own synchronisation.
+  mutable Mutex scope_mu_;
+  std::shared_ptr<const Scope> scope_ GUARDED_BY(scope_mu_);  // never null
   std::atomic<uint64_t> next_call_{1};
   std::atomic<size_t> ingest_bytes_{0};
   std::atomic<bool> stopping_{false};

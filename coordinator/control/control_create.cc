@@ -84,7 +84,8 @@ void Control::PlanAndCreate(ScanRequest request, const std::string& key, const s
     }
   }
   PlanContext context;
-  context.scope = &options_.scope;
+  const std::shared_ptr<const Scope> in_force = scope();
+  context.scope = in_force.get();
   context.live_vantages = live;
   context.retention = options_.retention;
   context.random_seed = seed == 0 ? 1 : seed;

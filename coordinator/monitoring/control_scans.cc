@@ -91,7 +91,8 @@ absl::StatusOr<ScanClient::OutcomeReader> ControlScans::Outcomes(const std::stri
 
 absl::Status ControlScans::CheckScope(const ScanRequest& request) {
   PlanContext context;
-  context.scope = &control_.scope();
+  const std::shared_ptr<const Scope> scope = control_.scope();
+  context.scope = scope.get();
   return PlanScan(request, context).status();
 }
 

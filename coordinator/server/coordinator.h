@@ -44,6 +44,9 @@ class Coordinator {
   virtual std::shared_ptr<grpc::Channel> InProcessChannel() = 0;
   virtual int grpc_port() const = 0;  // 0: none
   virtual int http_port() const = 0;  // 0: none
+  // Holds for scans, and runs of monitors, that are created from now on; for running ones there is
+  // ExcludeTargets.
+  virtual void SetScope(const Scope& scope) = 0;
   // Answers parked calls, ends streams, commits what is queued, closes the store. At most `grace`.
   // Idempotent.
   virtual void Shutdown(Duration grace) = 0;

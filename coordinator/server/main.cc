@@ -7,9 +7,12 @@
 #include <string>
 #include <thread>
 
+#include "common/base/clock.h"
 #include "common/base/status.h"
 #include "common/ops/cli_flags.h"
+#include "common/ops/health_check.h"
 #include "common/ops/log.h"
+#include "common/ops/scope_watch.h"
 #include "common/ops/signals.h"
 #include "coordinator/server/coordinator.h"
 
@@ -73,6 +76,7 @@ struct Flags {
   ScopeFlags scope;
   std::string retention = "30d";
   double lease_term_s = 10;
+  bool health_check = false;
 };
 
 void AddFlags(CLI::App& app, Flags* flags) {
@@ -123,6 +127,9 @@ void AddFlags(CLI::App& app, Flags* flags) {
       ->envname("PORTOLAN_LEASE_TERM")
       ->type_name("SECONDS")
       ->capture_default_str();
+  app.add_flag(
+      "--health-check", flags->health_check,
+      "Ask the coordinator that runs with this --http whether it is well, and end: 0 or 1");
   app.add_flag("--insecure", o.insecure,
                "Listen beyond loopback without TLS: whoever can connect can scan from the agents")
       ->envname("PORTOLAN_INSECURE");
@@ -159,11 +166,17 @@ int Main(int argc, char** argv) {
   app.get_formatter()->column_width(36);
   AddFlags(app, &flags);
   if (const std::optional<int> exit = ParseFlags(app, argc, argv); exit.has_value()) return *exit;
+  if (flags.health_check) return CheckHealth("portolan-coordinator", flags.options.http);
   if (const absl::Status s = Finish(&flags); !s.ok()) return Fail(s);
 
+  const Scope scope = flags.options.scope;
   absl::StatusOr<std::unique_ptr<Coordinator>> coordinator =
       Coordinator::Start(std::move(flags.options));
   if (!coordinator.ok()) return Fail(coordinator.status());
+
+  std::optional<ScopeWatch> watch;
+  watch.emplace(flags.scope, scope, SystemClock(),
+                [&](const Scope& changed) { (*coordinator)->SetScope(changed); });
 
   const auto wanted = [&](Duration timeout) {
     const std::optional<int> signal = signals.Wait(timeout);
@@ -172,6 +185,7 @@ int Main(int argc, char** argv) {
   while (!wanted(std::chrono::hours(1))) {
   }
   Log(LogLevel::kInfo, "stopping");
+  watch.reset();
   std::atomic<bool> done{false};
   std::thread stopper([&] {
     (*coordinator)->Shutdown(kGrace);

@@ -280,7 +280,7 @@ grpc::ServerUnaryReactor* ScanService::GetServerInfo(Context* context,
   response->set_version(version_);
   response->set_epoch(control_.epoch());
   response->set_started_unix_us(ToUnixMicros(control_.started()));
-  for (const std::string& rule : control_.scope().Describe()) response->add_scope(rule);
+  for (const std::string& rule : control_.scope()->Describe()) response->add_scope(rule);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
   return reactor;

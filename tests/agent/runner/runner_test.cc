@@ -86,6 +86,22 @@ TEST(Runner, OnlyATryThatMayBeTheLastWaitsInFull) {
   }
 }
 
+TEST(Runner, ANarrowerScopeHoldsForWhatIsNotStartedRetriesToo) {
+  RunnerHarness h(AllSilent);
+  const auto space = MakeSpace(1, 1000, 1);
+  h.AddScan("s", space, {milliseconds(300), 2, milliseconds(700)});
+  h.runner.SetMaxRate(100);
+  h.Grant(1, "s", IntervalSet{{0, space->size()}});
+  h.RunFor(milliseconds(500));
+  const size_t before = h.engine.started().size();
+  EXPECT_GT(before, 0u);
+  h.runner.SetScope(Scope::Create({}, {*ParseScopeRule("10.1.0.0/16")}));
+  h.RunToEnd();
+  EXPECT_EQ(h.engine.started().size(), before);
+  EXPECT_EQ(h.sink.Positions(Token{1}), (IntervalSet{{0, space->size()}}));
+  EXPECT_GT(h.sink.Count({State::kOwed, Reason::kRefusedByScope}), 900u);
+}
+
 TEST(Runner, DarkNetworkOwesNothingWhateverLimitsIt) {
   // The window; the rate; very slowly; several times out of step.
   struct Case {
