@@ -12,6 +12,8 @@
 namespace portolan {
 namespace {
 
+constexpr Duration kStuckAfter = std::chrono::seconds(30);
+
 AgentControlOptions OptionsOf(const LinkOptions& options, size_t threads, size_t coordinators) {
   AgentControlOptions out;
   out.threads = threads;
@@ -30,7 +32,8 @@ Link::Link(LinkOptions options, CoordinatorClient& client, std::vector<ProbeThre
       threads_(std::move(threads)),
       spool_(spool),
       clock_(clock),
-      control_(OptionsOf(options_, threads_.size(), client.coordinators())) {
+      control_(OptionsOf(options_, threads_.size(), client.coordinators())),
+      heartbeat_ns_(clock.Now().time_since_epoch().count()) {
   reporter_ = std::make_unique<Reporter>(
       Reporter::Options{options_.name, options_.incarnation, options_.seed + 1}, client_, spool_,
       [this](const std::vector<Token>& tokens) {
@@ -57,6 +60,7 @@ Link::~Link() {
 void Link::Run() {
   CarryOutOrders();
   while (TakeEvents()) {
+    heartbeat_ns_ = clock_.Now().time_since_epoch().count();
     CarryOutOrders();
     Look();
     CarryOutOrders();
@@ -287,6 +291,13 @@ absl::Status Link::Drain(Duration grace) {
 absl::Status Link::Fatal() const {
   MutexLock lock(mu_);
   return fatal_;
+}
+
+absl::Status Link::Live() const {
+  // A round begins at least every half second, and waits for each probe thread.
+  const Duration since = clock_.Now() - Time(Duration(heartbeat_ns_.load()));
+  if (since <= kStuckAfter) return absl::OkStatus();
+  return Internal("the control thread has not run for {:.0f} s", ToSeconds(since));
 }
 
 absl::Status Link::Ready() const {

@@ -72,6 +72,8 @@ class CoordinatorImpl final : public Coordinator {
   int grpc_port() const override { return grpc_port_; }
   int http_port() const override { return http_ == nullptr ? 0 : http_->port(); }
 
+  absl::Status Live() const override { return control_->Live(); }
+
   void Shutdown(Duration grace) override {
     MutexLock lock(shutdown_mu_);  // a second caller waits for the first
     if (std::exchange(shut_down_, true)) return;

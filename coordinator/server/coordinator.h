@@ -42,6 +42,8 @@ class Coordinator {
   virtual std::shared_ptr<grpc::Channel> InProcessChannel() = 0;
   virtual int grpc_port() const = 0;  // 0: none
   virtual int http_port() const = 0;  // 0: none
+  // OK while its control thread works; as /livez says it.
+  virtual absl::Status Live() const = 0;
   // Answers parked calls, ends streams, commits what is queued, closes the store. At most `grace`.
   // Idempotent.
   virtual void Shutdown(Duration grace) = 0;

@@ -7,9 +7,11 @@
 #include <string>
 #include <thread>
 
+#include "common/base/clock.h"
 #include "common/base/status.h"
 #include "common/ops/cli_flags.h"
 #include "common/ops/log.h"
+#include "common/ops/service_manager.h"
 #include "common/ops/signals.h"
 #include "coordinator/server/coordinator.h"
 
@@ -142,7 +144,8 @@ absl::Status Finish(Flags* flags) {
 }
 
 int Main(int argc, char** argv) {
-  SignalWaiter signals;  // before any thread
+  ServiceManager manager(ServiceManager::FromEnvironment());  // before any thread, too
+  SignalWaiter signals;                                       // before any thread
   Flags flags;
   flags.options.listen = "127.0.0.1:7411";
   flags.options.http = "127.0.0.1:7412";
@@ -164,8 +167,10 @@ int Main(int argc, char** argv) {
     const std::optional<int> signal = signals.Wait(timeout);
     return signal.has_value() && *signal != SIGHUP;  // certificates are read again without it
   };
-  while (!wanted(std::chrono::hours(1))) {
-  }
+  manager.Ready(
+      fmt::format("listening for agents and operators, port {}", (*coordinator)->grpc_port()));
+  while (!wanted(manager.beat_every())) manager.Beat(SystemClock().Now(), (*coordinator)->Live());
+  manager.Stopping("committing what is queued");
   Log(LogLevel::kInfo, "stopping");
   std::atomic<bool> done{false};
   std::thread stopper([&] {
@@ -174,6 +179,7 @@ int Main(int argc, char** argv) {
   });
   while (!done) {
     if (wanted(std::chrono::milliseconds(50))) _exit(1);
+    manager.Beat(SystemClock().Now(), absl::OkStatus());  // systemd bounds how long it may take
   }
   stopper.join();
   return 0;
