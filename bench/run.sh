@@ -117,16 +117,11 @@ bench_path() {
 
 certificates() {
   [ ! -e "$work/tls/ca.pem" ] || return 0
-  mkdir -p "$work/tls"
   (
     set -e
-    cd "$work/tls"
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=bench-ca -keyout ca.key -out ca.pem
-    for name in coordinator agent operator; do
-      openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$name" -keyout "$name.key" -out "$name.csr"
-      echo "subjectAltName=IP:127.0.0.1,DNS:localhost,URI:spiffe://bench/portolan/$name" >"$name.ext"
-      openssl x509 -req -in "$name.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 1 -extfile "$name.ext" -out "$name.pem"
-    done
+    "$build/bin/portolan" ca init --out "$work/tls" --valid 1d
+    for name in agent operator; do "$build/bin/portolan" ca issue "$name" --out "$work/tls"; done
+    "$build/bin/portolan" ca issue coordinator --out "$work/tls" --ip 127.0.0.1 --dns localhost
   ) >"$work/tls.txt" 2>&1
 }
 

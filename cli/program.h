@@ -88,6 +88,7 @@ void AddScans(Program& program);
 void AddResults(Program& program);
 void AddAgents(Program& program);
 void AddPorts(Program& program);
+void AddCa(Program& program);
 void AddVersion(Program& program);
 
 // Monitors and what they found: see cli/monitors.h.

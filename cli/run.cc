@@ -84,6 +84,7 @@ int RunCli(const std::vector<std::string>& args, Environment& env) {
   AddNotifications(program);
   AddAgents(program);
   AddPorts(program);
+  AddCa(program);
   AddVersion(program);
 
   OptionNames names;

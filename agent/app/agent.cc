@@ -134,7 +134,7 @@ class AgentImpl final : public Agent {
       HttpEndpointOptions http;
       http.listen = options.http;
       http.ready = [running] { return running->Ready(); };
-      http.live = [] { return absl::OkStatus(); };
+      http.live = [running] { return running->Live(); };
       PORTOLAN_ASSIGN_OR_RETURN(
           agent->http_, HttpEndpoint::Start(
                             http, {ProcessMetrics("portolan-agent"),
@@ -151,6 +151,12 @@ class AgentImpl final : public Agent {
     return std::unique_ptr<Agent>(std::move(agent));
   }
 
+  absl::Status Live() const override { return link_->Live(); }
+  std::string Describe() const override {
+    const LinkStatus status = link_->Status();
+    if (status.draining) return "draining";
+    return (status.connected ? "connected to " : "no answer from ") + status.coordinator;
+  }
   int http_port() const override { return http_ == nullptr ? 0 : http_->port(); }
   absl::Status Drain(Duration grace) override { return link_->Drain(grace); }
   void SetScope(const Scope& scope) override {

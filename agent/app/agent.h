@@ -46,6 +46,10 @@ class Agent {
   virtual ~Agent() = default;  // stops at once, without draining
 
   virtual int http_port() const = 0;
+  // OK while its threads work; as /livez says it.
+  virtual absl::Status Live() const = 0;
+  // What it is about, in a line: "connected to 10.0.0.5:7411".
+  virtual std::string Describe() const = 0;
   // Finishes or gives back what it holds, flushes the spool, says good-bye. OK, or DeadlineExceeded
   // when `grace` passed first (what was not reported will be probed again by others).
   virtual absl::Status Drain(Duration grace) = 0;

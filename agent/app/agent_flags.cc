@@ -32,7 +32,7 @@ constexpr const char* kFooter =
     "Exit codes:\n"
     "  0 drained   1 failed, or refused or superseded by the coordinator   2 bad usage\n\n"
     "Endpoints of --http:\n"
-    "  /metrics  Prometheus metrics      /livez  200 while it runs\n"
+    "  /metrics  Prometheus metrics      /livez  200 while its threads work\n"
     "  /readyz   200 while the coordinator has answered within two lease terms, else 503\n\n"
     "File limit:\n"
     "  Each probe in flight needs a descriptor, and 64 are kept for the rest. The soft limit is "

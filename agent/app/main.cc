@@ -9,12 +9,13 @@
 #include "common/base/status.h"
 #include "common/ops/log.h"
 #include "common/ops/scope_watch.h"
+#include "common/ops/service_manager.h"
 #include "common/ops/signals.h"
 
 namespace portolan {
 namespace {
 
-int Run(AgentProgram program, SignalWaiter& signals) {
+int Run(AgentProgram program, SignalWaiter& signals, ServiceManager& manager) {
   if (program.options.insecure && !program.options.tls.enabled()) {
     Log(LogLevel::kWarning,
         "no TLS: anybody on the way can read and change what is scanned and found",
@@ -28,8 +29,11 @@ int Run(AgentProgram program, SignalWaiter& signals) {
   }
   const ScopeWatch watch(program.scope, scope, SystemClock(),
                          [&](const Scope& changed) { (*agent)->SetScope(changed); });
+  // Also while no coordinator answers: that is none of this machine's business to repair.
+  manager.Ready((*agent)->Describe());
   std::future<absl::Status> draining;
   while (true) {
+    manager.Beat(SystemClock().Now(), (*agent)->Live());
     const std::optional<int> signal =
         signals.Wait(std::chrono::milliseconds(draining.valid() ? 20 : 200));
     if (signal == SIGHUP) {
@@ -41,13 +45,16 @@ int Run(AgentProgram program, SignalWaiter& signals) {
     } else if (signal.has_value()) {
       Log(LogLevel::kInfo, "draining",
           {{"grace_s", fmt::format("{:.0f}", ToSeconds(program.grace))}});
+      manager.Stopping("draining");
       draining = std::async(std::launch::async, [&] { return (*agent)->Drain(program.grace); });
     }
     if (const absl::Status fatal = (*agent)->Fatal(); !fatal.ok()) {
+      manager.Stopping(Message(fatal));
       fmt::print(stderr, "portolan-agent: {}\n", Message(fatal));
       if (draining.valid()) draining.wait();
       return 1;
     }
+    if (!draining.valid() && (*agent)->Live().ok()) manager.Status((*agent)->Describe());
     if (draining.valid() &&
         draining.wait_for(std::chrono::seconds(0)) == std::future_status::ready) {
       const absl::Status drained = draining.get();
@@ -67,6 +74,7 @@ int Run(AgentProgram program, SignalWaiter& signals) {
 int main(int argc, char** argv) {
   auto parsed = portolan::ParseAgentFlags(argc, argv);
   if (const int* code = std::get_if<int>(&parsed)) return *code;
+  portolan::ServiceManager manager(portolan::ServiceManager::FromEnvironment());
   portolan::SignalWaiter signals;
-  return portolan::Run(std::move(std::get<portolan::AgentProgram>(parsed)), signals);
+  return portolan::Run(std::move(std::get<portolan::AgentProgram>(parsed)), signals, manager);
 }

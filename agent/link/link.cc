@@ -12,6 +12,8 @@
 namespace portolan {
 namespace {
 
+constexpr Duration kStuckAfter = std::chrono::seconds(30);
+
 AgentControlOptions OptionsOf(const LinkOptions& options, size_t threads, size_t coordinators) {
   AgentControlOptions out;
   out.threads = threads;
@@ -31,6 +33,7 @@ Link::Link(LinkOptions options, CoordinatorClient& client, std::vector<ProbeThre
       spool_(spool),
       clock_(clock),
       control_(OptionsOf(options_, threads_.size(), client.coordinators())),
+      heartbeat_ns_(clock.Now().time_since_epoch().count()),
       scope_(options_.scope) {
   reporter_ = std::make_unique<Reporter>(
       Reporter::Options{options_.name, options_.incarnation, options_.seed + 1}, client_, spool_,
@@ -58,6 +61,7 @@ Link::~Link() {
 void Link::Run() {
   CarryOutOrders();
   while (TakeEvents()) {
+    heartbeat_ns_ = clock_.Now().time_since_epoch().count();
     CarryOutOrders();
     Look();
     CarryOutOrders();
@@ -291,6 +295,13 @@ absl::Status Link::Drain(Duration grace) {
 absl::Status Link::Fatal() const {
   MutexLock lock(mu_);
   return fatal_;
+}
+
+absl::Status Link::Live() const {
+  // A round begins at least every half second, and waits for each probe thread.
+  const Duration since = clock_.Now() - Time(Duration(heartbeat_ns_.load()));
+  if (since <= kStuckAfter) return absl::OkStatus();
+  return Internal("the control thread has not run for {:.0f} s", ToSeconds(since));
 }
 
 absl::Status Link::Ready() const {

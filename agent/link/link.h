@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -67,6 +68,8 @@ class Link {
   absl::Status Drain(Duration grace);
   // Why the agent cannot go on; OK while it can.
   absl::Status Fatal() const;
+  // OK: its control thread, and with it each probe thread, has answered lately.
+  absl::Status Live() const;
   // OK: synchronised within two lease terms.
   absl::Status Ready() const;
   LinkStatus Status() const;
@@ -108,6 +111,8 @@ class Link {
   bool gone_ = false;      // fatal: no more calls
   uint64_t answered_ = 0, failed_ = 0, cancels_ = 0;
   WallTime answered_wall_;
+
+  std::atomic<int64_t> heartbeat_ns_;  // when the control thread began its last round
 
   mutable Mutex mu_;
   CondVar changed_;

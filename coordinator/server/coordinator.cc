@@ -73,6 +73,7 @@ class CoordinatorImpl final : public Coordinator {
   int http_port() const override { return http_ == nullptr ? 0 : http_->port(); }
 
   void SetScope(const Scope& scope) override { control_->SetScope(scope); }
+  absl::Status Live() const override { return control_->Live(); }
 
   void Shutdown(Duration grace) override {
     MutexLock lock(shutdown_mu_);  // a second caller waits for the first

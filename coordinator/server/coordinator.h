@@ -47,6 +47,8 @@ class Coordinator {
   // Holds for scans, and runs of monitors, that are created from now on; for running ones there is
   // ExcludeTargets.
   virtual void SetScope(const Scope& scope) = 0;
+  // OK while its control thread works; as /livez says it.
+  virtual absl::Status Live() const = 0;
   // Answers parked calls, ends streams, commits what is queued, closes the store. At most `grace`.
   // Idempotent.
   virtual void Shutdown(Duration grace) = 0;

@@ -13,6 +13,7 @@
 #include "common/ops/health_check.h"
 #include "common/ops/log.h"
 #include "common/ops/scope_watch.h"
+#include "common/ops/service_manager.h"
 #include "common/ops/signals.h"
 #include "coordinator/server/coordinator.h"
 
@@ -154,7 +155,8 @@ absl::Status Finish(Flags* flags) {
 }
 
 int Main(int argc, char** argv) {
-  SignalWaiter signals;  // before any thread
+  ServiceManager manager(ServiceManager::FromEnvironment());  // before any thread, too
+  SignalWaiter signals;                                       // before any thread
   Flags flags;
   flags.options.listen = "127.0.0.1:7411";
   flags.options.http = "127.0.0.1:7412";
@@ -182,8 +184,10 @@ int Main(int argc, char** argv) {
     const std::optional<int> signal = signals.Wait(timeout);
     return signal.has_value() && *signal != SIGHUP;  // certificates are read again without it
   };
-  while (!wanted(std::chrono::hours(1))) {
-  }
+  manager.Ready(
+      fmt::format("listening for agents and operators, port {}", (*coordinator)->grpc_port()));
+  while (!wanted(manager.beat_every())) manager.Beat(SystemClock().Now(), (*coordinator)->Live());
+  manager.Stopping("committing what is queued");
   Log(LogLevel::kInfo, "stopping");
   watch.reset();
   std::atomic<bool> done{false};
@@ -193,6 +197,7 @@ int Main(int argc, char** argv) {
   });
   while (!done) {
     if (wanted(std::chrono::milliseconds(50))) _exit(1);
+    manager.Beat(SystemClock().Now(), absl::OkStatus());  // systemd bounds how long it may take
   }
   stopper.join();
   return 0;

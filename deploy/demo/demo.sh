@@ -56,14 +56,7 @@ wait_for_log() {
   return 1
 }
 
-certificate() {
-  local name=$1 sans=$2
-  openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$name" \
-    -keyout "$work/$name.key" -out "$work/$name.csr" 2>/dev/null
-  openssl x509 -req -in "$work/$name.csr" -CA "$work/ca.pem" -CAkey "$work/ca.key" -CAcreateserial -days 1 \
-    -extfile <(echo "subjectAltName=$sans") -out "$work/$name.pem" 2>/dev/null
-}
-tls() { echo --tls-cert "$work/$1.pem" --tls-key "$work/$1.key" --tls-ca "$work/ca.pem"; }
+tls() { echo --tls-cert "$work/ca/$1.pem" --tls-key "$work/ca/$1.key" --tls-ca "$work/ca/ca.pem"; }
 
 # wait_for_agents COUNT PORTOLAN-COMMAND...
 wait_for_agents() {
@@ -131,11 +124,10 @@ RULES
     start "$target" "service6-$v" openssl s_server -quiet -6 -accept "[::]:$v" -nocert -cipher 'aNULL:@SECLEVEL=0'
   done
 
-  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=demo-ca \
-    -keyout "$work/ca.key" -out "$work/ca.pem" 2>/dev/null
-  certificate coordinator URI:spiffe://demo/portolan/coordinator,IP:198.18.1.1,IP:198.18.2.1,IP:198.18.3.1,IP:127.0.0.1
-  certificate agent URI:spiffe://demo/portolan/agent
-  certificate operator URI:spiffe://demo/portolan/operator
+  "$bin/portolan" ca init --out "$work/ca" --valid 1d 2>"$work/ca.log"
+  "$bin/portolan" ca issue coordinator --out "$work/ca" --ip 198.18.1.1 --ip 198.18.2.1 --ip 198.18.3.1 --ip 127.0.0.1
+  "$bin/portolan" ca issue agent --out "$work/ca"
+  "$bin/portolan" ca issue operator --out "$work/ca"
 
   say "The coordinator, and an agent at each vantage point (mutual TLS)"
   # shellcheck disable=SC2046  # the flags are words

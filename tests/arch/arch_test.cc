@@ -33,6 +33,7 @@ const std::map<std::string, Names>& AllowedFolders() {
       {"common/scope", {"common/base", "common/net"}},
       {"common/scan", {"common/base", "common/net"}},
       {"common/monitor", {"common/base", "common/net", "common/scan"}},
+      {"common/pki", {"common/base", "common/net"}},
       {"common/rpc", domain},
       {"common/ops", with(domain, {"common/rpc"})},
       {"coordinator/scheduler", domain},
@@ -65,7 +66,8 @@ const std::map<std::string, Names>& AllowedFolders() {
       {"cli/render", domain},
       {"cli/base", with(domain, {"cli/render"})},
       // Local mode runs a coordinator and an agent inside the command line.
-      {"cli", with(common, {"cli/base", "cli/render", "coordinator/server", "agent/app"})},
+      {"cli",
+       with(common, {"cli/base", "cli/render", "common/pki", "coordinator/server", "agent/app"})},
   };
   return table;
 }
@@ -113,7 +115,9 @@ const std::vector<Library>& Libraries() {
         // Numbers of addresses as the system resolver and the peers of gRPC give them; no socket.
         "common/net", "common/rpc",
         // Ends a request that takes too long or is answered too much; the HTTP library dials.
-        "coordinator/notify/socket_watch.cc"}},
+        "coordinator/notify/socket_watch.cc",
+        // Datagrams to the service manager of this machine.
+        "common/ops/service_manager.cc"}},
       {"the HTTP server", {"httplib.h"}, {"common/ops", "coordinator/notify"}},
       {"zstd", {"zstd.h"}, {"common/scan"}},
       // Throws on bad input: its exceptions end in this file.

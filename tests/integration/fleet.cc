@@ -27,25 +27,25 @@ void Append(std::vector<std::string>& to, const std::vector<std::string>& more) 
 }  // namespace
 
 Certificates::Certificates() {
-  Shell("cd " + dir_.path() +
-        " && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "
-        "ca.key -out ca.pem -days 2"
-        " -subj /CN=test-ca 2>/dev/null");
+  const RunResult r = RunToEnd({Bin("portolan"), "ca", "init", "--out", dir_.path("ca")});
+  if (r.code != 0) std::fprintf(stderr, "%s", r.err.c_str());
 }
 
-bool Certificates::Issue(const std::string& name, const std::string& sans) {
-  WriteFile(dir_.path(name + ".ext"), "subjectAltName=" + sans + "\n");
-  return Shell("cd " + dir_.path() +
-               " && openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout " +
-               name + ".key -out " + name + ".csr -subj /CN=" + name +
-               " 2>/dev/null && openssl x509 -req -in " + name +
-               ".csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile " + name +
-               ".ext -out " + name + ".pem 2>/dev/null");
+bool Certificates::Issue(const std::string& name, const std::string& role,
+                         std::vector<std::string> flags) {
+  std::vector<std::string> argv = {Bin("portolan"), "ca",    "issue",        role, "--ca",
+                                   dir_.path("ca"), "--out", dir_.path(name)};
+  Append(argv, flags);
+  const RunResult r = RunToEnd(argv);
+  if (r.code != 0) std::fprintf(stderr, "%s", r.err.c_str());
+  roles_[name] = role;
+  return r.code == 0;
 }
 
 std::vector<std::string> Certificates::Flags(const std::string& name) const {
-  return {"--tls-cert", dir_.path(name + ".pem"), "--tls-key", dir_.path(name + ".key"),
-          "--tls-ca",   dir_.path("ca.pem")};
+  const std::string base = dir_.path(name + "/" + roles_.at(name));
+  return {"--tls-cert",  base + ".pem", "--tls-key",
+          base + ".key", "--tls-ca",    dir_.path(name + "/ca.pem")};
 }
 
 std::string Results::ToString() const {

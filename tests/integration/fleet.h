@@ -12,16 +12,19 @@
 
 namespace portolan::integration {
 
-// Certificates made with the openssl program: ca.pem, and NAME.pem + NAME.key.
+// Certificates as people make them: portolan ca.
 class Certificates {
  public:
   Certificates();
-  // `sans`: "URI:spiffe://test/portolan/agent,IP:198.18.1.1".
-  bool Issue(const std::string& name, const std::string& sans);
-  std::vector<std::string> Flags(const std::string& name) const;
+  // portolan ca issue ROLE FLAGS, under `name`.
+  bool Issue(const std::string& name, const std::string& role, std::vector<std::string> flags = {});
+  bool Issue(const std::string& role) { return Issue(role, role); }
+  std::vector<std::string> Flags(const std::string& name) const;  // --tls-cert ...
+  const TempDir& dir() const { return dir_; }                     // holds ca/ and NAME/ROLE.pem
 
  private:
   TempDir dir_;
+  std::map<std::string, std::string> roles_;  // by name
 };
 
 // One observation as (vantage, ip, port, state).

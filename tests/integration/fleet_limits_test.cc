@@ -29,11 +29,13 @@ class FleetLimits : public testing::Test {
     lab_ = std::make_unique<SimnetLab>(std::vector<std::string>{"alive=0", "--half-open-ms", "850"},
                                        kAgents);
     ASSERT_TRUE(lab_->ok());
-    std::string sans = "URI:spiffe://test/portolan/coordinator,IP:127.0.0.1";
-    for (int i = 1; i <= kAgents; ++i) sans += ",IP:198.18." + std::to_string(i) + ".1";
-    ASSERT_TRUE(certs_.Issue("coordinator", sans));
-    ASSERT_TRUE(certs_.Issue("agent", "URI:spiffe://test/portolan/agent"));
-    ASSERT_TRUE(certs_.Issue("operator", "URI:spiffe://test/portolan/operator"));
+    std::vector<std::string> dialled = {"--ip", "127.0.0.1"};
+    for (int i = 1; i <= kAgents; ++i) {
+      dialled.push_back("--ip");
+      dialled.push_back("198.18." + std::to_string(i) + ".1");
+    }
+    ASSERT_TRUE(certs_.Issue("coordinator", "coordinator", dialled));
+    ASSERT_TRUE(certs_.Issue("agent") && certs_.Issue("operator"));
     Fleet::Options options;
     options.netns = lab_->netns();
     options.listen = "0.0.0.0:7411";

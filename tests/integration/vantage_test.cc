@@ -52,11 +52,10 @@ class Vantages : public testing::Test {
     }
     listeners_ = std::make_unique<Listeners>(lab_->target(), endpoints);
     ASSERT_TRUE(listeners_->ok());
-    ASSERT_TRUE(certs_.Issue("coordinator",
-                             "URI:spiffe://test/portolan/"
-                             "coordinator,IP:198.18.1.1,IP:198.18.2.1,IP:198.18.3.1,IP:127.0.0.1"));
-    ASSERT_TRUE(certs_.Issue("agent", "URI:spiffe://test/portolan/agent"));
-    ASSERT_TRUE(certs_.Issue("operator", "URI:spiffe://test/portolan/operator"));
+    ASSERT_TRUE(certs_.Issue(
+        "coordinator", "coordinator",
+        {"--ip", "198.18.1.1", "--ip", "198.18.2.1", "--ip", "198.18.3.1", "--ip", "127.0.0.1"}));
+    ASSERT_TRUE(certs_.Issue("agent") && certs_.Issue("operator"));
     Fleet::Options options;
     options.netns = lab_->target();
     options.listen = "0.0.0.0:7411";

@@ -46,6 +46,9 @@ TEST_F(UsageTest, EveryVerbHasHelpWithAUsageLine) {
                                                                 {"agents", "list"},
                                                                 {"agents", "drain"},
                                                                 {"ports"},
+                                                                {"ca"},
+                                                                {"ca", "init"},
+                                                                {"ca", "issue"},
                                                                 {"version"}}) {
     auto args = verb;
     args.push_back("--help");

@@ -3,6 +3,8 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "common/rpc/channel.h"
 #include "common/rpc/identity.h"
 #include "common/rpc/status.h"
@@ -46,13 +48,15 @@ class TlsTest : public ::testing::Test {
     if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
   }
 
-  // What the server says, or why there was no answer.
-  grpc::Status Call(const TlsFiles& tls, const std::string& host) {
+  // What the server says, or why there was no answer; `patient`: it tries to connect for 90 s.
+  grpc::Status Call(const TlsFiles& tls, const std::string& host, bool patient = false) {
     auto channel = Dial(FormatHostPort(host, port_), tls);
     if (!channel.ok()) return ToGrpc(channel.status());
     grpc::GenericStub stub(*channel);
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    context.set_deadline(std::chrono::system_clock::now() +
+                         std::chrono::seconds(patient ? 90 : 20));
+    context.set_wait_for_ready(patient);
     grpc::CompletionQueue queue;
     grpc::ByteBuffer request, response;
     auto call = stub.PrepareUnaryCall(&context, "/x/Y", request, &queue);
@@ -92,6 +96,28 @@ TEST_F(TlsTest, TheCallerIsKnownByItsSanUri) {
   EXPECT_EQ(s.error_message(), fmt::format("{} ", static_cast<int>(Role::kOperator)));
   s = Call(ca_.Issue("other", {"DNS:other.example"}), "127.0.0.1");
   EXPECT_EQ(s.error_message(), fmt::format("{} ", static_cast<int>(Role::kNone)));
+}
+
+// The files are looked at every 30 s.
+TEST_F(TlsTest, RenewedFilesAreReadWithoutARestart) {
+  const TlsFiles server = Server(ca_);
+  StartServer(server);
+  TlsFiles client = ca_.Issue("op", {"URI:spiffe://test/portolan/operator"});
+  ASSERT_EQ(Call(client, "127.0.0.1").error_code(), grpc::StatusCode::ALREADY_EXISTS);
+
+  CertificateMaker successor("successor");
+  const TlsFiles new_server = Server(successor);
+  TlsFiles new_client = successor.Issue("op2", {"URI:spiffe://test/portolan/operator"});
+  EXPECT_EQ(Call(new_client, "127.0.0.1").error_code(), grpc::StatusCode::UNAVAILABLE);
+  // Each file appears whole, as whoever renews them must do it.
+  std::filesystem::rename(new_server.key, server.key);
+  std::filesystem::rename(new_server.cert, server.cert);
+  std::filesystem::copy_file(new_server.ca, server.ca + ".new");
+  std::filesystem::rename(server.ca + ".new", server.ca);
+  const grpc::Status s = Call(new_client, "127.0.0.1", true);
+  EXPECT_EQ(s.error_code(), grpc::StatusCode::ALREADY_EXISTS) << s.error_message();
+  client.ca = new_client.ca;  // trusts the new server; the new server does not know it any more
+  EXPECT_EQ(Call(client, "127.0.0.1").error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
 TEST_F(TlsTest, ACoordinatorOfAnotherNameIsRefused) {
