@@ -30,6 +30,7 @@ class Lab {
   ChildProcess& coordinator() { return *coordinator_; }
   v1::ScanService::Stub& scans() { return *scans_; }
   const std::string& address() const { return address_; }
+  const std::string& data_directory() const { return data_directory_; }
   // HOST:PORT of its HTTP listener.
   std::string HttpAddress();
   // A TCP connection and TLS session of its own, for an agent or an operator.

@@ -6,6 +6,7 @@
 // hour of them would, evenly spread over it, for so many minutes, each at the rate that its
 // specification asks for, while ports open and close; then until what changed was told.
 #include <fmt/format.h>
+#include <sqlite3.h>
 
 #include <cstdio>
 #include <map>
@@ -52,7 +53,7 @@ class MonitorsBench {
         http_(lab_.HttpAddress()),
         stub_(v1::MonitorService::NewStub(lab_.ConnectOperator())),
         events_(lab_.ConnectOperator()),
-        fleet_(Agents(), network_, [&] { return lab_.Connect(); }) {}
+        fleet_(std::make_unique<SimFleet>(Agents(), network_, [&] { return lab_.Connect(); })) {}
 
   int Run() {
     FirstRuns();
@@ -60,6 +61,7 @@ class MonitorsBench {
       Hour();
       Tell();
     }
+    TellStore();
     return 0;
   }
 
@@ -143,7 +145,6 @@ class MonitorsBench {
   // ---- the first runs ----
 
   void FirstRuns() {
-    const Stored empty = SettledStore();
     const auto begin = Steady::now();
     const double cpu = lab_.coordinator().usage().cpu_s, own = OwnUsage().cpu_s;
     Apply([](uint32_t) { return "  schedule: {every: 30d, at: 1s}\n"; });
@@ -158,7 +159,7 @@ class MonitorsBench {
     uint64_t peak = 0;
     for (uint32_t ended = 0; ended < monitors_;) {
       if (Steady::now() - begin > std::chrono::minutes(30)) Die("the first runs take 30 minutes");
-      fleet_.RunFor(std::chrono::seconds(1));
+      fleet_->RunFor(std::chrono::seconds(1));
       peak = std::max(peak, lab_.coordinator().usage().resident_bytes);
       const ScrapeResult scrape = Scrape(http_);
       ended =
@@ -170,21 +171,14 @@ class MonitorsBench {
     }
     const double elapsed = std::chrono::duration<double>(Steady::now() - begin).count();
     const auto usage = lab_.coordinator().usage();
-    const double outcomes = static_cast<double>(fleet_.counters().acked.load());
+    const double outcomes = static_cast<double>(fleet_->counters().acked.load());
     fmt::print(
         "  first runs: {} monitors applied in {:.1f} s; {} outcomes in {:.0f} s, {} a second; "
         "coordinator {:.2f} cores, {} resident at most; agents {:.2f} cores\n",
         monitors_, applied, Count(outcomes), elapsed, Count(outcomes / elapsed),
         (usage.cpu_s - cpu) / elapsed, MiB(peak), (OwnUsage().cpu_s - own) / elapsed);
     std::fflush(stdout);
-    const Stored stored = SettledStore();
-    const uint64_t results = stored.results - empty.results;
-    per_run_ = static_cast<double>(results) / monitors_;
-    fmt::print(
-        "  {} of results: {} a run of {} outcomes, {} of them open; {} of monitors: {} each\n",
-        MiB(results), MiB(static_cast<uint64_t>(per_run_)), Count(outcomes / monitors_),
-        Count(outcomes * kOpen / monitors_), MiB(stored.monitors - empty.monitors),
-        MiB((stored.monitors - empty.monitors) / monitors_));
+    ended_ = monitors_;
     PrintSummary("monitors-first", fmt::format("{} outcomes/s", Count(outcomes / elapsed)),
                  "over 43,000", outcomes / elapsed > 43'000);
   }
@@ -198,18 +192,6 @@ class MonitorsBench {
   Stored StoredNow() const {
     return {lab_.StoredBytes("portolan.db"), lab_.StoredBytes("monitors.db")};
   }
-  // When the files have not changed for 4 s.
-  Stored SettledStore() {
-    Stored last = StoredNow();
-    for (int i = 0, same = 0; i < 60 && same < 2; ++i) {
-      fleet_.RunFor(std::chrono::seconds(2));
-      const Stored now = StoredNow();
-      same = now == last ? same + 1 : 0;
-      last = now;
-    }
-    return last;
-  }
-
   // ---- as in an hour ----
 
   struct Change {
@@ -226,6 +208,7 @@ class MonitorsBench {
   void Tell();
   void TellRuns();
   void TellEvents();
+  void TellStore();  // and stops the coordinator
 
   static constexpr int kDelaySeconds = 30;  // of confirmation; probed twice before it is believed
 
@@ -239,10 +222,10 @@ class MonitorsBench {
   const std::string http_;
   const std::unique_ptr<v1::MonitorService::Stub> stub_;
   EventLog events_;
-  SimFleet fleet_;
+  std::unique_ptr<SimFleet> fleet_;
 
   std::set<std::string> canaries_;  // endpoints
-  double per_run_ = 0;              // bytes
+  uint64_t ended_ = 0;              // runs, the first ones too
   std::vector<Change> planned_;     // by time
   std::set<Key> expected_;
   std::map<std::string, int64_t> changed_at_;  // "ADDRESS:PORT", unix us
@@ -293,7 +276,7 @@ void MonitorsBench::Hour() {
     const auto ask = Steady::now();
     Get(static_cast<uint32_t>(answers_ms_.size()) % monitors_);
     answers_ms_.push_back(std::chrono::duration<double, std::milli>(Steady::now() - ask).count());
-    fleet_.RunFor(kAskEvery);
+    fleet_->RunFor(kAskEvery);
   }
 }
 
@@ -330,7 +313,7 @@ void MonitorsBench::Sample(double seconds) {
   p.scrape_ms = scrape.ms;
   p.resident = usage.resident_bytes;
   p.stored = StoredNow();
-  p.acked = fleet_.counters().acked;
+  p.acked = fleet_->counters().acked;
   points_.push_back(p);
   behind_ = std::max(behind_, scrape.Largest("portolan_monitor_behind_seconds"));
   series_ = scrape.Series();
@@ -401,16 +384,11 @@ void MonitorsBench::TellRuns() {
       incomplete += r.state() != v1::MonitorRun::STATE_COMPLETE || r.known() != r.positions();
     }
   }
-  const Point& before = points_.front();
-  const Stored stored = points_.back().stored;
-  const double per_run = static_cast<double>(stored.results - before.stored.results) /
-                         std::max(1.0, static_cast<double>(took.size()));
+  ended_ = monitors_ + took.size();
   fmt::print(
       "  {} runs begun, {} ended after {:.0f} s (median; longest {:.0f}), {} under way; {} not "
-      "complete, {} skipped or missed; {} of results a run that ended; of monitors {} before, {} "
-      "now\n",
-      late.size(), took.size(), Median(took), Quantile(took, 0.9999999), running, incomplete, lost,
-      MiB(static_cast<uint64_t>(per_run)), MiB(before.stored.monitors), MiB(stored.monitors));
+      "complete, {} skipped or missed\n",
+      late.size(), took.size(), Median(took), Quantile(took, 0.9999999), running, incomplete, lost);
   const double worst = Quantile(late, 0.9999999);
   PrintSummary(
       "monitors-late",
@@ -420,19 +398,14 @@ void MonitorsBench::TellRuns() {
       "none by 1 s, each complete",
       !late.empty() && worst < kLateSeconds && behind_ < kLateSeconds && incomplete == 0 &&
           lost == 0);
-  PrintSummary(
-      "monitors-stored",
-      fmt::format("{} a run of {} outcomes and {} open ports", MiB(static_cast<uint64_t>(per_run_)),
-                  Count(kAddresses * kPorts * kVantages),
-                  Count(kAddresses * kPorts * kVantages * kOpen)),
-      "a figure", true);
 }
 
 void MonitorsBench::TellEvents() {
   std::map<std::string, v1::Monitor> monitors;
   std::map<Key, int> told;
-  std::vector<double> seen, planned;
+  std::vector<double> seen, ended, planned;
   uint64_t others = 0, twice = 0;
+  v1::ExposureEvent slowest;
   for (const EventLog::Entry& entry : events_.entries()) {
     const v1::ExposureEvent& e = entry.event;
     const Key key{e.monitor(), e.vantage(), e.target(), e.port(), e.change()};
@@ -453,8 +426,11 @@ void MonitorsBench::TellEvents() {
     }
     // The run that found it is the first of its schedule.
     for (const v1::MonitorRun& r : monitors[e.monitor()].runs()) {
-      if (r.due_unix_us() >= begun_us_ && r.finished_unix_us() != 0)
-        planned.push_back(SecondsOf(arrived - r.finished_unix_us()));
+      if (r.due_unix_us() < begun_us_ || r.finished_unix_us() == 0) continue;
+      const double seconds = SecondsOf(arrived - r.finished_unix_us());
+      if (ended.empty() || seconds > Quantile(ended, 0.9999999)) slowest = e;
+      ended.push_back(seconds);
+      planned.push_back(SecondsOf(arrived - r.due_unix_us()));
     }
   }
   for (const Key& key : expected_) {
@@ -462,8 +438,20 @@ void MonitorsBench::TellEvents() {
     fmt::print("  not told: {} from {}: {}:{} {}\n", std::get<0>(key), std::get<1>(key),
                std::get<2>(key), std::get<3>(key), std::get<4>(key));
   }
-  fmt::print("  from the end of the run that found it to its event: {:.1f} s, worst {:.1f}\n",
-             Median(planned), Quantile(planned, 0.9999999));
+  fmt::print("  the slowest one: {} {}:{}", slowest.vantage(), slowest.target(), slowest.port());
+  int64_t last = 0;
+  for (const v1::EventTrailStep& step : slowest.trail()) {
+    if (step.what() == "other-vantage") continue;
+    fmt::print("{} {} {} by {}",
+               last == 0 ? "," : fmt::format(", {:.1f} s later", SecondsOf(step.unix_us() - last)),
+               step.what(), step.seen(), step.agent());
+    last = step.unix_us();
+  }
+  fmt::print(", told {:.1f} s later\n", SecondsOf(slowest.unix_us() - last));
+  fmt::print(
+      "  to its event from the end of the run that found it: {:.1f} s, worst {:.1f}; from that "
+      "run's time: {:.1f} s, worst {:.1f}\n",
+      Median(ended), Quantile(ended, 0.9999999), Median(planned), Quantile(planned, 0.9999999));
   PrintSummary(
       "monitors-event",
       fmt::format("{:.1f} s from the probe that first saw a change to its event, worst {:.1f} (run "
@@ -471,6 +459,43 @@ void MonitorsBench::TellEvents() {
                   Median(seen), Quantile(seen, 0.9999999), rate_, kDelaySeconds, told.size(),
                   expected_.size(), twice, others),
       "each once, no other", told.size() == expected_.size() && twice == 0 && others == 0);
+}
+
+// Bytes of a database in use, and of its file. Nobody else has it open.
+std::pair<uint64_t, uint64_t> SizeOf(const std::string& path) {
+  sqlite3* db = nullptr;
+  if (sqlite3_open_v2(path.c_str(), &db, SQLITE_OPEN_READWRITE, nullptr) != SQLITE_OK)
+    Die("cannot open " + path);
+  const auto number = [&](const char* pragma) {
+    sqlite3_stmt* statement = nullptr;
+    if (sqlite3_prepare_v2(db, pragma, -1, &statement, nullptr) != SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_ROW)
+      Die(fmt::format("{}: {}: {}", path, pragma, sqlite3_errmsg(db)));
+    const auto n = static_cast<uint64_t>(sqlite3_column_int64(statement, 0));
+    sqlite3_finalize(statement);
+    return n;
+  };
+  const uint64_t page = number("PRAGMA page_size"), pages = number("PRAGMA page_count"),
+                 unused = number("PRAGMA freelist_count");
+  sqlite3_close(db);
+  return {page * (pages - unused), page * pages};
+}
+
+void MonitorsBench::TellStore() {
+  fleet_.reset();
+  lab_.coordinator().Stop();  // all of it is in the database files then
+  const auto [results, results_file] = SizeOf(lab_.data_directory() + "/portolan.db");
+  const auto [monitors, monitors_file] = SizeOf(lab_.data_directory() + "/monitors.db");
+  fmt::print("  stored: {} of results of {} runs in a file of {}; {} of {} monitors in one of {}\n",
+             MiB(results), ended_, MiB(results_file), MiB(monitors), monitors_, MiB(monitors_file));
+  PrintSummary("monitors-stored",
+               fmt::format("{:.0f} KiB a run of {} outcomes, {} of them open, and {:.0f} KiB a "
+                           "monitor, once",
+                           static_cast<double>(results) / 1024 / static_cast<double>(ended_),
+                           Count(kAddresses * kPorts * kVantages),
+                           Count(kAddresses * kPorts * kVantages * kOpen),
+                           static_cast<double>(monitors) / 1024 / monitors_),
+               "a figure", true);
 }
 
 }  // namespace

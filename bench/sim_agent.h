@@ -31,7 +31,7 @@ struct SimOptions {
   bool paced = false;
   // Keeps to the share that it has of each scan's rate, as an agent does whose targets answer at
   // once; what a scan does not limit goes as fast as the coordinator takes it. It then measures its
-  // speed, and a chunk is about 2 s of the share.
+  // speed, and a chunk is about 1 s of the share.
   bool by_share = false;
   uint32_t chunk =
       65'536;  // at most so many positions; a lease's chunks are reported in random order

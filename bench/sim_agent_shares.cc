@@ -8,7 +8,7 @@ namespace portolan::bench {
 namespace {
 
 constexpr auto kEvery = std::chrono::milliseconds(20);
-constexpr double kChunkSeconds = 2;
+constexpr double kChunkSeconds = 1;
 constexpr double kSmallestChunk = 64;
 constexpr size_t kMaxQueued = 64;  // batches that wait to be written
 // Of the measured speed: what is older counts half, then a quarter, ...
