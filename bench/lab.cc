@@ -69,22 +69,34 @@ std::shared_ptr<grpc::Channel> Connect(
   return grpc::CreateCustomChannel("ipv4:" + address, credentials, args);
 }
 
-Lab::Lab(const Arguments& arguments) : data_directory_(arguments.Text("work", ".") + "/data") {
+Lab::Lab(const Arguments& arguments, std::vector<std::string> flags)
+    : data_directory_(arguments.Text("work", ".") + "/data") {
   const std::string tls = arguments.Text("tls", ".");
   std::filesystem::remove_all(data_directory_);
+  std::vector<std::string> argv = {arguments.Text("bin", ".") + "/bin/portolan-coordinator",
+                                   "--listen",
+                                   "127.0.0.1:0",
+                                   "--data",
+                                   data_directory_,
+                                   "--log-level",
+                                   "info",
+                                   "--tls-cert",
+                                   tls + "/coordinator.pem",
+                                   "--tls-key",
+                                   tls + "/coordinator.key",
+                                   "--tls-ca",
+                                   tls + "/ca.pem"};
+  argv.insert(argv.end(), flags.begin(), flags.end());
   auto process =
-      ChildProcess::Start({arguments.Text("bin", ".") + "/bin/portolan-coordinator", "--listen",
-                           "127.0.0.1:0", "--http", "none", "--data", data_directory_,
-                           "--log-level", "info", "--tls-cert", tls + "/coordinator.pem",
-                           "--tls-key", tls + "/coordinator.key", "--tls-ca", tls + "/ca.pem"},
-                          arguments.Text("work", ".") + "/coordinator.log");
+      ChildProcess::Start(std::move(argv), arguments.Text("work", ".") + "/coordinator.log");
   if (!process.ok()) Die(std::string(Message(process.status())));
   coordinator_ = *std::move(process);
   auto address = coordinator_->WaitForField("listening", "grpc", std::chrono::seconds(20));
   if (!address.ok()) Die(std::string(Message(address.status())));
   address_ = *address;
-  scans_ = v1::ScanService::NewStub(bench::Connect(address_, Credentials(tls, "operator")));
   agent_credentials_ = Credentials(tls, "agent");
+  operator_credentials_ = Credentials(tls, "operator");
+  scans_ = v1::ScanService::NewStub(ConnectOperator());
 }
 
 Lab::~Lab() {
@@ -93,8 +105,18 @@ Lab::~Lab() {
   std::filesystem::remove_all(data_directory_, ignored);
 }
 
+std::string Lab::HttpAddress() {
+  auto address = coordinator_->WaitForField("listening", "http", std::chrono::seconds(20));
+  if (!address.ok()) Die(std::string(Message(address.status())));
+  return *address;
+}
+
 std::shared_ptr<grpc::Channel> Lab::Connect() const {
   return bench::Connect(address_, agent_credentials_);
+}
+
+std::shared_ptr<grpc::Channel> Lab::ConnectOperator() const {
+  return bench::Connect(address_, operator_credentials_);
 }
 
 v1::Scan Lab::Create(const v1::ScanRequestSpec& spec) {
@@ -127,9 +149,10 @@ v1::Scan Lab::WaitForEnd(const std::string& id, Duration at_most) {
   }
 }
 
-uint64_t Lab::StoredBytes() const {
+uint64_t Lab::StoredBytes(const std::string& prefix) const {
   uint64_t bytes = 0;
   for (const auto& entry : std::filesystem::directory_iterator(data_directory_)) {
+    if (!entry.path().filename().string().starts_with(prefix)) continue;
     std::error_code gone;  // between listing and asking
     const auto size = entry.file_size(gone);
     if (!gone) bytes += size;
@@ -142,7 +165,7 @@ uint64_t Lab::StopAndMeasureStore() {
   return StoredBytes();
 }
 
-SimFleet::SimFleet(const std::vector<SimOptions>& agents, const ChunkMaker& maker,
+SimFleet::SimFleet(const std::vector<SimOptions>& agents, const ChunkSource& maker,
                    const std::function<std::shared_ptr<grpc::Channel>()>& connect,
                    SimAgent::OnAnswer on_answer)
     : runner_("agents", SystemClock()) {

@@ -23,14 +23,19 @@ inline const std::vector<std::string> kLabArguments = {"bin", "tls", "work"};
 // Everything ends with it. Errors end the program: a benchmark has no other use for them.
 class Lab {
  public:
-  explicit Lab(const Arguments& arguments);
+  // `flags`: of the coordinator, besides.
+  explicit Lab(const Arguments& arguments, std::vector<std::string> flags = {"--http", "none"});
   ~Lab();
 
   ChildProcess& coordinator() { return *coordinator_; }
   v1::ScanService::Stub& scans() { return *scans_; }
   const std::string& address() const { return address_; }
-  // A TCP connection and TLS session of its own.
+  const std::string& data_directory() const { return data_directory_; }
+  // HOST:PORT of its HTTP listener.
+  std::string HttpAddress();
+  // A TCP connection and TLS session of its own, for an agent or an operator.
   std::shared_ptr<grpc::Channel> Connect() const;
+  std::shared_ptr<grpc::Channel> ConnectOperator() const;
 
   v1::Scan Create(const v1::ScanRequestSpec& spec);
   v1::Scan Get(const std::string& id);
@@ -39,14 +44,15 @@ class Lab {
   void Cancel(const std::string& id);
   // Stops the coordinator, so that everything is in the database file; its size then.
   uint64_t StopAndMeasureStore();
-  uint64_t StoredBytes() const;
+  // Of the files whose names begin so.
+  uint64_t StoredBytes(const std::string& prefix = "") const;
 
  private:
   const std::string data_directory_;
   std::string address_;
   std::unique_ptr<ChildProcess> coordinator_;
   std::unique_ptr<v1::ScanService::Stub> scans_;
-  std::shared_ptr<grpc::ChannelCredentials> agent_credentials_;
+  std::shared_ptr<grpc::ChannelCredentials> agent_credentials_, operator_credentials_;
 };
 
 // Certificates NAME.pem and NAME.key, and ca.pem, of `directory`.
@@ -59,7 +65,7 @@ std::shared_ptr<grpc::Channel> Connect(
 // fails.
 class SimFleet {
  public:
-  SimFleet(const std::vector<SimOptions>& agents, const ChunkMaker& maker,
+  SimFleet(const std::vector<SimOptions>& agents, const ChunkSource& maker,
            const std::function<std::shared_ptr<grpc::Channel>()>& connect,
            SimAgent::OnAnswer on_answer = nullptr);
   ~SimFleet();

@@ -25,7 +25,6 @@ MonitorMetrics MakeMonitor(const std::string& name, uint32_t hosts, uint16_t por
   FillSampleMetrics(sample);
   MonitorMetrics m = sample.monitors[1];
   m.monitor = name;
-  m.hosts_by_port.clear();
   m.open_ports.clear();
   m.open_ports.reserve(shown);
   m.open_ports_total = uint64_t{hosts} * ports * static_cast<uint64_t>(vantages);
@@ -40,7 +39,9 @@ MonitorMetrics MakeMonitor(const std::string& name, uint32_t hosts, uint16_t por
       }
     }
   }
-  for (uint16_t p = 1; p <= ports; ++p) m.hosts_by_port[p] = hosts;
+  std::map<uint16_t, uint64_t> hosts_by_port;
+  for (uint16_t p = 1; p <= ports; ++p) hosts_by_port[p] = hosts;
+  m.hosts_by_port = PortRanking::Of(hosts_by_port, kExposedHostsPorts);
   return m;
 }
 

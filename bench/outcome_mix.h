@@ -38,15 +38,24 @@ struct SimChunk {
                  v1::ReportBatch* out) const;
 };
 
-// Makes chunks. Those of `usual` positions are taken from a stock, so that a benchmark does not
-// measure its own random numbers. Thread-safe once made.
-class ChunkMaker {
+// What a simulated agent sees at positions of a scan. Thread-safe.
+class ChunkSource {
+ public:
+  virtual ~ChunkSource() = default;
+  // Positions [begin, begin + count) of one group of `space`. Null `space`: of a bare agent.
+  virtual std::shared_ptr<const SimChunk> Make(const std::shared_ptr<const ScanSpace>& space,
+                                               uint64_t begin, uint32_t count,
+                                               std::mt19937_64& random) const = 0;
+};
+
+// By a mix. Chunks of `usual` positions are taken from a stock, so that a benchmark does not
+// measure its own random numbers.
+class ChunkMaker final : public ChunkSource {
  public:
   ChunkMaker(const Mix& mix, uint32_t usual, uint64_t seed);
-  // `space`: for mixes by address.
   std::shared_ptr<const SimChunk> Make(const std::shared_ptr<const ScanSpace>& space,
                                        uint64_t begin, uint32_t count,
-                                       std::mt19937_64& random) const;
+                                       std::mt19937_64& random) const override;
 
  private:
   std::shared_ptr<const SimChunk> MakeNew(const std::shared_ptr<const ScanSpace>& space,

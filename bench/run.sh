@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs benchmarks, each beside its baseline in the same run, and ends with one line for each: ./dev bench [NAME...]
 #   run.sh BUILD_DIRECTORY [NAME...]
-# All together take about 15 minutes; "peers" 50 more and "curve" 9, by name only. Probes go to loopback and to namespaces made here,
+# All together take about 15 minutes; "peers" 50 more, "monitors" 20 and "curve" 9, by name only. Probes go to loopback and to namespaces made here,
 # nowhere else. What was measured, and how to read it: docs/performance.md. Exits 1 when a figure is not what is wanted.
 set -uo pipefail
 
@@ -151,7 +151,9 @@ run_one() {
     curve) program 720 "$(dirname "$0")/curve.sh" "$build" ;;
     memory) lab 900 memory_bench --only=memory ;;
     stored) lab 600 memory_bench --only=stored ;;
-    *) echo "no benchmark \"$1\"; there are: ${all[*]} peers (or some of it: peers=fast256,dark) curve" >&2; exit 2 ;;
+    monitors) lab 2400 monitors_bench ;;
+    monitors=*) lab 5400 monitors_bench "--minutes=${1#*=}" ;;
+    *) echo "no benchmark \"$1\"; there are: ${all[*]} peers (or some of it: peers=fast256,dark) monitors (or so many minutes of them: monitors=60) curve" >&2; exit 2 ;;
   esac
 }
 

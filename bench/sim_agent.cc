@@ -24,7 +24,7 @@ struct SimAgent::SyncCall {
 };
 
 SimAgent::SimAgent(SimOptions options, std::shared_ptr<grpc::Channel> channel,
-                   const ChunkMaker& maker, SimCounters& counters, TaskRunner* runner,
+                   const ChunkSource& maker, SimCounters& counters, TaskRunner* runner,
                    OnAnswer on_answer)
     : options_(std::move(options)),
       channel_(std::move(channel)),
@@ -48,6 +48,7 @@ void SimAgent::Start() {
   AddHold();
   StartCall();
   if (!options_.bare) Synchronize();
+  if (options_.by_share) runner_->Post([this] { TickShares(); });
   if (!options_.paced) return;
   {
     MutexLock lock(mu_);
@@ -169,7 +170,7 @@ void SimAgent::MaybeWrite() {
 bool SimAgent::FillBatch() {
   request_.Clear();
   Sent sent;
-  if (options_.paced) {
+  if (options_.paced || options_.by_share) {
     if (queue_.empty()) return false;
     request_ = std::move(queue_.front());
     queue_.pop_front();
@@ -258,8 +259,6 @@ void SimAgent::Synchronize() {
   r.mutable_agent()->set_engine("none");
   r.mutable_agent()->set_window(4096);
   r.mutable_agent()->set_permutation_version(Permutation::kVersion);
-  r.set_measured_rate(options_.speed);
-  r.set_sent_rate(options_.speed);
   r.set_room(options_.room);
   {
     MutexLock lock(mu_);
@@ -269,6 +268,8 @@ void SimAgent::Synchronize() {
       ended_.NotifyAll();
       return;
     }
+    r.set_measured_rate(Speed());
+    r.set_sent_rate(Speed());
     r.set_epoch_seen(epoch_);
     r.set_revision_seen(revision_);
     for (const auto& [token, lease] : leases_) {
@@ -376,10 +377,10 @@ void SimAgent::Apply(const v1::SynchronizeResponse& response) {
 
 void SimAgent::Cut(Lease& lease, const ScanSpace& space, const IntervalSet& ranges) {
   lease.todo.clear();
+  const uint32_t chunk = ChunkOf(lease.scan);
   ranges.ForEach([&](IndexRange r) {
     while (!r.empty()) {
-      const uint64_t end =
-          std::min({r.end, space.GroupOf(r.begin).range.end, r.begin + options_.chunk});
+      const uint64_t end = std::min({r.end, space.GroupOf(r.begin).range.end, r.begin + chunk});
       lease.todo.push_back({r.begin, end});
       r.begin = end;
     }

@@ -29,6 +29,10 @@ struct SimOptions {
   // Reports as an agent of that speed would: a chunk about every 2 s, its open ports as they come.
   // Else as fast as the coordinator takes it.
   bool paced = false;
+  // Keeps to the share that it has of each scan's rate, as an agent does whose targets answer at
+  // once; what a scan does not limit goes as fast as the coordinator takes it. It then measures its
+  // speed, and a chunk is about 1 s of the share.
+  bool by_share = false;
   uint32_t chunk =
       65'536;  // at most so many positions; a lease's chunks are reported in random order
   uint32_t chunks_per_batch = 1;  // when not paced
@@ -60,7 +64,7 @@ class SimAgent : private grpc::ClientBidiReactor<v1::ReportRequest, v1::ReportRe
       std::function<void(SimAgent&, const v1::SynchronizeResponse&, Steady::time_point)>;
 
   // Borrows all but the channel. `runner` is for paced agents.
-  SimAgent(SimOptions options, std::shared_ptr<grpc::Channel> channel, const ChunkMaker& maker,
+  SimAgent(SimOptions options, std::shared_ptr<grpc::Channel> channel, const ChunkSource& maker,
            SimCounters& counters, TaskRunner* runner, OnAnswer on_answer = nullptr);
   ~SimAgent() override = default;
 
@@ -100,6 +104,11 @@ class SimAgent : private grpc::ClientBidiReactor<v1::ReportRequest, v1::ReportRe
   void MaybeWrite() EXCLUDES(mu_);
   bool FillBatch() REQUIRES(mu_);  // false: nothing to send
   void Tick() EXCLUDES(mu_);       // paced
+  // By shares: sim_agent_shares.cc.
+  void TickShares() EXCLUDES(mu_);
+  void QueueDue(Time now) REQUIRES(mu_);
+  uint32_t ChunkOf(const std::string& scan) const REQUIRES(mu_);
+  double Speed() const REQUIRES(mu_);  // outcomes a second; 0: not known yet
   void Acked(uint64_t seq) REQUIRES(mu_);
   // Synchronize.
   void Synchronize() EXCLUDES(mu_);
@@ -114,7 +123,7 @@ class SimAgent : private grpc::ClientBidiReactor<v1::ReportRequest, v1::ReportRe
   const SimOptions options_;
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::FleetService::Stub> stub_;
-  const ChunkMaker& maker_;
+  const ChunkSource& maker_;
   SimCounters& counters_;
   TaskRunner* const runner_;
   const OnAnswer on_answer_;
@@ -154,6 +163,14 @@ class SimAgent : private grpc::ClientBidiReactor<v1::ReportRequest, v1::ReportRe
   // Paced: the chunk under way, and the quarter of it that comes next.
   Piece piece_ GUARDED_BY(mu_);
   uint32_t quarter_ GUARDED_BY(mu_) = 0;
+  // By shares.
+  struct Budget {
+    double positions = 0;
+    Time filled;
+  };
+  std::map<std::string, Budget> budgets_ GUARDED_BY(mu_);  // by scan that has work
+  double begun_ GUARDED_BY(mu_) = 0, busy_s_ GUARDED_BY(mu_) = 0;
+  Time last_tick_ GUARDED_BY(mu_);
 };
 
 }  // namespace portolan::bench

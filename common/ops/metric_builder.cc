@@ -18,31 +18,33 @@ std::string Clean(std::string value) {
 
 }  // namespace
 
-prometheus::ClientMetric& MetricBuilder::Add(const std::string& name, const std::string& help,
+prometheus::ClientMetric& MetricBuilder::Add(std::string_view name, std::string_view help,
                                              prometheus::MetricType type, Labels labels) {
   // The last one first: thousands of series of one family come one after the other.
   size_t at = families_.size();
   while (at > 0 && families_[at - 1].name != name) --at;
   if (at == 0) {
-    families_.push_back({name, help, type, {}});
+    families_.push_back({std::string(name), std::string(help), type, {}});
     at = families_.size();
   }
   prometheus::ClientMetric& metric = families_[at - 1].metric.emplace_back();
-  for (auto& [key, value] : labels) metric.label.push_back({key, Clean(std::move(value))});
+  metric.label.reserve(labels.size());
+  for (auto& [key, value] : labels)
+    metric.label.push_back({std::move(key), Clean(std::move(value))});
   return metric;
 }
 
-void MetricBuilder::Counter(const std::string& name, const std::string& help, Labels labels,
+void MetricBuilder::Counter(std::string_view name, std::string_view help, Labels labels,
                             double value) {
   Add(name, help, prometheus::MetricType::Counter, std::move(labels)).counter.value = value;
 }
 
-void MetricBuilder::Gauge(const std::string& name, const std::string& help, Labels labels,
+void MetricBuilder::Gauge(std::string_view name, std::string_view help, Labels labels,
                           double value) {
   Add(name, help, prometheus::MetricType::Gauge, std::move(labels)).gauge.value = value;
 }
 
-void MetricBuilder::Histogram(const std::string& name, const std::string& help, Labels labels,
+void MetricBuilder::Histogram(std::string_view name, std::string_view help, Labels labels,
                               std::span<const double> bounds, std::span<const uint64_t> counts,
                               double sum) {
   auto& histogram = Add(name, help, prometheus::MetricType::Histogram, std::move(labels)).histogram;

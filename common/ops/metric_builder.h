@@ -4,6 +4,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,17 +16,17 @@ namespace portolan {
 class MetricBuilder {
  public:
   using Labels = std::vector<std::pair<std::string, std::string>>;
-  void Counter(const std::string& name, const std::string& help, Labels labels, double value);
-  void Gauge(const std::string& name, const std::string& help, Labels labels, double value);
+  void Counter(std::string_view name, std::string_view help, Labels labels, double value);
+  void Gauge(std::string_view name, std::string_view help, Labels labels, double value);
   // `counts[i]`: observations of at most bounds[i] and above bounds[i-1]; one more than bounds: the
   // rest.
-  void Histogram(const std::string& name, const std::string& help, Labels labels,
+  void Histogram(std::string_view name, std::string_view help, Labels labels,
                  std::span<const double> bounds, std::span<const uint64_t> counts, double sum);
   // Families in the order of their first metric; the builder is empty afterwards.
   std::vector<prometheus::MetricFamily> Take();
 
  private:
-  prometheus::ClientMetric& Add(const std::string& name, const std::string& help,
+  prometheus::ClientMetric& Add(std::string_view name, std::string_view help,
                                 prometheus::MetricType type, Labels labels);
   std::vector<prometheus::MetricFamily> families_;
 };

@@ -36,7 +36,7 @@ struct MonitorEntry {
   bool dirty_state = false;               // confirmations and findings
   bool metrics_stale = true;
   MonitorMetrics metrics;  // but for what changes with the time alone, and for open_ports
-  std::vector<MonitorMetrics::Port> open_ports;            // at most the series budget
+  std::vector<MonitorMetrics::Port> open_ports;            // as many as the budget lets it show
   std::map<std::string, MonitorMetrics::Vantage> counted;  // changes and settled ones, by vantage
   std::map<RunState, uint64_t> runs;                       // ended, since the start
   std::vector<RunRecord> recent;                           // newest first, at most kRecentRuns
@@ -152,7 +152,7 @@ class MonitoringImpl final : public Monitoring {
 
   // ---- monitoring_metrics.cc ----
   void RefreshMetrics();
-  void CountExposure(MonitorEntry& entry) const;
+  void CountExposure(MonitorEntry& entry, size_t budget) const;
 
   // Constant after Open.
   const MonitoringOptions options_;

@@ -7,9 +7,22 @@
 // costs nothing but its text.
 namespace portolan {
 
+PortRanking PortRanking::Of(const std::map<uint16_t, uint64_t>& targets, size_t most) {
+  PortRanking out;
+  out.top.assign(targets.begin(), targets.end());
+  const auto shown = out.top.begin() + static_cast<ptrdiff_t>(std::min(targets.size(), most));
+  std::partial_sort(out.top.begin(), shown, out.top.end(), [](const auto& a, const auto& b) {
+    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  });
+  for (auto it = shown; it != out.top.end(); ++it) out.others += it->second;
+  out.top.erase(shown, out.top.end());
+  return out;
+}
+
 // What only changes with the exposure. O(open ports x vantages x rules).
-void MonitoringImpl::CountExposure(MonitorEntry& entry) const {
+void MonitoringImpl::CountExposure(MonitorEntry& entry, size_t budget) const {
   MonitorMetrics m;
+  std::map<uint16_t, uint64_t> hosts_by_port;
   entry.open_ports.clear();
   const MonitorExposure& x = *entry.exposure;
   m.monitor = entry.name;
@@ -21,7 +34,7 @@ void MonitoringImpl::CountExposure(MonitorEntry& entry) const {
   for (const Subject& s : x.config().expectations.required()) seen.insert(s);
   for (const Subject& subject : seen) {
     const ExposureRow row = RowOf(entry, subject);
-    if (row.comparison.open > 0) ++m.hosts_by_port[subject.port];
+    if (row.comparison.open > 0) ++hosts_by_port[subject.port];
     if (row.comparison.open > 0 && row.comparison.not_open > 0) ++m.disagreements;
     for (const VantageSight& s : row.sights) {
       MonitorMetrics::Vantage& v = m.vantages[s.vantage];
@@ -32,10 +45,11 @@ void MonitoringImpl::CountExposure(MonitorEntry& entry) const {
       }
       ++v.exposed[{row.comparison.exposure, s.expected}];
       ++m.open_ports_total;
-      if (entry.open_ports.size() < options_.series_budget)
-        entry.open_ports.push_back({subject, s.vantage});
+      if (entry.open_ports.size() < budget) entry.open_ports.push_back({subject, s.vantage});
     }
   }
+  entry.open_ports.shrink_to_fit();
+  m.hosts_by_port = PortRanking::Of(hosts_by_port, kExposedHostsPorts);
   const FindingBoard::State& board = x.findings().state();
   std::map<FindingBoard::Rule, uint64_t> kept;
   for (const auto& [key, finding] : board.open) {
@@ -62,7 +76,10 @@ void MonitoringImpl::RefreshMetrics() {
   all->waiting = set_.waiting();
   size_t budget = options_.series_budget;
   for (auto& [name, entry] : entries_) {
-    if (std::exchange(entry->metrics_stale, false)) CountExposure(*entry);
+    // No more ports are kept than are shown: of all monitors they would be many times the budget.
+    const size_t wanted = std::min<uint64_t>(budget, entry->metrics.open_ports_total);
+    if (std::exchange(entry->metrics_stale, false) || entry->open_ports.size() < wanted)
+      CountExposure(*entry, budget);
     const MonitorPlan& plan = *set_.Find(name);
     const MonitorPlanState& state = plan.state();
     MonitorMetrics m = entry->metrics;
@@ -94,7 +111,6 @@ void MonitoringImpl::RefreshMetrics() {
       ++m.vantages[key.vantage].confirming;
     }
     all->confirming_scans += entry->confirmer->scans();
-    // Copied as far as they are shown: over all monitors no more than the budget.
     const size_t shown = std::min(budget, entry->open_ports.size());
     m.open_ports.assign(entry->open_ports.begin(),
                         entry->open_ports.begin() + static_cast<ptrdiff_t>(shown));

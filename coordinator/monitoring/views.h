@@ -168,8 +168,18 @@ struct Explanation {
 
 // ---- what metrics are made of ----
 
-// Of one monitor; as of `when`, at most some seconds old. Bounded but for `ports`, which the series
-// budget bounds.
+// Of how many targets a port is open: the ports with the most of them, most first (equal ones by
+// number, so that they do not come and go), and the sum over all others.
+struct PortRanking {
+  std::vector<std::pair<uint16_t, uint64_t>> top;
+  uint64_t others = 0;
+  static PortRanking Of(const std::map<uint16_t, uint64_t>& targets, size_t most);
+};
+// Ports of portolan_exposed_hosts that a monitor has series for; the rest is port="other".
+inline constexpr size_t kExposedHostsPorts = 20;
+
+// Of one monitor; as of `when`, at most some seconds old. Small, but for `open_ports`, which the
+// series budget bounds: all of it is copied every some seconds.
 struct MonitorMetrics {
   std::string monitor;
   double interval_s = 0;  // 0: by cron
@@ -191,7 +201,7 @@ struct MonitorMetrics {
   std::map<std::string, Vantage> vantages;
   std::map<std::pair<Severity, std::string>, uint64_t> findings;  // by severity and rule
   uint64_t disagreements = 0;  // subjects that are open from some vantages and not from others
-  std::map<uint16_t, uint64_t> hosts_by_port;  // targets with the port open from anywhere
+  PortRanking hosts_by_port;   // targets with the port open from anywhere
   struct Port {
     Subject subject;
     std::string vantage;

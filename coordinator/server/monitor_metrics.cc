@@ -72,24 +72,15 @@ void Changes(const std::string& monitor, const std::string& vantage,
   }
 }
 
-// The ports with the most hosts; equal ones by number, so that they do not come and go.
 void Hosts(const MonitorMetrics& m, MetricBuilder& out) {
-  std::vector<std::pair<uint16_t, uint64_t>> ports(m.hosts_by_port.begin(), m.hosts_by_port.end());
-  const auto shown =
-      ports.begin() + static_cast<std::ptrdiff_t>(std::min(ports.size(), kExposedHostsPorts));
-  std::partial_sort(ports.begin(), shown, ports.end(), [](const auto& a, const auto& b) {
-    return a.second != b.second ? a.second > b.second : a.first < b.first;
-  });
   const auto gauge = [&](const std::string& port, uint64_t n) {
     out.Gauge("portolan_exposed_hosts",
               "Targets with the port open from anywhere, for the 20 ports with most of them; "
               "\"other\" is the sum over all other ports.",
               {{"monitor", m.monitor}, {"port", port}}, D(n));
   };
-  for (auto it = ports.begin(); it != shown; ++it) gauge(std::to_string(it->first), it->second);
-  uint64_t other = 0;
-  for (auto it = shown; it != ports.end(); ++it) other += it->second;
-  gauge("other", other);
+  for (const auto& [port, n] : m.hosts_by_port.top) gauge(std::to_string(port), n);
+  gauge("other", m.hosts_by_port.others);
 }
 
 void Runs(const MonitorMetrics& m, MetricBuilder& out) {

@@ -20,7 +20,4 @@ struct MonitorMetricsOptions {
 std::shared_ptr<prometheus::Collectable> MonitorMetricsOf(const Monitoring& monitoring,
                                                           MonitorMetricsOptions options = {});
 
-// Ports of portolan_exposed_hosts that a monitor has series for; the rest is port="other".
-inline constexpr size_t kExposedHostsPorts = 20;
-
 }  // namespace portolan

@@ -41,7 +41,8 @@ inline void FillSampleMetrics(MonitoringMetrics& out) {
   web.findings = {{{Severity::kCritical, "no-databases-from-outside"}, 1},
                   {{Severity::kHigh, "vantage-quarantined"}, 1}};
   web.disagreements = 6;
-  for (uint16_t port = 1; port <= 30; ++port) web.hosts_by_port[port] = port;
+  for (uint16_t port = 30; port > 10; --port) web.hosts_by_port.top.emplace_back(port, port);
+  web.hosts_by_port.others = 55;
   const TargetKey host = TargetKey::Of(*IpAddress::Parse("10.0.0.1"));
   web.open_ports = {{{host, 22}, "office"}, {{host, 443}, "cloud"}, {{host, 443}, "office"}};
   web.open_ports_total = 10;

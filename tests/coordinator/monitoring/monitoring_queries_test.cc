@@ -104,12 +104,48 @@ TEST_F(MonitoringTest, MetricsCountWhatIsThere) {
   EXPECT_EQ(m.open_ports_total, 12u);
   EXPECT_EQ(m.open_ports.size(), 3u);
   EXPECT_EQ(m.disagreements, 4u);
-  EXPECT_EQ(m.hosts_by_port, (std::map<uint16_t, uint64_t>{{22, 4}, {80, 4}}));
+  EXPECT_EQ(m.hosts_by_port.top, (std::vector<std::pair<uint16_t, uint64_t>>{{22, 4}, {80, 4}}));
+  EXPECT_EQ(m.hosts_by_port.others, 0u);
   EXPECT_EQ(m.coverage, 1.0);
   EXPECT_EQ(m.interval_s, 600);
   EXPECT_EQ(
       (m.vantages.at("in").exposed.at({ExposureClass::kOpenOnlyInside, Expected::kUnspecified})),
       4u);
+}
+
+// What a monitor's ports leave of the budget is the next one's, also when that grows.
+TEST_F(MonitoringTest, MetricsShareTheSeriesBudgetInTheOrderOfMonitors) {
+  options_.series_budget = 15;
+  Restart();
+  std::string second = kYaml;
+  second.replace(second.find("name: web"), 9, "name: zoo");
+  ASSERT_TRUE(Apply(kYaml).ok());
+  ASSERT_TRUE(Apply(second).ok());
+  NextRun("zoo");
+  NextRun("web");
+  const auto shown = [&] {
+    std::vector<size_t> out;
+    for (const MonitorMetrics& m : monitoring_->Metrics()->monitors) {
+      out.push_back(m.open_ports.size());
+    }
+    return out;
+  };
+  EXPECT_TRUE(Until([&] { return shown() == std::vector<size_t>{12, 3}; }));
+  Waiter<std::string> w;
+  monitoring_->Delete("web", w.done());
+  ASSERT_TRUE(w.Wait().ok());
+  EXPECT_TRUE(Until([&] { return shown() == std::vector<size_t>{12}; }));
+  EXPECT_EQ(monitoring_->Metrics()->monitors[0].open_ports_total, 12u);
+}
+
+TEST(PortRanking, TheMostAreShownAndTheRestIsASum) {
+  const PortRanking all = PortRanking::Of({{22, 4}, {80, 9}, {443, 9}}, 3);
+  EXPECT_THAT(all.top, ElementsAre(std::pair{80, 9}, std::pair{443, 9}, std::pair{22, 4}));
+  EXPECT_EQ(all.others, 0u);
+  const PortRanking one = PortRanking::Of({{22, 4}, {80, 9}, {443, 9}}, 1);
+  EXPECT_THAT(one.top, ElementsAre(std::pair{80, 9}));
+  EXPECT_EQ(one.others, 13u);
+  EXPECT_THAT(PortRanking::Of({}, 20).top, IsEmpty());
 }
 
 }  // namespace
