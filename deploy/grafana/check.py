@@ -6,13 +6,9 @@ usage: check.py PROMETHEUS_URL [--minutes N] [--rate-interval 1m] [--optional RE
 An alert that does not fire has no value: of its expression, each series that it reads must be there.
 """
 import argparse
-import json
 import re
 import sys
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 
 sys.dont_write_bytecode = True
 import expressions  # noqa: E402
@@ -24,40 +20,23 @@ OPTIONAL = {
 }
 
 
-class Prometheus:
-    def __init__(self, url, minutes):
-        self.url, self.minutes = url.rstrip("/"), minutes
-
-    def get(self, path, **parameters):
-        query = f"{self.url}{path}?{urllib.parse.urlencode(parameters)}"
-        try:
-            with urllib.request.urlopen(query, timeout=30) as answer:
-                body = json.load(answer)
-        except urllib.error.HTTPError as e:
-            body = json.load(e)
-        if body.get("status") != "success":
-            raise RuntimeError(body.get("error", "no answer"))
-        return body["data"]
+class Report:
+    def __init__(self, prometheus, minutes, optional):
+        self.prometheus, self.minutes, self.optional, self.bad, self.asked = prometheus, minutes, optional, [], 0
 
     def ask(self, expr, instant):
         """(how many series, a value of one); the newest within the last minutes."""
-        if instant:
-            result = self.get("/api/v1/query", query=expr)["result"]
-            return len(result), result[0]["value"][1] if result else None
         now = time.time()
-        step = max(1, self.minutes * 60 // 300)
-        result = self.get("/api/v1/query_range", query=expr, start=now - 60 * self.minutes, end=now, step=step)["result"]
+        if instant:
+            result = self.prometheus.at(expr, now)
+        else:
+            result = self.prometheus.over(expr, now - 60 * self.minutes, now, max(1, self.minutes * 60 // 300))
         return len(result), result[0]["values"][-1][1] if result else None
-
-
-class Report:
-    def __init__(self, prometheus, optional):
-        self.prometheus, self.optional, self.bad, self.asked = prometheus, optional, [], 0
 
     def query(self, what, expr, instant=False):
         self.asked += 1
         try:
-            n, value = self.prometheus.ask(expr, instant)
+            n, value = self.ask(expr, instant)
         except RuntimeError as e:
             n, value = 0, f"error: {e}"
         note = ""
@@ -73,7 +52,7 @@ class Report:
     def alert(self, what, expr):
         """Each selector of it with its labels; else by its name, since a label's value may be absent while all is well."""
         for name, matchers in sorted(set(expressions.SELECTOR.findall(expr))):
-            n, _ = self.prometheus.ask(name + matchers, False)
+            n, _ = self.ask(name + matchers, False)
             self.query(what, name + matchers if n else name)
 
 
@@ -85,21 +64,18 @@ def main():
     parser.add_argument("--optional", action="append", default=[], help="metrics that may be absent")
     arguments = parser.parse_args()
     optional = dict(OPTIONAL, **{pattern: "--optional" for pattern in arguments.optional})
-    report = Report(Prometheus(arguments.url, arguments.minutes), optional)
+    report = Report(expressions.Prometheus(arguments.url), arguments.minutes, optional)
     try:
         report.prometheus.get("/api/v1/query", query="1")
     except (OSError, RuntimeError, ValueError) as e:
         sys.exit(f"check: {arguments.url}: {e}; name a Prometheus that runs")
     for _, dashboard in expressions.dashboards():
         print(f"\n== {dashboard['title']}")
-        for annotation in dashboard["annotations"]["list"]:
+        for annotation, expr in expressions.annotations(dashboard, arguments.rate_interval):
             # Without its "> 0": nothing may have changed.
-            expr = re.sub(r" > 0$", "", expressions.substituted(annotation["expr"], arguments.rate_interval))
-            report.query(f"annotation {annotation['name']}", expr)
-        for panel in expressions.panels(dashboard):
-            for target in panel["targets"]:
-                expr = expressions.substituted(target["expr"], arguments.rate_interval)
-                report.query(f"{panel['title']} [{target['refId']}]", expr, target["instant"])
+            report.query(f"annotation {annotation['name']}", re.sub(r" > 0$", "", expr))
+        for panel, target, expr in expressions.queries(dashboard, arguments.rate_interval):
+            report.query(f"{panel['title']} [{target['refId']}]", expr, target["instant"])
     for rule in expressions.rules():
         if "record" in rule:
             report.query(f"{rule['group']}: {rule['record']}", rule["expr"])

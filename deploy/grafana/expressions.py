@@ -1,7 +1,10 @@
-"""The PromQL of dashboards and rules: for check.py and for the tests."""
+"""The PromQL of dashboards and rules, and who answers it: for check.py, preview.py and the tests."""
 import json
 import pathlib
 import re
+import urllib.error
+import urllib.parse
+import urllib.request
 
 DEPLOY = pathlib.Path(__file__).resolve().parent.parent
 
@@ -17,6 +20,19 @@ def dashboards():
 
 def panels(dashboard):
     return [p for p in dashboard["panels"] if p["type"] != "row"]
+
+
+def queries(dashboard, rate_interval, variables=None):
+    """(panel, target, its expression as Grafana would send it)"""
+    for panel in panels(dashboard):
+        for target in panel["targets"]:
+            yield panel, target, substituted(target["expr"], rate_interval, variables)
+
+
+def annotations(dashboard, rate_interval, variables=None):
+    """(annotation, its expression as Grafana would send it)"""
+    for annotation in dashboard["annotations"]["list"]:
+        yield annotation, substituted(annotation["expr"], rate_interval, variables)
 
 
 def rules():
@@ -44,3 +60,30 @@ def substituted(expr, rate_interval, variables=None):
     for name, value in (variables or {}).items():
         expr = expr.replace("$" + name, value)
     return re.sub(r"\$[a-z]+", ".+", expr)
+
+
+class Prometheus:
+    """Raises RuntimeError with what Prometheus says is wrong, OSError when it is not there."""
+
+    def __init__(self, url):
+        self.url = url.rstrip("/")
+
+    def get(self, path, **parameters):
+        query = f"{self.url}{path}?{urllib.parse.urlencode(parameters)}"
+        try:
+            with urllib.request.urlopen(query, timeout=30) as answer:
+                body = json.load(answer)
+        except urllib.error.HTTPError as e:
+            body = json.load(e)
+        if body.get("status") != "success":
+            raise RuntimeError(body.get("error", "no answer"))
+        return body["data"]
+
+    def at(self, expr, time):
+        """Series as dicts of metric (labels) and values, one (time, value) of each."""
+        result = self.get("/api/v1/query", query=expr, time=time)["result"]
+        return [{"metric": s["metric"], "values": [s["value"]]} for s in result]
+
+    def over(self, expr, start, end, step):
+        """Series as dicts of metric (labels) and values: (time, value as text)."""
+        return self.get("/api/v1/query_range", query=expr, start=start, end=end, step=step)["result"]

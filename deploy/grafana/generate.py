@@ -21,9 +21,10 @@ PLAIN = [(None, "blue")]
 
 
 def findings_by(labels, matchers):
-    """Zero without a label where there is none: a panel says 0, not "No data"."""
+    """Zero of "none" where there is none: a panel says 0, not "No data"."""
     findings = f"portolan_findings{{{matchers}}}"
-    return f"sum by ({labels}) ({findings}) or (vector(0) unless on () {findings})"
+    last = labels.split(", ")[-1]
+    return f'sum by ({labels}) ({findings}) or label_replace(vector(0) unless on () {findings}, "{last}", "none", "", "")'
 
 
 def target(expr, legend, instant=False, table=False):
@@ -102,12 +103,18 @@ def dashboard(uid, title, description, rows, variables=(), annotations=(), refre
     for name, row in rows:
         panels.append({"type": "row", "title": name, "collapsed": False, "panels": [],
                        "gridPos": {"x": 0, "y": y, "w": 24, "h": 1}})
-        x, y, height = 0, y + 1, 0
+        x, y, height, before = 0, y + 1, 0, None
         for p in row:
-            if x + p["gridPos"]["w"] > 24:
-                x, y, height = 0, y + height, 0
-            p["gridPos"].update(x=x, y=y)
-            x, height = x + p["gridPos"]["w"], max(height, p["gridPos"]["h"])
+            g = p["gridPos"]
+            if x + g["w"] > 24 and before and before["w"] == g["w"] and before["y"] + before["h"] + g["h"] <= y + height:
+                # Below the one before, beside a higher one.
+                g.update(x=before["x"], y=before["y"] + before["h"])
+            else:
+                if x + g["w"] > 24:
+                    x, y, height = 0, y + height, 0
+                g.update(x=x, y=y)
+                x, height = x + g["w"], max(height, g["h"])
+            before = g
             panels.append(p)
         y += height
     for i, p in enumerate(panels):
@@ -254,7 +261,7 @@ def monitor():
                   [(findings_by("monitor, severity, rule", MON), "{{rule}}")], 12,
                   transformations=[HIDE_TIME]),
             series("Findings by rule", "How many findings of each rule are open.",
-                   [(findings_by("rule", MON), "{{rule}}")]),
+                   [(findings_by("rule", MON), "{{rule}}")], height=9),
             bars("Hosts by port", "On how many targets a port is open from anywhere; \"other\" is the sum over the ports that are not shown.",
                  f"sum by (port) (portolan_exposed_hosts{{{MON}}})", "{{port}}", 12),
             series("Open ports without a series", "Beyond the budget of portolan_port_open: they are not in the matrix.",
