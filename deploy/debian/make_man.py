@@ -2,6 +2,7 @@
 """Manual pages from what the programs' --help says: make_man.py DIRECTORY-OF-PROGRAMS OUTPUT-DIRECTORY
 
 One page a program, portolan's with all its verbs. The same help gives the same bytes."""
+import functools
 import gzip
 import pathlib
 import re
@@ -70,6 +71,7 @@ def is_list(lines):
     return any(re.match(r" {2,6}-", line) for line in lines)
 
 
+@functools.lru_cache
 def help_of(program, *verb):
     done = subprocess.run([program, *verb, "--help"], capture_output=True, text=True, timeout=60, check=True,
                           env={"HOME": "/nonexistent", "PATH": "/usr/bin:/bin"})
