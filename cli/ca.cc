@@ -125,7 +125,7 @@ absl::StatusOr<int> RunIssue(const CaFlags& flags, Context& context) {
   }
   PORTOLAN_RETURN_IF_ERROR(WriteFiles(files, flags));
   PORTOLAN_RETURN_IF_ERROR(Tell(flags, context, made, base + ".pem", base + ".key"));
-  if (made.not_after >= authority.not_after() &&
+  if (!flags.valid.empty() && made.not_after >= authority.not_after() &&
       now + std::chrono::floor<std::chrono::microseconds>(request.valid) > authority.not_after())
     context.env.notes->Note("valid for less than asked: the authority ends then, too");
   return kExitComplete;

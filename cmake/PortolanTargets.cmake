@@ -32,7 +32,7 @@ function(portolan_program name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE portolan_options ${ARG_LIBS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
-  install(TARGETS ${name} RUNTIME DESTINATION bin)
+  install(TARGETS ${name} RUNTIME DESTINATION bin COMPONENT ${name})  # a Debian package of its own
 endfunction()
 
 # portolan_test(NAME SOURCES a_test.cc ... LIBS lib ... [LABELS unit] [TIMEOUT seconds] [OPTIMIZED] [SINGLE_THREADED])

@@ -155,6 +155,7 @@ class AgentImpl final : public Agent {
   std::string Describe() const override {
     const LinkStatus status = link_->Status();
     if (status.draining) return "draining";
+    if (status.coordinator.empty()) return "calling the coordinator";  // not one round yet
     return (status.connected ? "connected to " : "no answer from ") + status.coordinator;
   }
   int http_port() const override { return http_ == nullptr ? 0 : http_->port(); }

@@ -85,7 +85,8 @@ TEST_F(CaVerbTest, AFileInTheWayIsNamedAndStays) {
 
 TEST_F(CaVerbTest, SaysWhatWasMadeAsJson) {
   ASSERT_EQ(Ca({"init", "--out", Path("ca"), "--domain", "example.org", "--valid", "2d"}).code, 0);
-  const Result r = Ca({"issue", "agent", "--name", "dmz-1", "--out", Path("ca"), "--json"});
+  const Result r =
+      Ca({"issue", "agent", "--name", "dmz-1", "--out", Path("ca"), "--valid", "90d", "--json"});
   EXPECT_EQ(r.code, 0) << r.err;
   EXPECT_THAT(r.err, HasSubstr("the authority ends then, too"));
   const auto json = nlohmann::json::parse(r.out);

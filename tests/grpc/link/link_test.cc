@@ -2,10 +2,13 @@
 
 #include <gmock/gmock.h>
 
+#include <future>
+
 #include "agent/engine/probe_engine.h"
 #include "common/base/status.h"
 #include "common/rpc/convert.h"
 #include "common/scan/chunk_codec.h"
+#include "tests/fakes/fake_clock.h"
 #include "tests/fakes/fake_coordinator_client.h"
 
 namespace portolan {
@@ -17,7 +20,7 @@ using testing::IsEmpty;
 // test.
 class LinkTest : public testing::Test {
  protected:
-  void Start(size_t threads = 1, size_t coordinators = 1) {
+  void Start(size_t threads = 1, size_t coordinators = 1, const Clock& clock = SystemClock()) {
     client_ = std::make_unique<FakeCoordinatorClient>(coordinators);
     for (size_t i = 0; i < threads; ++i) {
       EngineOptions options;
@@ -35,7 +38,7 @@ class LinkTest : public testing::Test {
     options.incarnation = std::string(16, 'x');
     options.engine = "epoll";
     options.scope = {"allow everything"};
-    link_ = std::make_unique<Link>(options, *client_, borrowed, spool_, SystemClock());
+    link_ = std::make_unique<Link>(options, *client_, borrowed, spool_, clock);
   }
 
   v1::SynchronizeResponse Response(std::vector<std::pair<uint64_t, IndexRange>> leases,
@@ -128,6 +131,28 @@ TEST_F(LinkTest, GrantIsProbedReportedListedUntilAcknowledgedAndThenDropped) {
       call.request.stats().open() + call.request.stats().closed() + call.request.stats().filtered(),
       1600u);
   EXPECT_TRUE(spool_.empty());
+}
+
+TEST_F(LinkTest, IsNotAliveWhileAProbeThreadIsStuck) {
+  FakeClock clock;
+  Start(1, 1, clock);
+  client_->NextCall();
+  clock.Advance(std::chrono::seconds(20));
+  EXPECT_TRUE(link_->Live().ok());
+  std::promise<void> stuck, go_on;
+  threads_[0]->Post([&](Runner&, Time) {
+    stuck.set_value();
+    go_on.get_future().wait();
+  });
+  stuck.get_future().wait();
+  // The round that begins next, if any, is the last one.
+  for (int i = 0; i < 3 && link_->Live().ok(); ++i) clock.Advance(std::chrono::seconds(31));
+  EXPECT_EQ(link_->Live().code(), absl::StatusCode::kInternal);
+  go_on.set_value();
+  client_->Answer(Response({}));
+  client_->NextCall();
+  EXPECT_TRUE(link_->Live().ok());
+  link_.reset();  // before the clock
 }
 
 TEST_F(LinkTest, AnswerThatMakesNoSenseIsNotFollowed) {
