@@ -8,7 +8,7 @@ root=${2:?usage: collect.sh PROGRAM ROOT}
 name=$(basename "$program")
 user=64110
 
-mkdir -p "$root"/{etc/ssl/certs,tmp,usr/bin,usr/lib,usr/lib64,usr/sbin,usr/share/portolan,var/lib/dpkg/status.d,var/lib/portolan,var/tmp}
+mkdir -p "$root"/{etc/portolan/tls,etc/ssl/certs,tmp,usr/bin,usr/lib,usr/lib64,usr/sbin,usr/share/portolan,var/lib/dpkg/status.d,var/lib/portolan,var/tmp}
 for folder in bin lib lib64 sbin; do ln -s "usr/$folder" "$root/$folder"; done
 chmod 1777 "$root/tmp" "$root/var/tmp"
 install -m 755 "$program" "$root/usr/bin/$name"
@@ -45,8 +45,9 @@ printf 'root:x:0:0:root:/:/nonexistent\nportolan:x:%s:%s:portolan:/var/lib/porto
 printf 'root:x:0:\nportolan:x:%s:\n' "$user" >"$root/etc/group"
 echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
 cp /etc/os-release "$root/etc/os-release"
-chown "$user:$user" "$root/var/lib/portolan"
-chmod 700 "$root/var/lib/portolan"
+# A new volume that is mounted there takes over owner and mode.
+chown "$user:$user" "$root/var/lib/portolan" "$root/etc/portolan/tls"
+chmod 700 "$root/var/lib/portolan" "$root/etc/portolan/tls"
 
 # shellcheck disable=SC2016  # dpkg-query's own
 for package in $(printf '%s\n' "${!packages[@]}" | sort); do
