@@ -5,6 +5,7 @@ import {tmpdir} from 'node:os';
 import {join, relative} from 'node:path';
 import {makeContext, policies, policyErrors} from './lib/context.js';
 import {parse, repository, root} from './lib/manifests.js';
+import {composeErrors, readCompose} from './policies/compose.js';
 import {schemaErrors} from './lib/schema.js';
 
 let failed = 0;
@@ -40,6 +41,7 @@ for (const [overlay, objects] of Object.entries(context.rendered)) {
   report(`${overlay}: policies (${Object.keys(policies).length})`, policyErrors(objects, context).map((error) => error.join(': ')));
 }
 report('components/tls/certificates.yaml: schemas', schemaErrors(parse(readFileSync(join(root, 'components/tls/certificates.yaml'), 'utf8'))));
+report('deploy/docker/compose.yaml: policies', composeErrors(readCompose(), context));
 report('generated files are current', generatedErrors());
 const folders = [root, join(root, '..', 'docker')].filter(existsSync);
 report('no manifest and no guide has --insecure', folders.flatMap(files).filter((file) => /--insecure|PORTOLAN_INSECURE/.test(readFileSync(file, 'utf8')))

@@ -4,6 +4,7 @@ import test from 'node:test';
 import {makeContext, policies, policyErrors} from './lib/context.js';
 import {named} from './lib/manifests.js';
 import {schemaErrors} from './lib/schema.js';
+import {composeErrors, readCompose} from './policies/compose.js';
 
 const context = makeContext();
 const several = context.rendered['several-vantages'];
@@ -145,3 +146,26 @@ test('schemas are strict', () => {
     assert.ok(errors.some((text) => text.startsWith(`${objects[i].kind} ${objects[i].metadata.name}: `) && text.includes(expected)), `${expected}: ${errors.join('\n')}`);
   }
 });
+
+const brokenCompose = [
+  ['a flag', /--rate: not in/, ({services}) => { services['agent-dmz'].command.push('--rate=5'); }],
+  ['a variable', /PORTOLAN_SITE: not in/, ({services}) => { services['agent-dmz'].environment.PORTOLAN_SITE = 'x'; }],
+  ['no TLS', /PORTOLAN_TLS_KEY is missing/, ({services}) => { delete services.coordinator.environment.PORTOLAN_TLS_KEY; }],
+  ['another version', /this is version/, ({services}) => { services.coordinator.image = 'portolan-coordinator:0.0.9'; }],
+  ['latest', /name a version/, ({services}) => { services.grafana.image = 'grafana/grafana:latest'; }],
+  ['a writable root', /read_only/, ({services}) => { services.prometheus.read_only = false; }],
+  ['capabilities', /cap_drop/, ({services}) => { delete services.coordinator.cap_drop; }],
+  ['a short grace period', /stop_grace_period/, ({services}) => { services['agent-dmz'].stop_grace_period = '20s'; }],
+  ['a volume', /volume certs/, ({services}) => { services.coordinator.volumes.push('certs:/x'); }],
+  ['a file', /does not exist/, ({services}) => { services.prometheus.volumes.push('./prom.yml:/x'); }],
+  ['a network', /no network/, ({services}) => { services.coordinator.networks = ['default']; }],
+  ['a port for everybody', /for everybody/, ({services}) => { services.prometheus.ports = ['9090:9090']; }],
+];
+for (const [what, expected, change] of brokenCompose) {
+  test(`compose: ${what}`, () => {
+    const compose = structuredClone(readCompose());
+    assert.deepEqual(composeErrors(compose, context), []);
+    change(compose);
+    assert.match(composeErrors(compose, context).join('\n'), expected);
+  });
+}
