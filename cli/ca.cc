@@ -27,13 +27,23 @@ std::string PathIn(const std::string& directory, const std::string& name) {
   return (std::filesystem::path(directory) / name).lexically_normal().string();
 }
 
-// A file in the way is the request's fault (exit code 2).
-absl::Status WriteFiles(const std::vector<KeyFile>& files, const CaFlags& flags) {
+absl::StatusOr<KeyFileOptions> FileOptions(const CaFlags& flags) {
   KeyFileOptions options;
   options.overwrite = flags.force;
   if (!flags.owner.empty()) {
     PORTOLAN_ASSIGN_OR_RETURN(options.owner, ParseOwner(flags.owner));
   }
+  return options;
+}
+
+absl::Status MakeDirectory(const CaFlags& flags) {
+  PORTOLAN_ASSIGN_OR_RETURN(const KeyFileOptions options, FileOptions(flags));
+  return MakeKeyDirectory(flags.out, options.owner);
+}
+
+// A file in the way is the request's fault (exit code 2).
+absl::Status WriteFiles(const std::vector<KeyFile>& files, const CaFlags& flags) {
+  PORTOLAN_ASSIGN_OR_RETURN(const KeyFileOptions options, FileOptions(flags));
   const absl::Status status = WriteKeyFiles(files, options);
   return absl::IsAlreadyExists(status) ? InvalidArgument("{}", Message(status)) : status;
 }
@@ -62,7 +72,7 @@ absl::StatusOr<int> RunInit(const CaFlags& flags, Context& context) {
   PORTOLAN_ASSIGN_OR_RETURN(request.valid, ValidOf(flags, kDefaultAuthorityValid));
   PORTOLAN_ASSIGN_OR_RETURN(const CertifiedKey made,
                             CertificateAuthority::Create(request, context.env.clock->Wall()));
-  PORTOLAN_RETURN_IF_ERROR(MakeKeyDirectory(flags.out));
+  PORTOLAN_RETURN_IF_ERROR(MakeDirectory(flags));
   const std::string certificate = PathIn(flags.out, "ca.pem"), key = PathIn(flags.out, "ca.key");
   PORTOLAN_RETURN_IF_ERROR(
       WriteFiles({{key, made.key, true}, {certificate, made.certificate}}, flags));
@@ -107,7 +117,7 @@ absl::StatusOr<int> RunIssue(const CaFlags& flags, Context& context) {
   const WallTime now = context.env.clock->Wall();
   PORTOLAN_ASSIGN_OR_RETURN(const CertifiedKey made, authority.Issue(request, now));
 
-  PORTOLAN_RETURN_IF_ERROR(MakeKeyDirectory(flags.out));
+  PORTOLAN_RETURN_IF_ERROR(MakeDirectory(flags));
   const std::string base = PathIn(flags.out, flags.role);
   const std::string trusted = PathIn(flags.out, "ca.pem");
   // The certificate last: who watches the two reads a pair.

@@ -146,6 +146,9 @@ Time EpollEngine::Poll(Duration wait, std::vector<ProbeOutcome>& out) {
     for (bool more = true; more; patience = Duration::zero()) more = Harvest(patience, woken);
     const Time before = std::exchange(now, clock_.Now());
     still += waited && now <= before;
+    // Where this thread was stopped just now, answers as well as timeouts may have passed
+    // meanwhile.
+    for (bool more = timers_.Next() <= now; more;) more = Harvest(Duration::zero(), woken);
     due_.clear();
     timers_.Expire(now, due_);
     for (uint32_t index : due_) TimeOut(index);

@@ -112,9 +112,9 @@ bool EndsByDisconnect(io_uring& ring) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Ring>> Ring::Make(uint32_t slots, uint32_t skip) {
+absl::StatusOr<std::unique_ptr<Ring>> Ring::Make(uint32_t slots, uint32_t skip,
+                                                 bool may_disconnect) {
   std::unique_ptr<Ring> out(new Ring);
-  const bool as_newest = skip == 0;
   for (const Settings& settings : kBestFirst) {
     if (skip > 0) {
       --skip;
@@ -133,7 +133,11 @@ absl::StatusOr<std::unique_ptr<Ring>> Ring::Make(uint32_t slots, uint32_t skip) 
       if (usable.ok() && (trial_params.features & IORING_FEAT_EXT_ARG) == 0)
         usable = Lacks("waiting with a limit", "5.11");
       if (usable.ok()) usable = CheckThatItRuns(trial);
-      if (usable.ok()) out->ends_by_disconnect_ = as_newest && EndsByDisconnect(trial);
+      if (usable.ok() && may_disconnect) {
+        // The kernel's, whatever the settings. Where it does not, the trial waits in vain.
+        static const bool ends = EndsByDisconnect(trial);
+        out->ends_by_disconnect_ = ends;
+      }
       io_uring_queue_exit(&trial);
       PORTOLAN_RETURN_IF_ERROR(usable);
       error = io_uring_queue_init_params(kEntries, &out->ring_, &params);

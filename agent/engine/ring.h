@@ -19,8 +19,10 @@ class Ring {
   // a request through it, so what is returned works. FailedPrecondition, for people: the kernel or
   // a sandbox refuses io_uring ("Operation not permitted"), or lacks a feature or an operation.
   // `skip`: leaves out so many of the best settings, as an older kernel would; there are kSettings.
+  // `may_disconnect`: looks whether ends_by_disconnect(), which a process tries once.
   static constexpr uint32_t kSettings = 4;
-  static absl::StatusOr<std::unique_ptr<Ring>> Make(uint32_t slots, uint32_t skip = 0);
+  static absl::StatusOr<std::unique_ptr<Ring>> Make(uint32_t slots, uint32_t skip = 0,
+                                                    bool may_disconnect = true);
   ~Ring();
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;

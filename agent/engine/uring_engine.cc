@@ -147,6 +147,9 @@ Time UringEngine::Poll(Duration wait, std::vector<ProbeOutcome>& out) {
     Harvest(patience);
     const Time before = std::exchange(now, clock_.Now());
     still += waited && now <= before;
+    // Where this thread was stopped just now, answers as well as timeouts may have passed
+    // meanwhile.
+    if (timers_.Next() <= now) Harvest(Duration::zero());
     due_.clear();
     timers_.Expire(now, due_);
     for (uint32_t index : due_) TimeOut(index, now);

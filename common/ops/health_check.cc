@@ -9,7 +9,17 @@
 
 namespace portolan {
 
-int CheckHealth(const std::string& program, const std::string& http) {
+namespace {
+
+httplib::Result Ask(httplib::ClientImpl& client) {
+  client.set_connection_timeout(5);
+  client.set_read_timeout(5);
+  return client.Get("/livez");
+}
+
+}  // namespace
+
+int CheckHealth(const std::string& program, const std::string& http, bool tls) {
   absl::StatusOr<HostPort> address =
       http.empty() || http == "none"
           ? InvalidArgument("none given; name the address that the running one serves")
@@ -22,10 +32,10 @@ int CheckHealth(const std::string& program, const std::string& http) {
   }
   if (address->host == "0.0.0.0") address->host = "127.0.0.1";
   if (address->host == "::") address->host = "::1";
-  httplib::Client client(address->host, address->port);
-  client.set_connection_timeout(5);
-  client.set_read_timeout(5);
-  const httplib::Result result = client.Get("/livez");
+  httplib::ClientImpl plain(address->host, address->port);
+  httplib::SSLClient secure(address->host, address->port);
+  secure.enable_server_certificate_verification(false);
+  const httplib::Result result = Ask(tls ? secure : plain);
   if (!result) {
     fmt::print(stderr, "{}: {}: {}\n", program, http, httplib::to_string(result.error()));
     return 1;

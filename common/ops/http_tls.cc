@@ -71,12 +71,13 @@ HttpTls::Context HttpTls::Current() {
   looked_ = now;
   const Times times = LastChanges();
   if (times == read_) return current_;
-  read_ = times;
   absl::StatusOr<Context> context = Read();
   if (context.ok()) {
+    read_ = times;
+    failed_.reset();
     current_ = *std::move(context);
     Log(LogLevel::kInfo, "certificates of --http have been read again", {{"file", files_.cert}});
-  } else {
+  } else if (std::exchange(failed_, times) != times) {
     Log(LogLevel::kWarning, "certificates of --http have changed and are not used",
         {{"error", std::string(Message(context.status()))}});
   }

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
@@ -17,7 +18,8 @@ namespace portolan {
 // The TLS side of an HTTP endpoint: the certificate that it shows, and who is believed. A client
 // may come without a certificate, which is for the routes to judge; one that shows a certificate of
 // another authority is turned away. Reads its files again when they change, looked at no more often
-// than every 10 s; while what it reads is not usable, what it had stays (and the log says so once).
+// than every 10 s; while what it reads is not usable, what it had stays, and it is tried again (the
+// log says so once).
 // Thread-safe; must outlive its connections.
 class HttpTls {
  public:
@@ -47,6 +49,7 @@ class HttpTls {
   Mutex mu_;
   Context current_ GUARDED_BY(mu_);
   Times read_ GUARDED_BY(mu_);
+  std::optional<Times> failed_ GUARDED_BY(mu_);  // of those that were told to be unusable
   Time looked_ GUARDED_BY(mu_){};
 };
 

@@ -22,10 +22,23 @@ std::vector<ScopeFiles::Stamp> ScopeFiles::Stamps() const {
       stamp.inode = s.st_ino;
       stamp.bytes = s.st_size;
       stamp.modified_ns = int64_t{s.st_mtim.tv_sec} * 1'000'000'000 + s.st_mtim.tv_nsec;
+      stamp.changed_ns = int64_t{s.st_ctim.tv_sec} * 1'000'000'000 + s.st_ctim.tv_nsec;
     }
     out.push_back(stamp);
   }
   return out;
+}
+
+absl::StatusOr<Scope> ScopeFiles::Read(const std::vector<Stamp>& stamps) const {
+  for (size_t i = 0; i < stamps.size(); ++i) {
+    if (i < read_.size() && read_[i].bytes > 0 && stamps[i].inode != 0 && stamps[i].bytes == 0) {
+      return InvalidArgument(
+          "{}: is empty, as a file is that was being written when something failed; "
+          "write it anew, with a comment (#) where no rule is meant",
+          paths_[i]);
+    }
+  }
+  return flags_.Build();
 }
 
 absl::StatusOr<std::optional<Scope>> ScopeFiles::Look() {
@@ -38,12 +51,21 @@ absl::StatusOr<std::optional<Scope>> ScopeFiles::Look() {
     seen_ = std::move(stamps);
     return std::nullopt;
   }
+  absl::StatusOr<Scope> scope = Read(stamps);
+  if (std::vector<Stamp> now = Stamps(); now != stamps) {  // they are being written
+    seen_ = std::move(now);
+    return std::nullopt;
+  }
+  if (!scope.ok()) {
+    if (std::exchange(failed_, std::move(stamps)) == seen_) return std::nullopt;
+    return scope.status();
+  }
   read_ = std::move(stamps);
-  PORTOLAN_ASSIGN_OR_RETURN(Scope scope, flags_.Build());
-  std::vector<std::string> rules = scope.Describe();
+  failed_.clear();
+  std::vector<std::string> rules = scope->Describe();
   if (rules == in_force_) return std::nullopt;
   in_force_ = std::move(rules);
-  return scope;
+  return *std::move(scope);
 }
 
 ScopeWatch::ScopeWatch(const ScopeFlags& flags, const Scope& now, const Clock& clock,

@@ -27,24 +27,28 @@ class ScopeFiles {
 
   // To be called again and again. The new scope, once two looks in a row have seen the same files
   // (they may be looked at while they are being written) and the rules are others than those in
-  // force. The error of wrong files is returned once.
+  // force. A file that has lost all its bytes is taken for one that was being written when its disk
+  // was full, and not for one without rules. Wrong files are read again at each look; their error
+  // is returned once, until they change.
   absl::StatusOr<std::optional<Scope>> Look();
   // The last look has seen a change, which the next one takes.
-  bool settling() const { return seen_ != read_; }
+  bool settling() const { return seen_ != read_ && seen_ != failed_; }
 
  private:
   struct Stamp {
     dev_t device = 0;
-    ino_t inode = 0;  // all 0: not there
-    int64_t bytes = 0, modified_ns = 0;
+    ino_t inode = 0;                                     // all 0: not there
+    int64_t bytes = 0, modified_ns = 0, changed_ns = 0;  // the last: its owner and mode, too
     bool operator==(const Stamp&) const = default;
   };
   std::vector<Stamp> Stamps() const;
+  absl::StatusOr<Scope> Read(const std::vector<Stamp>& stamps) const;
 
   const ScopeFlags flags_;
   const std::vector<std::string> paths_;
-  std::vector<Stamp> seen_;  // at the last look
-  std::vector<Stamp> read_;  // when the rules were read last; empty: never
+  std::vector<Stamp> seen_;    // at the last look
+  std::vector<Stamp> read_;    // when the rules were read last; empty: never
+  std::vector<Stamp> failed_;  // when they could not be, and that was told
   std::vector<std::string> in_force_;
 };
 

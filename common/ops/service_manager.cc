@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "common/base/status.h"
 
@@ -80,7 +81,7 @@ void ServiceManager::Send(std::string_view message) {
 }
 
 void ServiceManager::Ready(std::string_view status) {
-  status_ = OneLine(status);
+  status_ = ready_ = OneLine(status);
   Send("READY=1\nSTATUS=" + status_);
 }
 
@@ -97,7 +98,11 @@ void ServiceManager::Status(std::string_view text) {
 }
 
 void ServiceManager::Beat(Time now, const absl::Status& live) {
-  if (!live.ok()) return Status(Message(live));
+  if (!live.ok()) {
+    well_ = false;
+    return Status(Message(live));
+  }
+  if (!std::exchange(well_, true)) Status(ready_);
   if (options_.watchdog == Duration::zero() || now < next_beat_) return;
   // Early enough even when a call or two come late.
   next_beat_ = now + options_.watchdog / 4;

@@ -44,6 +44,8 @@ class ServiceManager {
   const Options options_;
   int fd_ = -1;
   std::string status_;
+  std::string ready_;  // what is said while all is well
+  bool well_ = true;
   Time next_beat_{};
 };
 

@@ -178,8 +178,12 @@ absl::StatusOr<CertifiedKey> Sign(const Body& body, X509* issuer, EVP_PKEY* issu
     PORTOLAN_RETURN_IF_ERROR(AddName(names.get(), type, value));
   if (X509_add1_ext_i2d(x.get(), NID_subject_alt_name, names.get(), 0, 0) != 1)
     return CryptoError("SAN");
-  if (X509_sign(x.get(), issuer == nullptr ? key.get() : issuer_key, EVP_sha256()) <= 0)
-    return CryptoError("signing");
+  EVP_PKEY* const signer = issuer == nullptr ? key.get() : issuer_key;
+  // Ed25519 and its like have a digest of their own, and want none.
+  char digest[32] = "";
+  const bool own = EVP_PKEY_get_default_digest_name(signer, digest, sizeof digest) > 0 &&
+                   digest == std::string_view("UNDEF");
+  if (X509_sign(x.get(), signer, own ? nullptr : EVP_sha256()) <= 0) return CryptoError("signing");
 
   const Bio certificate_pem(BIO_new(BIO_s_mem())), key_pem(BIO_new(BIO_s_secmem()));
   if (certificate_pem == nullptr || key_pem == nullptr ||

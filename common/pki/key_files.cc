@@ -65,6 +65,8 @@ class Staged {
 
   absl::Status Add(const KeyFile& file, const KeyFileOptions& options) {
     const std::string path = fmt::format("{}.new{}", file.path, ::getpid());
+    // Left by a process of this number that was killed; in a container all have the same.
+    ::unlink(path.c_str());
     const Descriptor fd(
         ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (fd.get() < 0) return SystemError(path, errno);
@@ -125,12 +127,19 @@ absl::Status WriteKeyFiles(const std::vector<KeyFile>& files, const KeyFileOptio
   return absl::OkStatus();
 }
 
-absl::Status MakeKeyDirectory(const std::string& path) {
+absl::Status MakeKeyDirectory(const std::string& path,
+                              const std::optional<std::pair<uid_t, gid_t>>& owner) {
   for (size_t end = 1; end != std::string::npos && !path.empty();) {
     end = path.find('/', end);
     const std::string part = path.substr(0, end);
-    if (end != std::string::npos) ++end;
-    if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) return SystemError(part, errno);
+    if (end != std::string::npos) end = path.find_first_not_of('/', end);
+    const bool last = end == std::string::npos;
+    // The owner must get through those on the way.
+    if (::mkdir(part.c_str(), last || !owner ? 0700 : 0755) != 0) {
+      if (errno != EEXIST) return SystemError(part, errno);
+    } else if (last && owner && ::chown(part.c_str(), owner->first, owner->second) != 0) {
+      return Annotate(SystemError(part, errno), "--owner");
+    }
   }
   struct stat found {};
   if (::stat(path.c_str(), &found) != 0) return SystemError(path, errno);

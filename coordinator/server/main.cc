@@ -48,7 +48,8 @@ Certificates: a caller is told by the SAN URI of its certificate, spiffe://DOMAI
   The coordinator's own certificate must name the host that they dial (SAN DNS or IP).
 
 HTTP: /metrics, /livez, /readyz, and on loopback the read-only JSON API below /api/v1/. There is nothing to change there.
-  Beyond loopback the API is refused, because it tells what is open; the metrics of monitors name open ports, too, so let
+  Beyond loopback the API is refused, because it tells what is open, unless --http-tls is given: then it is for operators'
+  certificates. The metrics of monitors name open ports, too, so let
   nobody but Prometheus reach --http there.
 
 Signals: SIGTERM and SIGINT stop it: parked calls are answered, what is queued is committed. A second one stops it at once; nothing
@@ -168,7 +169,8 @@ int Main(int argc, char** argv) {
   app.get_formatter()->column_width(36);
   AddFlags(app, &flags);
   if (const std::optional<int> exit = ParseFlags(app, argc, argv); exit.has_value()) return *exit;
-  if (flags.health_check) return CheckHealth("portolan-coordinator", flags.options.http);
+  if (flags.health_check)
+    return CheckHealth("portolan-coordinator", flags.options.http, flags.options.http_tls);
   if (const absl::Status s = Finish(&flags); !s.ok()) return Fail(s);
 
   const Scope scope = flags.options.scope;

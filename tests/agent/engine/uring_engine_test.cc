@@ -7,9 +7,12 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdio>
+#include <utility>
 
 #include "tests/agent/engine/probing.h"
 
@@ -56,12 +59,26 @@ TEST(UringEngine, CancelledBeforeItLeftIsNotMade) {
   EXPECT_FALSE(HasConnection(listener)) << "a packet left";
 }
 
+// The trial is on loopback, where it cannot fail for another reason than the kernel.
+TEST(UringEngine, EndsAttemptsByDisconnectingWhereTheKernelTakesThat) {
+  auto ring = Ring::Make(64);
+  if (!ring.ok()) GTEST_SKIP() << ring.status();
+  utsname name{};
+  ASSERT_EQ(uname(&name), 0);
+  int major = 0, minor = 0;
+  ASSERT_EQ(std::sscanf(name.release, "%d.%d", &major, &minor), 2) << name.release;
+  if (std::pair(major, minor) < std::pair(6, 13))
+    GTEST_SKIP() << "Linux " << name.release << " may or may not";
+  EXPECT_TRUE((*ring)->ends_by_disconnect());
+  EXPECT_FALSE((*Ring::Make(64, 0, /*may_disconnect=*/false))->ends_by_disconnect());
+}
+
 TEST(UringEngine, WorksWithTheSettingsOfOlderKernels) {
   const TestSocket open = TestSocket::Listening(kLoopback, 4096);
   const TestSocket refused = TestSocket::Bound(kLoopback);
   SilentPort silent(kLoopback);
-  for (uint32_t skip = 0; skip < Ring::kSettings; ++skip) {
-    auto ring = Ring::Make(64, skip);
+  for (uint32_t variant = 0; variant < 2 * Ring::kSettings; ++variant) {
+    auto ring = Ring::Make(64, variant / 2, /*may_disconnect=*/variant % 2 == 0);
     if (!ring.ok()) GTEST_SKIP() << ring.status();
     SCOPED_TRACE((*ring)->settings());
     UringEngine engine(64, {}, "", *std::move(ring), eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),

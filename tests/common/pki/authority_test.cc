@@ -157,7 +157,8 @@ TEST_F(AuthorityTest, LastsAsLongAsAskedButNeverLongerThanTheAuthority) {
   made = Issue(request);
   EXPECT_EQ(made.not_after, kNow + hours(24 * 365));
   EXPECT_EQ(made.not_after, authority_->not_after());
-  for (const Duration bad : {Duration(0), Duration(std::chrono::milliseconds(999)), Duration::max()}) {
+  for (const Duration bad :
+       {Duration(0), Duration(std::chrono::milliseconds(999)), Duration::max()}) {
     request.valid = bad;
     EXPECT_THAT(ErrorOf(request), HasSubstr("--valid"));
   }
@@ -223,6 +224,30 @@ TEST_F(AuthorityTest, LoadRefusesWhatIsNoAuthority) {
   EXPECT_FALSE(CertificateAuthority::Load("", made_.key).ok());
   EXPECT_FALSE(CertificateAuthority::Load(made_.certificate, "x").ok());
   EXPECT_FALSE(CertificateAuthority::Load(made_.key, made_.certificate).ok());
+}
+
+// Made by somebody else's tools.
+TEST_F(AuthorityTest, AnAuthorityMaySignWithEd25519) {
+  EVP_PKEY* key = EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
+  ASSERT_NE(key, nullptr);
+  const X509Ptr x = Parse(made_.certificate);
+  X509_set_pubkey(x.get(), key);
+  ASSERT_GT(X509_sign(x.get(), key, nullptr), 0);
+  BIO *certificate = BIO_new(BIO_s_mem()), *private_key = BIO_new(BIO_s_mem());
+  PEM_write_bio_X509(certificate, x.get());
+  PEM_write_bio_PrivateKey(private_key, key, nullptr, nullptr, 0, nullptr, nullptr);
+  const auto text = [](BIO* bio) {
+    char* data = nullptr;
+    const long size = BIO_get_mem_data(bio, &data);
+    return std::string(data, static_cast<size_t>(size));
+  };
+  const auto authority = CertificateAuthority::Load(text(certificate), text(private_key));
+  ASSERT_TRUE(authority.ok()) << authority.status();
+  const auto issued = authority->Issue(For(CertificateRole::kAgent), kNow);
+  EXPECT_TRUE(issued.ok()) << issued.status();
+  BIO_free(certificate);
+  BIO_free(private_key);
+  EVP_PKEY_free(key);
 }
 
 TEST_F(AuthorityTest, ABundleHoldsItsAuthorities) {

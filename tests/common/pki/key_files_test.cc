@@ -125,6 +125,25 @@ TEST_F(KeyFilesTest, DirectoriesAreMadeForTheirOwnerOnly) {
   EXPECT_FALSE(MakeKeyDirectory("").ok());
 }
 
+TEST_F(KeyFilesTest, DirectoriesOfAnotherOwnerCanBeReachedByIt) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root gives files away";
+  ASSERT_TRUE(MakeKeyDirectory(Path("etc/agent"), std::pair<uid_t, gid_t>(12345, 12345)).ok());
+  EXPECT_EQ(Mode(Path("etc")), 0755u);
+  EXPECT_EQ(Mode(Path("etc/agent")), 0700u);
+  struct stat s {};
+  ASSERT_EQ(::stat(Path("etc/agent").c_str(), &s), 0);
+  EXPECT_EQ(s.st_uid, 12345u);
+  ASSERT_EQ(::stat(Path("etc").c_str(), &s), 0);
+  EXPECT_EQ(s.st_uid, 0u);
+}
+
+TEST_F(KeyFilesTest, WhatAKilledProcessLeftIsNoObstacle) {
+  std::ofstream(Path("a.key") + ".new" + std::to_string(::getpid())) << "half";
+  ASSERT_TRUE(WriteKeyFiles({{Path("a.key"), "x", true}}, {}).ok());
+  EXPECT_EQ(*ReadKeyFile(Path("a.key")), "x");
+  EXPECT_EQ(Names().size(), 1u);
+}
+
 TEST_F(KeyFilesTest, OwnersAreNamesOrNumbers) {
   EXPECT_EQ(ParseOwner("root")->first, 0u);
   EXPECT_EQ(ParseOwner("0")->second, 0u);

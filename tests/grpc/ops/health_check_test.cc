@@ -27,6 +27,14 @@ TEST(HealthCheck, SaysWhatLivezSays) {
   EXPECT_EQ(CheckHealth("program", "127.0.0.1:" + port), 1) << "nobody answers";
 }
 
+TEST(HealthCheck, AllAddressesOfIpv6AreAskedOnLoopback) {
+  HttpEndpointOptions options;
+  options.listen = "[::]:0";
+  auto endpoint = HttpEndpoint::Start(options, {});
+  if (!endpoint.ok()) GTEST_SKIP() << "no IPv6 here: " << endpoint.status();
+  EXPECT_EQ(CheckHealth("program", "[::]:" + std::to_string((*endpoint)->port())), 0);
+}
+
 TEST(HealthCheck, WithoutAnAddressItIsWrongUsage) {
   EXPECT_EQ(CheckHealth("program", ""), 2);
   EXPECT_EQ(CheckHealth("program", "none"), 2);

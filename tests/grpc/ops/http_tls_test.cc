@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "common/base/status.h"
+#include "common/ops/health_check.h"
 #include "common/ops/http_endpoint.h"
 #include "tests/fakes/certificates.h"
 #include "tests/fakes/fake_clock.h"
@@ -72,6 +73,15 @@ TEST_F(HttpTlsTest, TurnsAwayWhoComesFromAnotherAuthorityOrTooLateOrInPlainText)
   httplib::Client plain("127.0.0.1", endpoint_->port());
   EXPECT_FALSE(plain.Get("/livez"));
   EXPECT_EQ(Ask("/livez", {}, ca_.ca_file()), "ok\n") << "still serves others";
+}
+
+TEST_F(HttpTlsTest, HealthIsAskedOverTlsToo) {
+  Start();
+  const std::string address = FormatHostPort("127.0.0.1", endpoint_->port());
+  EXPECT_EQ(CheckHealth("program", address, /*tls=*/true), 0);
+  EXPECT_EQ(CheckHealth("program", address, /*tls=*/false), 1);
+  endpoint_.reset();
+  EXPECT_EQ(CheckHealth("program", address, /*tls=*/true), 1);
 }
 
 TEST_F(HttpTlsTest, FilesThatDoNotFitAreNamed) {

@@ -112,6 +112,33 @@ TEST_F(ScopeFilesTest, FilesThatAreGoneTakeNoRuleAway) {
   EXPECT_TRUE(files_->Look().ok());
 }
 
+TEST_F(ScopeFilesTest, AFileThatHasLostAllItsBytesTakesNoRuleAway) {
+  Replace("none\n10.0.0.0/8\n", "10.9.0.0/16\n");
+  ASSERT_TRUE(LookTwice()->has_value());
+  Replace("none\n10.0.0.0/8\n", "");
+  EXPECT_THAT(std::string(LookTwice().status().message()), HasSubstr("deny: is empty"));
+  Replace("none\n10.0.0.0/8\n", "# nothing\n");
+  const auto scope = LookTwice();
+  ASSERT_TRUE(scope.ok()) << scope.status();
+  ASSERT_TRUE(scope->has_value());
+  EXPECT_TRUE(Allows(**scope, "10.9.0.1"));
+}
+
+TEST_F(ScopeFilesTest, AFileThatMayBeReadLaterIsTakenThen) {
+  (void)LookTwice();
+  const std::string deny = directory_.path() + "/deny";
+  fs::remove(deny);
+  fs::create_directory(deny);  // nobody can read that as a file, not even root
+  EXPECT_FALSE(LookTwice().ok());
+  EXPECT_FALSE(files_->settling()) << "looks again at once";
+  EXPECT_TRUE(files_->Look().ok()) << "told twice";
+  fs::remove(deny);
+  std::ofstream(deny) << "10.9.0.0/16\n";
+  const auto scope = LookTwice();
+  ASSERT_TRUE(scope.ok()) << scope.status();
+  ASSERT_TRUE(scope->has_value());
+}
+
 TEST_F(ScopeFilesTest, CommentsAreNoChangeOfTheScope) {
   (void)LookTwice();
   Replace("# by hand\nnone\n10.0.0.0/8\n", "");

@@ -70,6 +70,8 @@ TEST(ServiceManager, FeedsTheWatchdogWhileTheServiceLives) {
   Receiver receiver;
   ServiceManager manager({receiver.path(), seconds(60)});
   EXPECT_EQ(manager.beat_every(), seconds(15));
+  manager.Ready("listening");
+  EXPECT_EQ(receiver.Take(), "READY=1\nSTATUS=listening");
   manager.Beat(At(100), absl::OkStatus());
   EXPECT_EQ(receiver.Take(), "WATCHDOG=1");
   manager.Beat(At(110), absl::OkStatus());
@@ -81,6 +83,7 @@ TEST(ServiceManager, FeedsTheWatchdogWhileTheServiceLives) {
   manager.Beat(At(150), Internal("stuck"));
   EXPECT_EQ(receiver.Take(), "");
   manager.Beat(At(160), absl::OkStatus());
+  EXPECT_EQ(receiver.Take(), "STATUS=listening");
   EXPECT_EQ(receiver.Take(), "WATCHDOG=1");
 }
 
