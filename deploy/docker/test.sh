@@ -94,7 +94,7 @@ build() {
     name=$(image "$target")
     say "Image $name"
     # The cache of the compiler is kept by buildah between runs (RUN --mount=type=cache).
-    nice -n 10 buildah "${store[@]}" build --quiet --layers --isolation chroot --format docker --pull-never --file "$here/Dockerfile" \
+    buildah build --quiet --layers --isolation chroot --format docker --pull-never --file "$here/Dockerfile" \
       --build-arg BASE="$base" --build-arg VERSION="$version" --build-arg JOBS="${PORTOLAN_JOBS:-$(nproc)}" --target "$target" --tag "$name" "$context"
   done
 }
