@@ -94,7 +94,7 @@ build() {
     name=$(image "$target")
     say "Image $name"
     # The cache of the compiler is kept by buildah between runs (RUN --mount=type=cache).
-    nice -n 10 buildah "${store[@]}" build --quiet --layers --isolation chroot --format docker --pull-never --file "$here/Dockerfile" \
+    buildah build --quiet --layers --isolation chroot --format docker --pull-never --file "$here/Dockerfile" \
       --build-arg BASE="$base" --build-arg VERSION="$version" --build-arg JOBS="${PORTOLAN_JOBS:-$(nproc)}" --target "$target" --tag "$name" "$context"
   done
 }
@@ -112,22 +112,42 @@ network() {
   ip -n "$ns" link set eth0 up
 }
 
-certificate() {
-  local folder=$work/tls/$1 sans=$2
-  mkdir -p "$folder"
-  openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=$1" -keyout "$folder/tls.key" -out "$folder/csr" 2>/dev/null
-  openssl x509 -req -in "$folder/csr" -CA "$work/tls/ca.crt" -CAkey "$work/tls/ca.key" -CAcreateserial -days 1 \
-    -extfile <(echo "subjectAltName=$sans") -out "$folder/tls.crt" 2>/dev/null
-  cp "$work/tls/ca.crt" "$folder/ca.crt"
-  chown -R $user:$user "$folder"
-}
-
 # The limits of this machine, which may not allow those that podman likes; health is asked for below, and needs no timer of systemd's.
 confined=(--read-only --cap-drop ALL --security-opt no-new-privileges --ulimit "nofile=$(ulimit -Hn):$(ulimit -Hn)" --ulimit nproc=4096:4096
   --health-interval disable)
+# The certificates as compose.yaml makes them, by the image of the command line; where that has no `ca` yet, by openssl.
+certificates() {
+  local role in_image
+  mkdir -p "$work"/tls/{authority,coordinator,agent,operator}
+  chown $user:$user "$work"/tls/*
+  chmod 755 "$work" "$work/tls"
+  in_image=(podman run --rm --network none "${confined[@]}" --volume "$work/tls/authority:/var/lib/portolan")
+  if "${in_image[@]}" "$(image cli)" ca init --out /var/lib/portolan >/dev/null 2>&1; then
+    for role in coordinator agent operator; do
+      local names=()
+      [ $role != coordinator ] || names=(--dns coordinator)
+      "${in_image[@]}" --volume "$work/tls/$role:/etc/portolan/tls" "$(image cli)" ca issue $role --ca /var/lib/portolan --out /etc/portolan/tls \
+        ${names[@]+"${names[@]}"} >/dev/null
+    done
+    ok "certificates by portolan ca"
+    return
+  fi
+  local key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes) ca=$work/tls/authority/ca folder
+  openssl req -x509 "${key[@]}" -days 1 -subj /CN=ca -keyout "$ca.key" -out "$ca.pem" 2>/dev/null
+  for role in coordinator agent operator; do
+    folder=$work/tls/$role
+    openssl req "${key[@]}" -subj "/CN=$role" -keyout "$folder/$role.key" -out "$folder/csr" 2>/dev/null
+    openssl x509 -req -in "$folder/csr" -CA "$ca.pem" -CAkey "$ca.key" -CAcreateserial -days 1 \
+      -extfile <(echo "subjectAltName=URI:spiffe://test/portolan/$role,DNS:$role") -out "$folder/$role.pem" 2>/dev/null
+    cp "$ca.pem" "$folder/ca.pem"
+    chown -R $user:$user "$folder"
+  done
+  ok "certificates by openssl"
+}
+
 tls() {
-  echo --volume "$work/tls/$1:/etc/portolan/tls:ro" --env PORTOLAN_TLS_CERT=/etc/portolan/tls/tls.crt --env PORTOLAN_TLS_KEY=/etc/portolan/tls/tls.key \
-    --env PORTOLAN_TLS_CA=/etc/portolan/tls/ca.crt
+  echo --volume "$work/tls/$1:/etc/portolan/tls:ro" --env PORTOLAN_TLS_CERT="/etc/portolan/tls/$1.pem" --env PORTOLAN_TLS_KEY="/etc/portolan/tls/$1.key" \
+    --env PORTOLAN_TLS_CA=/etc/portolan/tls/ca.pem
 }
 # start NAME NETWORK ROLE [OPTION...] -- [ARGUMENT...]
 start() {
@@ -171,12 +191,7 @@ namespaces+=("$id-net")
 ip -n "$id-net" link add bridge type bridge
 ip -n "$id-net" link set bridge up
 network coordinator 198.18.0.2
-mkdir "$work/tls"
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=ca -keyout "$work/tls/ca.key" -out "$work/tls/ca.crt" 2>/dev/null
-certificate coordinator URI:spiffe://test/portolan/coordinator,DNS:coordinator
-certificate agent URI:spiffe://test/portolan/agent
-certificate operator URI:spiffe://test/portolan/operator
-chmod 755 "$work" "$work/tls"
+certificates
 mkdir "$work/data"
 chown $user:$user "$work/data"
 start coordinator coordinator coordinator --volume "$work/data:/var/lib/portolan" --

@@ -38,6 +38,17 @@ TEST_F(ControlScans, AScanGoesFromCreationToResults) {
   EXPECT_EQ(Results("last", closed).size(), 99u);
 }
 
+TEST_F(ControlScans, NewScopeHoldsForScansThatAreCreatedAfterwards) {
+  auto created = Create(Request());
+  ASSERT_TRUE(created.ok()) << created.status();
+  control_->SetScope(Scope::Create({}, {*ParseScopeRule("10.0.0.0/8")}));
+  EXPECT_EQ(Create(Request()).status().code(), absl::StatusCode::kPermissionDenied);
+  FakeAgent agent(*control_, "a1", "lab");
+  auto finished = Play(created->id, {&agent}, OpenOn80);
+  ASSERT_TRUE(finished.ok()) << finished.status();
+  EXPECT_EQ(finished->state, ScanState::kComplete);
+}
+
 TEST_F(ControlScans, EachVantageCountsEveryPositionFromEachOne) {
   FakeAgent a(*control_, "a1", "dmz"), b(*control_, "b1", "lab");
   ASSERT_TRUE(a.Sync().ok());

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <thread>
 
@@ -185,6 +186,21 @@ TEST_F(AgentTest, OwnScopeWinsOverTheCoordinator) {
   EXPECT_THAT(
       std::vector<std::string>(request.agent().scope().begin(), request.agent().scope().end()),
       testing::Contains(HasSubstr("127.0.0.1")));
+}
+
+TEST_F(AgentTest, NewScopeHoldsForWhatIsNotStartedAndIsTold) {
+  Serve();
+  StartAgent();
+  agent_->SetScope(Scope::Create({}, {*ParseScopeRule("127.0.0.1")}));
+  fleet_.WaitForRequest([](const auto& r) {
+    const auto& rules = r.agent().scope();
+    return std::any_of(rules.begin(), rules.end(), [](const std::string& rule) {
+      return rule.find("127.0.0.1") != std::string::npos;
+    });
+  });
+  fleet_.Grant(1, {{0, 1000}});
+  fleet_.WaitForDone(1000);
+  EXPECT_EQ(fleet_.Counts()[std::pair(State::kOwed, Reason::kRefusedByScope)], 1000u);
 }
 
 TEST_F(AgentTest, DrainFinishesWhatWasBegunGivesBackTheRestAndSaysGoodbye) {
