@@ -223,6 +223,7 @@ class Control {
                      const std::vector<std::string>& live, uint64_t seed, Done<ScanStatus> finish);
   void SubmitPlanned(std::shared_ptr<const ScanSpec> spec, const std::string& key,
                      const std::string& digest, Done<ScanStatus> finish);
+  bool EndIsCommitted(const ScanId& id) const;
   absl::StatusOr<ScanStatus> LiveStatus(
       const ScanId& id);  // NotFound: the scheduler does not have it
   void StoredStatus(const ScanId& id, Done<ScanStatus> done);  // any thread

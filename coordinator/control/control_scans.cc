@@ -59,7 +59,19 @@ absl::StatusOr<ScanStatus> Control::LiveStatus(const ScanId& id) {
   RateMeter& meter = meters_[id];
   const Time now = clock_.Now();
   meter.Sample(now, Probed(view->ledger));
-  return StatusOfView(*view, meter.rate(), StoreTrouble(), now, clock_.Wall());
+  ScanStatus status = StatusOfView(*view, meter.rate(), StoreTrouble(), now, clock_.Wall());
+  // Who is told that it has finished reads its results, and the last of them are not there before
+  // their commit.
+  if (IsFinished(status.state) && !EndIsCommitted(id)) status.state = ScanState::kRunning;
+  return status;
+}
+
+bool Control::EndIsCommitted(const ScanId& id) const {
+  return std::none_of(pending_commits_.begin(), pending_commits_.end(),
+                      [&](const PendingCommit& pending) {
+                        return std::find(pending.finished.begin(), pending.finished.end(), id) !=
+                               pending.finished.end();
+                      });
 }
 
 void Control::StoredStatus(const ScanId& id, Done<ScanStatus> done) {

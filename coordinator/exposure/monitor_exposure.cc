@@ -23,9 +23,15 @@ MonitorExposure::MonitorExposure(MonitorExposureConfig config)
 }
 
 void MonitorExposure::Configure(MonitorExposureConfig config) {
-  State state = Snapshot();
+  // Moved: a copy of some thousand open ports for each monitor that is applied anew takes long.
+  State state{std::move(baselines_),
+              std::move(health_),
+              std::move(canaries_),
+              confirmations_.state(),
+              findings_.state(),
+              evaluated_,
+              true};
   *this = MonitorExposure(std::move(config));
-  state.stale = true;
   Restore(std::move(state));
 }
 

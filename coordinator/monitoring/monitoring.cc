@@ -17,6 +17,7 @@ constexpr auto kTickEvery = std::chrono::seconds(1);  // confirmations
 constexpr auto kShortestTurn = std::chrono::milliseconds(20);
 constexpr auto kSlowTickEvery = std::chrono::seconds(30);  // what changes with the time alone
 constexpr auto kMetricsEvery = std::chrono::seconds(5);
+constexpr auto kGoOnCounting = std::chrono::milliseconds(50);
 constexpr auto kPruneEvery = std::chrono::minutes(10);
 constexpr size_t kPruneRows = 5'000;
 constexpr size_t kKeptRuns = 1'000;
@@ -223,12 +224,11 @@ void MonitoringImpl::Turn() {
   const Time now = clock_.Now();
   if (!cannot_write_) {
     StartRuns();
-    const bool slow = now >= next_slow_tick_;
-    if (slow) next_slow_tick_ = now + kSlowTickEvery;
+    if (now >= next_slow_tick_) SlowTick();
     if (now >= next_tick_) {
       next_tick_ = now + kTickEvery;
       for (auto& [name, entry] : entries_) {
-        if (slow || !entry->exposure->confirmations().state().pending.empty()) TickExposure(*entry);
+        if (!entry->exposure->confirmations().state().pending.empty()) TickExposure(*entry);
       }
     }
     if (now >= next_prune_) {
@@ -237,10 +237,26 @@ void MonitoringImpl::Turn() {
     }
   }
   if (now >= next_metrics_) {
-    next_metrics_ = now + kMetricsEvery;
-    RefreshMetrics();
+    next_metrics_ = now + (RefreshMetrics() ? Duration(kMetricsEvery) : Duration(kGoOnCounting));
   }
   Flush();
+}
+
+// Each monitor every kSlowTickEvery, of many some a second: one whose specification was changed is
+// judged anew, and all of them at once would hold up everything else.
+void MonitoringImpl::SlowTick() {
+  constexpr size_t kRounds = kSlowTickEvery / kTickEvery;
+  size_t some = (entries_.size() + kRounds - 1) / kRounds;
+  next_slow_tick_ =
+      clock_.Now() +
+      (entries_.empty() ? Duration(kSlowTickEvery)
+                        : std::max<Duration>(kTickEvery, kSlowTickEvery * some / entries_.size()));
+  for (; some > 0; --some) {
+    auto it = entries_.upper_bound(ticked_);
+    if (it == entries_.end()) it = entries_.begin();
+    ticked_ = it->first;
+    TickExposure(*it->second);
+  }
 }
 
 void MonitoringImpl::ScheduleTurn() {

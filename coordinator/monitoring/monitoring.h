@@ -29,6 +29,8 @@ struct MonitoringOptions {
   uint64_t seed = 1;  // of scans and back-offs
   // Open ports that are metrics of their own, over all monitors. What is beyond is counted.
   size_t series_budget = 10'000;
+  // Ports that are counted for metrics before other work has its turn: some tens of milliseconds.
+  size_t counted_at_once = 20'000;
   Duration event_retention = std::chrono::hours(24 * 365);  // and of findings that are resolved
   size_t max_followers = 1'000;
   std::function<void(LogLevel, std::string_view, std::initializer_list<LogField>)> log;

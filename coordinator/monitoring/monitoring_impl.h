@@ -104,6 +104,7 @@ class MonitoringImpl final : public Monitoring {
   void FlushSoon();  // for callbacks that are in the middle of something
   absl::Status Commit();
   void Turn();  // everything that is due
+  void SlowTick();
   void ScheduleTurn();
   void Prune();
   template <typename... Args>
@@ -151,8 +152,10 @@ class MonitoringImpl final : public Monitoring {
   void FeedFollower(uint64_t id);
 
   // ---- monitoring_metrics.cc ----
-  void RefreshMetrics();
-  void CountExposure(MonitorEntry& entry, size_t budget) const;
+  bool RefreshMetrics();  // false: there is more to count first; call again
+  void PublishMetrics();
+  size_t CountExposure(MonitorEntry& entry, size_t budget) const;
+  size_t BudgetOf(const std::string& name) const;
 
   // Constant after Open.
   const MonitoringOptions options_;
@@ -175,6 +178,8 @@ class MonitoringImpl final : public Monitoring {
   std::vector<std::function<void(Change&)>> writes_;
   std::vector<std::function<void(bool committed)>> after_;
   std::set<std::string> changed_plans_;
+  std::deque<std::string> uncounted_;            // of the round of counting under way
+  std::string ticked_;                           // the last one whose slow tick was made
   std::set<std::string> unstored_;               // monitors that were never committed
   std::map<std::string, uint64_t> generations_;  // the newest of each name, since the start
   bool cannot_write_ = false, flush_posted_ = false;

@@ -19,8 +19,10 @@ PortRanking PortRanking::Of(const std::map<uint16_t, uint64_t>& targets, size_t 
   return out;
 }
 
-// What only changes with the exposure. O(open ports x vantages x rules).
-void MonitoringImpl::CountExposure(MonitorEntry& entry, size_t budget) const {
+// What only changes with the exposure. O(open ports x vantages x rules). Gives how many subjects it
+// looked at.
+size_t MonitoringImpl::CountExposure(MonitorEntry& entry, size_t budget) const {
+  entry.metrics_stale = false;
   MonitorMetrics m;
   std::map<uint16_t, uint64_t> hosts_by_port;
   entry.open_ports.clear();
@@ -66,9 +68,43 @@ void MonitoringImpl::CountExposure(MonitorEntry& entry, size_t budget) const {
     }
   }
   entry.metrics = std::move(m);
+  return seen.size();
 }
 
-void MonitoringImpl::RefreshMetrics() {
+// What the monitors before it leave of the series budget.
+size_t MonitoringImpl::BudgetOf(const std::string& name) const {
+  size_t budget = options_.series_budget;
+  for (auto it = entries_.begin(); it != entries_.end() && it->first != name; ++it) {
+    budget -= std::min(budget, it->second->open_ports.size());
+  }
+  return budget;
+}
+
+// Some of the counting at a time: after a start, or when all monitors were applied anew, all of it
+// takes seconds, and nothing else is done meanwhile. What changes while others are counted waits
+// for the next round, so that each round ends.
+bool MonitoringImpl::RefreshMetrics() {
+  if (uncounted_.empty()) {
+    size_t budget = options_.series_budget;
+    for (const auto& [name, entry] : entries_) {
+      // No more ports are kept than are shown: of all monitors they would be many times the budget.
+      const size_t wanted = std::min<uint64_t>(budget, entry->metrics.open_ports_total);
+      if (entry->metrics_stale || entry->open_ports.size() < wanted) uncounted_.push_back(name);
+      budget -= std::min(budget, entry->open_ports.size());
+    }
+  }
+  size_t counted = 0;
+  while (!uncounted_.empty() && counted < options_.counted_at_once) {
+    const auto it = entries_.find(uncounted_.front());
+    if (it != entries_.end()) counted += 1 + CountExposure(*it->second, BudgetOf(it->first));
+    uncounted_.pop_front();
+  }
+  if (!uncounted_.empty()) return false;
+  PublishMetrics();
+  return true;
+}
+
+void MonitoringImpl::PublishMetrics() {
   auto all = std::make_shared<MonitoringMetrics>();
   const WallTime now = clock_.Wall();
   all->when = now;
@@ -76,10 +112,8 @@ void MonitoringImpl::RefreshMetrics() {
   all->waiting = set_.waiting();
   size_t budget = options_.series_budget;
   for (auto& [name, entry] : entries_) {
-    // No more ports are kept than are shown: of all monitors they would be many times the budget.
-    const size_t wanted = std::min<uint64_t>(budget, entry->metrics.open_ports_total);
-    if (std::exchange(entry->metrics_stale, false) || entry->open_ports.size() < wanted)
-      CountExposure(*entry, budget);
+    // One that is new since the round began.
+    if (entry->metrics.monitor.empty()) CountExposure(*entry, budget);
     const MonitorPlan& plan = *set_.Find(name);
     const MonitorPlanState& state = plan.state();
     MonitorMetrics m = entry->metrics;

@@ -73,6 +73,29 @@ TEST_F(ControlFullDisk, AGrantIsNotToldBeforeItsCommit) {
   EXPECT_FALSE(answer->decision.leases.empty());
 }
 
+TEST_F(ControlFullDisk, AScanHasNotFinishedBeforeItsLastResultsAreCommitted) {
+  FakeAgent agent(*control_, "a1", "lab");
+  auto scan = Create(Request("10.0.0.1", "80"));
+  ASSERT_TRUE(scan.ok());
+  ASSERT_TRUE(agent.Sync().ok());
+  ASSERT_EQ(agent.held(), 1u);
+  ASSERT_TRUE(agent.OpenStream());
+  disk_->HoldWrites();
+  control_->Report(agent.stream(), agent.NextSeq(), agent.MakeBatch(agent.leases()[0], NoneOpen),
+                   1000);
+  Settle();
+  const auto before = Get(scan->id);
+  ASSERT_TRUE(before.ok()) << before.status();
+  EXPECT_EQ(before->ledger.closed, 1u);
+  EXPECT_EQ(before->state, ScanState::kRunning);
+  disk_->Empty();
+  ASSERT_TRUE(agent.peer().WaitAcked(1));
+  Settle();
+  const auto after = Get(scan->id);
+  ASSERT_TRUE(after.ok()) << after.status();
+  EXPECT_EQ(after->state, ScanState::kComplete);
+}
+
 TEST_F(ControlFullDisk, NobodyIsToldOfAScanThatIsNotStored) {
   disk_->HoldWrites();  // it fills between the look at it and the commit
   Waiter<ScanStatus> created;

@@ -138,6 +138,33 @@ TEST_F(MonitoringTest, MetricsShareTheSeriesBudgetInTheOrderOfMonitors) {
   EXPECT_EQ(monitoring_->Metrics()->monitors[0].open_ports_total, 12u);
 }
 
+// Counting takes many turns; until all is counted nothing is shown, rather than a part of it.
+TEST_F(MonitoringTest, MetricsAreOfAllMonitorsThoughTheseAreCountedOneByOne) {
+  for (const char* name : {"web", "zoo", "app"}) {
+    std::string yaml = kYaml;
+    yaml.replace(yaml.find("name: web"), 9, std::string("name: ") + name);
+    ASSERT_TRUE(Apply(yaml).ok());
+    NextRun(name);
+  }
+  options_.counted_at_once = 1;
+  Restart();
+  bool all = false;
+  ASSERT_TRUE(Until(
+      [&] {
+        const auto metrics = monitoring_->Metrics();
+        for (const MonitorMetrics& m : metrics->monitors) EXPECT_EQ(m.open_ports_total, 12u);
+        all = metrics->monitors.size() == 3;
+        return all || HasFailure();
+      },
+      std::chrono::milliseconds(10)));
+  EXPECT_TRUE(all);
+  // What changes is counted, too.
+  scans_.Set("in", "10.0.0.4", 22, false);
+  NextRun("zoo");
+  Settle("zoo");
+  EXPECT_TRUE(Until([&] { return monitoring_->Metrics()->monitors[2].open_ports_total == 11; }));
+}
+
 TEST(PortRanking, TheMostAreShownAndTheRestIsASum) {
   const PortRanking all = PortRanking::Of({{22, 4}, {80, 9}, {443, 9}}, 3);
   EXPECT_THAT(all.top, ElementsAre(std::pair{80, 9}, std::pair{443, 9}, std::pair{22, 4}));
