@@ -34,6 +34,7 @@ absl::Status WriteFiles(const std::vector<KeyFile>& files, const CaFlags& flags)
   if (!flags.owner.empty()) {
     PORTOLAN_ASSIGN_OR_RETURN(options.owner, ParseOwner(flags.owner));
   }
+  PORTOLAN_RETURN_IF_ERROR(MakeKeyDirectory(flags.out, options));
   const absl::Status status = WriteKeyFiles(files, options);
   return absl::IsAlreadyExists(status) ? InvalidArgument("{}", Message(status)) : status;
 }
@@ -62,7 +63,6 @@ absl::StatusOr<int> RunInit(const CaFlags& flags, Context& context) {
   PORTOLAN_ASSIGN_OR_RETURN(request.valid, ValidOf(flags, kDefaultAuthorityValid));
   PORTOLAN_ASSIGN_OR_RETURN(const CertifiedKey made,
                             CertificateAuthority::Create(request, context.env.clock->Wall()));
-  PORTOLAN_RETURN_IF_ERROR(MakeKeyDirectory(flags.out));
   const std::string certificate = PathIn(flags.out, "ca.pem"), key = PathIn(flags.out, "ca.key");
   PORTOLAN_RETURN_IF_ERROR(
       WriteFiles({{key, made.key, true}, {certificate, made.certificate}}, flags));
@@ -107,7 +107,6 @@ absl::StatusOr<int> RunIssue(const CaFlags& flags, Context& context) {
   const WallTime now = context.env.clock->Wall();
   PORTOLAN_ASSIGN_OR_RETURN(const CertifiedKey made, authority.Issue(request, now));
 
-  PORTOLAN_RETURN_IF_ERROR(MakeKeyDirectory(flags.out));
   const std::string base = PathIn(flags.out, flags.role);
   const std::string trusted = PathIn(flags.out, "ca.pem");
   // The certificate last: who watches the two reads a pair.
@@ -138,7 +137,8 @@ void AddOutFlags(CLI::App* app, CaFlags* flags, const char* valid) {
       ->option_text("DIR")
       ->group("Files");
   app->add_option("--owner", flags->owner,
-                  "Whom the files belong to: the user that the program runs as, by name or number. "
+                  "Whom the files (and a new DIR) belong to: the user that the program runs as, by "
+                  "name or number. "
                   "For root. Default: who calls.")
       ->option_text("USER")
       ->group("Files");

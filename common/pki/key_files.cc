@@ -125,12 +125,19 @@ absl::Status WriteKeyFiles(const std::vector<KeyFile>& files, const KeyFileOptio
   return absl::OkStatus();
 }
 
-absl::Status MakeKeyDirectory(const std::string& path) {
+absl::Status MakeKeyDirectory(const std::string& path, const KeyFileOptions& options) {
   for (size_t end = 1; end != std::string::npos && !path.empty();) {
     end = path.find('/', end);
     const std::string part = path.substr(0, end);
     if (end != std::string::npos) ++end;
-    if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) return SystemError(part, errno);
+    if (::mkdir(part.c_str(), 0700) != 0) {
+      if (errno != EEXIST) return SystemError(part, errno);
+      continue;
+    }
+    if (options.owner.has_value() &&
+        ::lchown(part.c_str(), options.owner->first, options.owner->second) != 0) {
+      return Annotate(SystemError(part, errno), "--owner");
+    }
   }
   struct stat found {};
   if (::stat(path.c_str(), &found) != 0) return SystemError(path, errno);

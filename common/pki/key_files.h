@@ -25,8 +25,9 @@ struct KeyFileOptions {
 // be overwritten: then none is written. Symbolic links are replaced, not followed.
 absl::Status WriteKeyFiles(const std::vector<KeyFile>& files, const KeyFileOptions& options);
 
-// Makes it, and what is missing above it, with mode 0700. One that is there stays as it is.
-absl::Status MakeKeyDirectory(const std::string& path);
+// Makes it, and what is missing above it, with mode 0700 and the owner of the files, who must get
+// at them. One that is there stays as it is.
+absl::Status MakeKeyDirectory(const std::string& path, const KeyFileOptions& options);
 
 // NotFound when there is none. At most 1 MiB.
 absl::StatusOr<std::string> ReadKeyFile(const std::string& path);

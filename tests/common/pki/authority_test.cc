@@ -157,7 +157,8 @@ TEST_F(AuthorityTest, LastsAsLongAsAskedButNeverLongerThanTheAuthority) {
   made = Issue(request);
   EXPECT_EQ(made.not_after, kNow + hours(24 * 365));
   EXPECT_EQ(made.not_after, authority_->not_after());
-  for (const Duration bad : {Duration(0), Duration(std::chrono::milliseconds(999)), Duration::max()}) {
+  for (const Duration bad :
+       {Duration(0), Duration(std::chrono::milliseconds(999)), Duration::max()}) {
     request.valid = bad;
     EXPECT_THAT(ErrorOf(request), HasSubstr("--valid"));
   }

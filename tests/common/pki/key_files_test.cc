@@ -112,17 +112,17 @@ TEST_F(KeyFilesTest, FailuresNameTheFileAndLeaveNothing) {
 }
 
 TEST_F(KeyFilesTest, DirectoriesAreMadeForTheirOwnerOnly) {
-  ASSERT_TRUE(MakeKeyDirectory(Path("a/b/c")).ok());
+  ASSERT_TRUE(MakeKeyDirectory(Path("a/b/c"), {}).ok());
   EXPECT_EQ(Mode(Path("a")), 0700u);
   EXPECT_EQ(Mode(Path("a/b/c")), 0700u);
   ::chmod(Path("a").c_str(), 0755);
-  ASSERT_TRUE(MakeKeyDirectory(Path("a")).ok());  // somebody chose that
+  ASSERT_TRUE(MakeKeyDirectory(Path("a"), {}).ok());  // somebody chose that
   EXPECT_EQ(Mode(Path("a")), 0755u);
-  ASSERT_TRUE(MakeKeyDirectory(Path("a/b/")).ok());
-  ASSERT_TRUE(MakeKeyDirectory(".").ok());
+  ASSERT_TRUE(MakeKeyDirectory(Path("a/b/"), {}).ok());
+  ASSERT_TRUE(MakeKeyDirectory(".", {}).ok());
   std::ofstream(Path("file")) << "x";
-  EXPECT_FALSE(MakeKeyDirectory(Path("file")).ok());
-  EXPECT_FALSE(MakeKeyDirectory("").ok());
+  EXPECT_FALSE(MakeKeyDirectory(Path("file"), {}).ok());
+  EXPECT_FALSE(MakeKeyDirectory("", {}).ok());
 }
 
 TEST_F(KeyFilesTest, OwnersAreNamesOrNumbers) {
@@ -143,6 +143,15 @@ TEST_F(KeyFilesTest, OwnersAreNamesOrNumbers) {
   ASSERT_EQ(::stat(Path("a.key").c_str(), &s), 0);
   EXPECT_EQ(s.st_uid, 654321u);
   EXPECT_EQ(s.st_mode & 07777, 0600u);
+  ASSERT_TRUE(MakeKeyDirectory(Path("theirs/too"), options).ok());
+  for (const char* name : {"theirs", "theirs/too"}) {
+    ASSERT_EQ(::stat(Path(name).c_str(), &s), 0);
+    EXPECT_EQ(s.st_uid, 654321u);
+    EXPECT_EQ(s.st_mode & 07777, 0700u);
+  }
+  ASSERT_TRUE(MakeKeyDirectory(Path("."), options).ok());
+  ASSERT_EQ(::stat(Path(".").c_str(), &s), 0);
+  EXPECT_EQ(s.st_uid, 0u);  // was there
 }
 
 }  // namespace
