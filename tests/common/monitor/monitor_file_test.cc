@@ -217,6 +217,34 @@ TEST(ParseMonitors, ExampleOfTheDocumentationIsValid) {
                s.canaries.open.empty() || s.webhooks.empty() || s.labels.empty());
 }
 
+TEST(ParseMonitors, EachMonitorOfTheDocumentationIsValid) {
+  namespace fs = std::filesystem;
+  std::vector<fs::path> pages = {PORTOLAN_SOURCE_DIR "/README.md"};
+  for (const auto& entry : fs::directory_iterator(PORTOLAN_SOURCE_DIR "/docs")) {
+    if (entry.path().extension() == ".md") pages.push_back(entry.path());
+  }
+  size_t monitors = 0;
+  for (const fs::path& page : pages) {
+    std::ifstream in(page);
+    std::stringstream text;
+    text << in.rdbuf();
+    const std::string doc = text.str();
+    for (size_t begin = 0; (begin = doc.find("```yaml\n", begin)) != doc.npos;) {
+      const size_t end = doc.find("```\n", begin + 8);
+      ASSERT_NE(end, doc.npos) << page;
+      const std::string yaml = doc.substr(begin + 8, end - begin - 8);
+      begin = end + 4;
+      if (yaml.find("kind: Monitor") == yaml.npos) continue;
+      const MonitorFile file = ParseMonitors(yaml);
+      EXPECT_TRUE(file.problems.empty())
+          << Message(ProblemsStatus(page.filename().string(), file.problems)) << "\n"
+          << yaml;
+      monitors += file.monitors.size();
+    }
+  }
+  EXPECT_GE(monitors, 5u);
+}
+
 TEST(CheckMonitor, HoldsASpecToTheSameRules) {
   MonitorSpec spec = ParseMonitors(Document(kBody)).monitors[0].spec;
   EXPECT_TRUE(CheckMonitor(spec).ok());
