@@ -53,7 +53,7 @@ int Main(int argc, char** argv) {
   std::atomic<bool> ended{false};
   std::thread listener([&] {
     while (!ended) {
-      if (const auto signal = signals.Wait(std::chrono::milliseconds(100)))
+      if (const auto signal = signals.Wait(std::chrono::hours(1)))
         interrupts.Deliver(*signal);
     }
   });
@@ -79,6 +79,7 @@ int Main(int argc, char** argv) {
 
   const int code = RunCli(std::vector<std::string>(argv + 1, argv + argc), environment);
   ended = true;
+  signals.Wake();
   listener.join();
   return code;
 }

@@ -14,11 +14,13 @@ class SignalWaiter {
  public:
   SignalWaiter();
   ~SignalWaiter();
-  // The next signal's number; nullopt after `timeout`.
+  // The next signal's number; nullopt after `timeout`, and after Wake.
   std::optional<int> Wait(Duration timeout);
+  // Ends a wait, or the next one. Any thread.
+  void Wake();
 
  private:
-  int fd_ = -1;
+  int fd_ = -1, wake_ = -1;
 };
 
 // The version of this build ("0.1.0").
