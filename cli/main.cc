@@ -53,8 +53,7 @@ int Main(int argc, char** argv) {
   std::atomic<bool> ended{false};
   std::thread listener([&] {
     while (!ended) {
-      if (const auto signal = signals.Wait(std::chrono::hours(1)))
-        interrupts.Deliver(*signal);
+      if (const auto signal = signals.Wait(std::chrono::hours(1))) interrupts.Deliver(*signal);
     }
   });
 

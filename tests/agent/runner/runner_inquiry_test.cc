@@ -239,6 +239,21 @@ TEST(RunnerInquiry, PortsOfAHostThatStoppedAnsweringAreOwed) {
   EXPECT_TRUE(h.sink.findings.empty()) << "it may come back";
 }
 
+TEST(RunnerInquiry, AHostIsNotGivenUpBecauseItsSentinelLostTwo) {
+  int asked = 0;
+  RunnerHarness h([&](const IpAddress&, uint16_t port) {
+    if (port != 1) return FakeAnswer::Silence();
+    ++asked;
+    return asked == 2 || asked == 3 ? FakeAnswer::Silence() : FakeAnswer::Open(milliseconds(10));
+  });
+  h.AddScan("s", MakeSpace(1, 1, 40), Quick(), kHigh);
+  h.Grant(1, "s", IntervalSet{{0, 40}});
+  h.RunToEnd();
+  EXPECT_GE(asked, 4);
+  EXPECT_EQ(h.sink.Count(kNoResponse), 39u);
+  EXPECT_EQ(h.sink.CountState(State::kOwed), 0u);
+}
+
 TEST(RunnerInquiry, WhoIsStillSilentAtTheLastGrantIsThrottledAndOneFinding) {
   RunnerHarness h(Blocking{30, {}});
   h.AddScan("s", MakeSpace(1, 1, 100), Quick(), kHigh);

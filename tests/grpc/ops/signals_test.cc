@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <thread>
+
 namespace portolan {
 namespace {
 
@@ -16,6 +18,15 @@ TEST(SignalWaiter, HandsSignalsToWhoWaits) {
   EXPECT_EQ(waiter.Wait(std::chrono::seconds(10)), SIGINT);
   kill(getpid(), SIGPIPE);  // ignored
   EXPECT_FALSE(waiter.Wait(Duration::zero()).has_value());
+}
+
+TEST(SignalWaiter, IsWokenByAnotherThread) {
+  SignalWaiter waiter;
+  std::thread waker([&] { waiter.Wake(); });
+  EXPECT_FALSE(waiter.Wait(std::chrono::hours(1)).has_value());
+  waker.join();
+  kill(getpid(), SIGTERM);
+  EXPECT_EQ(waiter.Wait(std::chrono::seconds(10)), SIGTERM);
 }
 
 TEST(Version, LooksLikeOne) {
