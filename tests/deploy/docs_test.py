@@ -8,6 +8,7 @@ import functools
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -79,10 +80,13 @@ def unknown_flags(page, binaries):
 
 def main():
     root, binaries = pathlib.Path(sys.argv[1]).resolve(), sys.argv[2]
-    listed = subprocess.run(["git", "-C", root, "ls-files", "*.md"], capture_output=True, text=True, check=False)
-    pages = [root / name for name in listed.stdout.split()]
+    pages = []
+    if shutil.which("git"):
+        listed = subprocess.run(["git", "-C", root, "ls-files", "*.md"], capture_output=True, text=True, check=False)
+        pages = [root / name for name in listed.stdout.split()]
     if not pages:  # no repository: an archive of the sources
-        pages = [p for p in root.rglob("*.md") if "build" not in p.relative_to(root).parts]
+        made = {"build", "node_modules"}
+        pages = [p for p in root.rglob("*.md") if made.isdisjoint(p.relative_to(root).parts)]
     checked = sum(1 for page in pages for _ in commands(page.read_text()))
     mistakes = [f"{page.relative_to(root)}: {what}" for page in pages
                 for what in (*broken_links(page, root), *unknown_flags(page, binaries))]
