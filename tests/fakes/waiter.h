@@ -27,10 +27,13 @@ class Waiter {
     MutexLock lock(state_->mu);
     return state_->value.has_value();
   }
+  // Once. Moved out: what the callback's thread destroys last would else share an error with the
+  // caller, by a counter in Abseil that ThreadSanitizer does not see.
   absl::StatusOr<T> Wait() {
     MutexLock lock(state_->mu);
     while (!state_->value.has_value()) state_->cv.Wait(state_->mu);
-    return *state_->value;
+    PORTOLAN_CHECK(!std::exchange(state_->taken, true));
+    return *std::move(state_->value);
   }
 
  private:
@@ -38,6 +41,7 @@ class Waiter {
     Mutex mu;
     CondVar cv;
     std::optional<absl::StatusOr<T>> value GUARDED_BY(mu);
+    bool taken GUARDED_BY(mu) = false;
   };
   std::shared_ptr<State> state_ = std::make_shared<State>();
 };
