@@ -57,7 +57,8 @@ function(portolan_test name)
   endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
-    ENVIRONMENT "UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1"  # else it only prints, and the test passes
+    # Else UBSan only prints, and the test passes.
+    ENVIRONMENT "UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1;TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp"
     SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\].*whole binary")
 endfunction()
 
