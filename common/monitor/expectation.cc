@@ -1,9 +1,9 @@
 #include "common/monitor/expectation.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include "common/base/status.h"
+#include "common/net/host_name.h"
 #include "common/net/literal.h"
 #include "common/net/service_catalogue.h"
 #include "common/net/target_parser.h"
@@ -22,13 +22,6 @@ absl::StatusOr<TargetList> ParseOne(const std::string& text) {
                            literal::Printable(text));
   }
   return ParseTargets({text}, NoLookup, 65'536);
-}
-
-std::string Lowered(std::string_view name) {
-  std::string out(name);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  if (out.ends_with('.')) out.pop_back();
-  return out;
 }
 
 PortSet PortsWhere(bool (*wanted)(const Service&)) {
@@ -86,7 +79,7 @@ absl::StatusOr<TargetNames> ParseTargetNames(const std::vector<std::string>& tar
       return InvalidArgument("target \"{}\" has a port; write the port under ports",
                              literal::Printable(text));
     }
-    for (const ResolvedName& name : list.names) out.names.push_back(Lowered(name.name));
+    for (const ResolvedName& name : list.names) out.names.push_back(NormalisedName(name.name));
     if (!list.names.empty()) continue;  // the stand-in of a name is no address of the list
     ranges.insert(ranges.end(), list.addresses.ranges().begin(), list.addresses.ranges().end());
     if (ranges.size() > 1'000'000) {
@@ -113,7 +106,7 @@ absl::StatusOr<EndpointText> ParseEndpointText(std::string_view text) {
   EndpointText out;
   out.port = list.endpoints[0].port;
   out.host =
-      list.names.empty() ? list.endpoints[0].address.ToString() : Lowered(list.names[0].name);
+      list.names.empty() ? list.endpoints[0].address.ToString() : NormalisedName(list.names[0].name);
   return out;
 }
 

@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <tuple>
 #include <unordered_map>
 
 #include "common/base/status.h"
+#include "common/net/host_name.h"
 #include "common/net/literal.h"
 #include "common/net/octets.h"
 
@@ -30,40 +30,6 @@ std::string Ordinal(size_t n) {
                        : n % 10 == 3 ? "rd"
                                      : "th";
   return fmt::format("{}{}", n, suffix);
-}
-
-bool IsAlpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
-// RFC 1123, section 2.1. A name whose last label could be read as a number is none: resolvers take
-// "127.1" and "0x7f.1" for addresses.
-Problem CheckHostName(std::string_view name) {
-  if (name.ends_with('.')) name.remove_suffix(1);  // a fully qualified name
-  if (name.empty()) return "not a target; write an address, a network, a range or a host name";
-  if (name.size() > 253) return "a host name has at most 253 characters";
-  std::string_view label;
-  for (size_t begin = 0; begin <= name.size();) {
-    const size_t dot = std::min(name.find('.', begin), name.size());
-    label = name.substr(begin, dot - begin);
-    begin = dot + 1;
-    if (label.empty()) return "a host name has no empty part; remove the extra dot";
-    if (label.size() > 63) return "a part of a host name has at most 63 characters";
-    for (const char c : label) {
-      if (IsAlpha(c) || literal::IsDigit(c) || c == '-') continue;
-      if (c == ',') return "separate targets by blanks, not by commas";
-      if (static_cast<unsigned char>(c) >= 0x80)
-        return "a host name is ASCII; write it in its xn-- form";
-      return fmt::format("character '{}' is not allowed in a host name; write its address instead",
-                         Printable(std::string_view(&c, 1)));
-    }
-    if (label.front() == '-' || label.back() == '-')
-      return "a part of a host name does not begin or end with a dash";
-  }
-  const bool hex = label.size() > 1 && label[0] == '0' && (label[1] == 'x' || label[1] == 'X');
-  if (hex || label.find_first_not_of("0123456789") == label.npos) {
-    return "neither an address nor a host name; write an address as four decimal numbers, such as "
-           "10.0.0.1";
-  }
-  return {};
 }
 
 Problem ParsePort(std::string_view text, int* out) {
@@ -246,10 +212,7 @@ class Parser {
     if (Problem p = CheckHostName(host); !p.empty()) return Error(target, ordinal_, p);
     if (resolver_ == nullptr)
       return Error(target, ordinal_, "host names are not allowed here; write the address");
-    std::string key(host);
-    for (char& c : key) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    if (key.back() == '.') key.pop_back();
-    const auto [it, is_new] = name_index_.try_emplace(key, list_.names.size());
+    const auto [it, is_new] = name_index_.try_emplace(NormalisedName(host), list_.names.size());
     if (is_new) {
       if (list_.names.size() >= kMaxNames) {
         return ResourceExhausted(

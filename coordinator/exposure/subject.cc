@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "common/net/host_name.h"
 #include "common/net/literal.h"
 
 namespace portolan {
@@ -13,13 +14,8 @@ TargetKey TargetKey::Of(const IpAddress& address) {
 }
 
 TargetKey TargetKey::OfName(std::string_view name) {
-  if (!name.empty() && name.back() == '.') name.remove_suffix(1);
-  std::string lower(name);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
   TargetKey key;
-  key.key_ = std::move(lower);
+  key.key_ = NormalisedName(name);
   return key;
 }
 

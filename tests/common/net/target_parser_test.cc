@@ -19,6 +19,7 @@ struct FakeNames {
       {"one.example", {"198.18.0.1"}},
       {"two.example", {"2001:db8::2", "198.18.0.2", "198.18.0.2"}},
       {"none.example", {}},
+      {"under_score.example", {"198.18.0.9"}},
   };
   int calls = 0;
   Resolver resolver() {
@@ -70,6 +71,7 @@ TEST(ParseTargets, UnderstandsEveryForm) {
   EXPECT_EQ(Parse("::ffff:10.0.0.1-::ffff:10.0.0.3"), "10.0.0.1-10.0.0.3");
   EXPECT_EQ(Parse("one.example"), "198.18.0.1");
   EXPECT_EQ(Parse("mapped.example"), "10.0.0.1");
+  EXPECT_EQ(Parse("under_score.example"), "198.18.0.9");
 }
 
 TEST(ParseTargets, PortsFollowAddressesAndNames) {
@@ -132,9 +134,7 @@ TEST(ParseTargets, ErrorsNameValuePositionAndRemedy) {
             "such as 10.0.0.0/24");
   EXPECT_EQ(Parse("10.0.0.1,10.0.0.2"),
             "error: target \"10.0.0.1,10.0.0.2\" (1st): separate targets by blanks, not by commas");
-  EXPECT_EQ(
-      Parse("one.example,two.example"),
-      "error: target \"one.example,two.example\" (1st): separate targets by blanks, not by commas");
+  EXPECT_NE(Parse("one.example,two.example").find("write every target in full"), std::string::npos);
   EXPECT_EQ(Parse("fe80::1%eth0"),
             "error: target \"fe80::1%eth0\" (1st): zone ids mean nothing on another machine and "
             "are not supported; write fe80::1 "
@@ -143,9 +143,6 @@ TEST(ParseTargets, ErrorsNameValuePositionAndRemedy) {
             "error: target \"1:2:3:4:5:6:7:8:443\" (1st): not an IPv6 address; write one such as "
             "2001:db8::1; with a port write "
             "[2001:db8::1]:443");
-  EXPECT_EQ(Parse("under_score.example"),
-            "error: target \"under_score.example\" (1st): character '_' is not allowed in a host "
-            "name; write its address instead");
 }
 
 TEST(ParseTargets, OrdinalsReadWell) {
@@ -188,7 +185,7 @@ TEST(ParseTargets, WhatLooksLikeAnAddressIsNeverLookedUp) {
                            "[::1]/64:80",
                            "[one.example]:22",
                            "[10.0.0.1]:22",
-                           "a b_c",
+                           "a b.,c",
                            "-x",
                            "x-",
                            "a..b",
