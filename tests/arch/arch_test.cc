@@ -26,10 +26,11 @@ const std::map<std::string, Names>& AllowedFolders() {
     names.insert(more.begin(), more.end());
     return names;
   };
-  static const Names common = with(domain, {"common/rpc", "common/ops"});
+  static const Names common = with(domain, {"common/dns", "common/rpc", "common/ops"});
   static const std::map<std::string, Names> table = {
       {"common/base", {}},
       {"common/net", {"common/base"}},
+      {"common/dns", {"common/base", "common/net"}},
       {"common/scope", {"common/base", "common/net"}},
       {"common/scan", {"common/base", "common/net"}},
       {"common/monitor", {"common/base", "common/net", "common/scan"}},
@@ -49,11 +50,11 @@ const std::map<std::string, Names>& AllowedFolders() {
                      "coordinator/notify", "coordinator/store"})},
       // The coordinator without its network, so that it can be tested under ThreadSanitizer.
       {"coordinator/control",
-       with(domain, {"common/ops", "coordinator/scheduler", "coordinator/store",
+       with(domain, {"common/dns", "common/ops", "coordinator/scheduler", "coordinator/store",
                      "coordinator/ingest", "coordinator/results"})},
       // Runs what the folders before it decide. Views are plain values, which the store keeps.
       {"coordinator/monitoring",
-       with(domain, {"common/ops", "coordinator/control", "coordinator/exposure",
+       with(domain, {"common/dns", "common/ops", "coordinator/control", "coordinator/exposure",
                      "coordinator/monitor_store", "coordinator/monitors", "coordinator/notify",
                      "coordinator/results", "coordinator/scheduler", "coordinator/store"})},
       {"coordinator/service", with(common, {"coordinator/*"})},
@@ -114,12 +115,15 @@ const std::vector<Library>& Libraries() {
        {"agent/engine",
         // Numbers of addresses as the system resolver and the peers of gRPC give them; no socket.
         "common/net", "common/rpc",
+        // Questions to name servers; c-ares opens the sockets.
+        "common/dns",
         // Ends a request that takes too long or is answered too much; the HTTP library dials.
         "coordinator/notify/socket_watch.cc",
         // Datagrams to the service manager of this machine.
         "common/ops/service_manager.cc"}},
       {"the HTTP server", {"httplib.h"}, {"common/ops", "coordinator/notify"}},
       {"zstd", {"zstd.h"}, {"common/scan"}},
+      {"c-ares", {"ares"}, {"common/dns"}},
       // Throws on bad input: its exceptions end in this file.
       {"yaml-cpp",
        {"yaml-cpp/"},
@@ -318,6 +322,8 @@ TEST(ArchitectureTest, RulesFindWhatTheyForbid) {
   EXPECT_FALSE(
       broken(BreaksLibraryRule, "agent/app/agent_metrics.cc", "#include <prometheus/counter.h>"));
   EXPECT_FALSE(broken(BreaksLibraryRule, "common/rpc/a.cc", "#include <grpcpp/grpcpp.h>"));
+  EXPECT_TRUE(broken(BreaksLibraryRule, "coordinator/control/a.cc", "#include <ares.h>"));
+  EXPECT_FALSE(broken(BreaksLibraryRule, "common/dns/a.cc", "#include <ares.h>"));
   EXPECT_TRUE(broken(BreaksClockRule, "agent/engine/a.cc", "auto t = steady_clock::now();"));
   EXPECT_TRUE(broken(BreaksClockRule, "cli/a.cc", "srand(time(nullptr));"));
   EXPECT_TRUE(broken(BreaksClockRule, "tests/agent/a.cc", "std::chrono::system_clock::now()"));
