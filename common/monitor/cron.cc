@@ -160,6 +160,7 @@ absl::StatusOr<CronExpression> CronExpression::Parse(std::string_view text) {
   c.weekdays_ = static_cast<uint32_t>((bits[4] | bits[4] >> 7) & 0x7F);  // 7 is Sunday too
   c.any_day_ = words[2].starts_with('*');
   c.any_weekday_ = words[4].starts_with('*');
+  c.recurs_ = words[0].starts_with('*') || words[1].starts_with('*');
   if (!c.NextAfter(absl::CivilMinute(2000, 1, 1)).has_value()) {
     return InvalidArgument(
         "cron expression \"{}\": no date ever meets it; no month of the list has such a day",

@@ -25,12 +25,16 @@ class CronExpression {
   bool Matches(absl::CivilMinute t) const;
   // The first matching minute after `t`. Nullopt: none within 12 years (29 February of a century).
   std::optional<absl::CivilMinute> NextAfter(absl::CivilMinute t) const;
+  // The minute or the hour field begins with *: the expression means "every so often" rather than
+  // "at this time of day". Vixie's cron treats the two differently when clocks change.
+  bool recurs() const { return recurs_; }
 
  private:
   bool MatchesDay(absl::CivilDay day) const;
   uint64_t minutes_ = 0;
   uint32_t hours_ = 0, days_ = 0, months_ = 0, weekdays_ = 0;  // bit n: value n
   bool any_day_ = false, any_weekday_ = false;                 // the field begins with *
+  bool recurs_ = false;
 };
 
 // A time zone of the IANA database (/usr/share/zoneinfo; Debian's tzdata). UTC needs no file.

@@ -1,6 +1,7 @@
 #include "coordinator/monitors/schedule.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "common/base/status.h"
 
@@ -66,14 +67,45 @@ std::optional<WallTime> Schedule::NextAfter(WallTime t) const {
     return FromUnixMicros(n * i->every_us + i->phase_us);
   }
   const Cron& cron = std::get<Cron>(rule_);
+  const std::optional<int64_t> slot =
+      cron.expression.recurs() ? NextRecurring(cron, us) : NextFixed(cron, us);
+  if (!slot.has_value()) return std::nullopt;
+  return FromUnixMicros(*slot);
+}
+
+std::optional<int64_t> Schedule::NextRecurring(const Cron& cron, int64_t us) {
+  // One stretch of time with the same offset from UTC per turn. 12 years have two changes a year in
+  // most zones, and four in some.
+  for (int i = 0; i < 100; ++i) {
+    const auto now = cron.zone.At(absl::FromUnixMicros(us));
+    const std::optional<absl::CivilMinute> next =
+        cron.expression.NextAfter(absl::CivilMinute(now.cs));
+    absl::TimeZone::CivilTransition change;
+    const bool changes = cron.zone.NextTransition(absl::FromUnixMicros(us), &change);
+    const int64_t end = changes ? absl::ToUnixMicros(cron.zone.At(change.to).post)
+                                : std::numeric_limits<int64_t>::max();
+    if (next.has_value()) {
+      const int64_t slot =
+          ((absl::CivilSecond(*next) - absl::CivilSecond(1970, 1, 1)) - now.offset) * 1'000'000;
+      if (slot < end) return slot;
+    }
+    if (!changes) return std::nullopt;
+    if (change.to.second() == 0 && cron.expression.Matches(absl::CivilMinute(change.to)))
+      return end;
+    us = end;
+  }
+  return std::nullopt;
+}
+
+std::optional<int64_t> Schedule::NextFixed(const Cron& cron, int64_t us) {
   absl::CivilMinute at(cron.zone.At(absl::FromUnixMicros(us)).cs);
   // In the second pass of an hour that comes twice, minutes whose slot was in the first are passed
-  // over: some 1,500 at most, a day and an hour.
+  // over: about 1,500 at most, a day and an hour.
   for (int i = 0; i < 3000; ++i) {
     const std::optional<absl::CivilMinute> next = cron.expression.NextAfter(at);
     if (!next.has_value()) return std::nullopt;
     const int64_t slot = SlotOf(*next, cron.zone);
-    if (slot > us) return FromUnixMicros(slot);
+    if (slot > us) return slot;
     at = *next;
   }
   return std::nullopt;

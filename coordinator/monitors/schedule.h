@@ -19,9 +19,11 @@ namespace portolan {
 // every: slots are `every` apart, counted from 1970-01-01 UTC plus `at`, whatever the clocks on the
 // wall show. Without `at` the offset is drawn from the monitor's name.
 //
-// cron: minutes of the time zone's wall clock. A minute that is skipped when clocks go forward has
-// its slot at the moment of the change (several skipped ones share that slot); one that comes twice
-// when clocks go back has its slot the first time only.
+// cron: minutes of the time zone's wall clock. When clocks change, as in Vixie's cron:
+// - an expression whose minute or hour field begins with * has a slot at each matching minute that
+//   the wall clock shows: twice for an hour that comes twice, never for one that is skipped;
+// - any other expression has its slot once. A minute that is skipped has it at the moment of the
+//   change (several skipped ones share that slot); one that comes twice has it the first time only.
 //
 // Immutable value, pure.
 class Schedule {
@@ -51,6 +53,8 @@ class Schedule {
     CronExpression expression;
     absl::TimeZone zone;
   };
+  static std::optional<int64_t> NextRecurring(const Cron& cron, int64_t us);
+  static std::optional<int64_t> NextFixed(const Cron& cron, int64_t us);
   Schedule(std::variant<Interval, Cron> rule, Duration jitter, uint64_t seed)
       : rule_(std::move(rule)), jitter_(jitter), seed_(seed) {}
 

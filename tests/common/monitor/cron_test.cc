@@ -138,6 +138,17 @@ TEST(CronExpression, NextAfterIsTheFirstMatchingMinute) {
   EXPECT_GT(compared, 10'000);
 }
 
+TEST(CronExpression, RecursWhenTheMinuteOrTheHourBeginsWithAStar) {
+  for (const char* text : {"* * * * *", "*/15 * * * *", "0 * * * *", "0 */2 * * *", "*/5 2 * * *",
+                           "*,30 2 * * *", "@hourly"}) {
+    EXPECT_TRUE(CronExpression::Parse(text)->recurs()) << text;
+  }
+  for (const char* text : {"0 2 * * *", "0-59/15 0-23 * * *", "30 6 * * mon-fri", "@daily",
+                           "@weekly", "0,15 2 1 * *"}) {
+    EXPECT_FALSE(CronExpression::Parse(text)->recurs()) << text;
+  }
+}
+
 TEST(FindTimeZone, TakesOnlyNamesOfTheDatabase) {
   EXPECT_TRUE(FindTimeZone("UTC").ok());
   for (const char* name : {"Europe/Berlin", "America/New_York", "Asia/Kolkata", "Etc/GMT+5",

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <set>
@@ -96,10 +97,43 @@ TEST(Schedule, CronInZonesWithDaylightSavingTime) {
        "Europe/Berlin",
        "2026-10-24T12:00:00Z",
        {"2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"}},
+      // What begins with * recurs, and so does in both passes of that hour.
       {"30 * * * *",
        "Europe/Berlin",
        "2026-10-24T23:45:00Z",
-       {"2026-10-25T00:30:00Z", "2026-10-25T02:30:00Z"}},
+       {"2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:30:00Z"}},
+      {"*/15 * * * *",
+       "Europe/Berlin",
+       "2026-10-25T00:35:00Z",
+       {"2026-10-25T00:45:00Z", "2026-10-25T01:00:00Z", "2026-10-25T01:15:00Z",
+        "2026-10-25T01:30:00Z", "2026-10-25T01:45:00Z", "2026-10-25T02:00:00Z"}},
+      {"*/15 2 * * *",
+       "Europe/Berlin",
+       "2026-10-25T00:35:00Z",
+       {"2026-10-25T00:45:00Z", "2026-10-25T01:00:00Z", "2026-10-25T01:15:00Z",
+        "2026-10-25T01:30:00Z", "2026-10-25T01:45:00Z", "2026-10-26T01:00:00Z"}},
+      {"0 */2 * * *",
+       "Europe/Berlin",
+       "2026-10-24T23:45:00Z",
+       {"2026-10-25", "2026-10-25T01:00:00Z", "2026-10-25T03:00:00Z"}},
+      // Asked for at a time of day: the first pass only.
+      {"0,15,30,45 0-23 * * *",
+       "Europe/Berlin",
+       "2026-10-25T00:35:00Z",
+       {"2026-10-25T00:45:00Z", "2026-10-25T02:00:00Z"}},
+      // What recurs does not make up for the times that are skipped.
+      {"*/30 * * * *",
+       "Europe/Berlin",
+       "2026-03-29T00:20:00Z",
+       {"2026-03-29T00:30:00Z", "2026-03-29T01:00:00Z", "2026-03-29T01:30:00Z"}},
+      {"20 */2 * * *",
+       "Europe/Berlin",
+       "2026-03-28T23:30:00Z",
+       {"2026-03-29T02:20:00Z", "2026-03-29T04:20:00Z"}},
+      {"20 * * * *",
+       "Pacific/Apia",
+       "2011-12-30T09:10:00Z",
+       {"2011-12-30T09:20:00Z", "2011-12-30T10:20:00Z"}},
       // Asked in the second pass of that hour.
       {"30 2,3 * * *", "Europe/Berlin", "2026-10-25T01:10:00Z", {"2026-10-25T02:30:00Z"}},
       {"30 2 * * *",
@@ -129,53 +163,83 @@ TEST(Schedule, CronInZonesWithDaylightSavingTime) {
   }
 }
 
-// Walks every minute of UTC, with the zone's wall clock beside it.
-TEST(Schedule, CronAgreesWithAMinuteByMinuteWalk) {
-  struct Change {
-    const char* zone;
-    const char* around;
+// What Vixie's cron would start, by walking every minute of UTC with the zone's wall clock beside
+// it.
+std::set<WallTime> Walk(const CronExpression& cron, const absl::TimeZone& zone, WallTime from,
+                        WallTime to) {
+  const auto wall = [&](WallTime t) {
+    return absl::CivilMinute(zone.At(absl::FromUnixMicros(ToUnixMicros(t))).cs);
   };
-  for (const Change& c :
-       {Change{"Europe/Berlin", "2026-03-28"}, Change{"Europe/Berlin", "2026-10-24"},
-        Change{"America/New_York", "2026-03-07"}, Change{"America/New_York", "2026-10-31"},
-        Change{"Australia/Lord_Howe", "2026-04-04"}, Change{"Australia/Lord_Howe", "2026-10-03"},
-        Change{"UTC", "2026-01-01"}}) {
-    for (const char* text :
-         {"*/7 * * * *", "30 2 * * *", "15,45 1-3 * * *", "0 0 * * *", "59 1 * * sun"}) {
-      const absl::TimeZone zone = *FindTimeZone(c.zone);
-      const CronExpression cron = *CronExpression::Parse(text);
-      const WallTime from = At(c.around), to = from + hours(72);
-      std::set<WallTime> naive;
-      std::set<absl::CivilMinute> seen;  // on the wall
-      absl::CivilMinute before(zone.At(absl::FromUnixMicros(ToUnixMicros(from - hours(48)))).cs);
-      for (WallTime t = from - hours(48) + minutes(1); t <= to; t += minutes(1)) {
-        const absl::CivilMinute now(zone.At(absl::FromUnixMicros(ToUnixMicros(t))).cs);
-        bool due = false;
-        // Forward: what the clock jumped over counts now. Back: what it showed before does not.
-        for (absl::CivilMinute m = before + 1; m <= now; ++m)
-          due |= cron.Matches(m) && seen.insert(m).second;
-        if (due && t > from) naive.insert(t);
-        before = std::max(before, now);
-      }
-      std::set<WallTime> ours;
-      const Schedule s = Cron(text, c.zone);
-      for (auto t = s.NextAfter(from); t.has_value() && *t <= to; t = s.NextAfter(*t))
-        ours.insert(*t);
-      EXPECT_EQ(ours, naive) << text << " " << c.zone << " " << c.around;
-      EXPECT_EQ(s.Between(from, to).count, naive.size());
-      if (!naive.empty()) {
-        EXPECT_EQ(s.Between(from, to).newest, *naive.rbegin());
-      }
-      // From any moment, the next slot is the first of the walk after it.
-      std::mt19937_64 rng(1);
-      for (int i = 0; i < 200; ++i) {
-        const WallTime t = from + seconds(rng() % (60 * 3600));
-        const auto at = naive.upper_bound(t);
-        if (at == naive.end()) continue;
-        ASSERT_EQ(*s.NextAfter(t), *at) << text << DateText(t);
+  std::set<WallTime> due;
+  // Long enough before, so that what an earlier pass has shown is known.
+  const WallTime begin = from - hours(48);
+  absl::CivilMinute latest = wall(begin);
+  for (WallTime t = begin + minutes(1); t <= to; t += minutes(1)) {
+    const absl::CivilMinute now = wall(t);
+    bool matches = cron.recurs() && cron.Matches(now);
+    // At a time of day: what the clock jumped over counts now, what it showed before does not.
+    for (absl::CivilMinute m = latest + 1; !cron.recurs() && m <= now; ++m)
+      matches |= cron.Matches(m);
+    latest = std::max(latest, now);
+    if (matches && t > from) due.insert(t);
+  }
+  return due;
+}
+
+void ExpectAsWalked(const char* text, const char* zone, WallTime from, WallTime to,
+                    std::mt19937_64& rng) {
+  const std::set<WallTime> walked =
+      Walk(*CronExpression::Parse(text), *FindTimeZone(zone), from, to);
+  const Schedule s = Cron(text, zone);
+  std::set<WallTime> ours;
+  for (auto t = s.NextAfter(from); t.has_value() && *t <= to; t = s.NextAfter(*t)) ours.insert(*t);
+  ASSERT_EQ(ours, walked) << text << " " << zone << " " << DateText(from);
+  EXPECT_EQ(s.Between(from, to).count, walked.size());
+  if (!walked.empty()) {
+    EXPECT_EQ(s.Between(from, to).newest, *walked.rbegin());
+  }
+  // From any moment, the next slot is the first of the walk after it.
+  for (int i = 0; i < 50; ++i) {
+    const WallTime t = from + seconds(rng() % static_cast<uint64_t>((to - from) / seconds(1)));
+    const auto at = walked.upper_bound(t);
+    if (at == walked.end()) continue;
+    ASSERT_EQ(*s.NextAfter(t), *at) << text << " " << zone << " " << DateText(t);
+  }
+}
+
+// At the changes of many zones' clocks over half a century: by an hour, by half an hour (Lord
+// Howe), by two (Troll), at midnight (Beirut), four times a year (Casablanca), by a whole day
+// (Apia), three hours back (Casey).
+TEST(Schedule, CronAgreesWithAMinuteByMinuteWalkWheneverClocksChange) {
+  std::mt19937_64 rng(20261130);
+  int changes = 0;
+  for (const char* name :
+       {"Europe/Berlin", "Europe/London", "Europe/Dublin", "America/New_York", "America/Sao_Paulo",
+        "America/St_Johns", "Australia/Lord_Howe", "Antarctica/Troll", "Antarctica/Casey",
+        "Asia/Beirut", "Asia/Kathmandu", "Africa/Casablanca", "Pacific/Apia"}) {
+    const absl::TimeZone zone = *FindTimeZone(name);
+    std::vector<WallTime> moments;
+    absl::TimeZone::CivilTransition change;
+    for (absl::Time t = absl::FromUnixSeconds(3 * 365 * 86'400);  // before, offsets had seconds
+         zone.NextTransition(t, &change) && change.to.year() < 2038;) {
+      t = zone.At(change.to).post;
+      moments.push_back(FromUnixMicros(absl::ToUnixMicros(t)));
+    }
+    ASSERT_FALSE(moments.empty()) << name;
+    std::shuffle(moments.begin(), moments.end(), rng);
+    if (moments.size() > 8) moments.resize(8);
+    if (name == std::string("Pacific/Apia")) moments.push_back(At("2011-12-30T10:00:00Z"));
+    for (const WallTime moment : moments) {
+      ++changes;
+      for (const char* text : {"*/7 * * * *", "* */3 * * *", "0 */2 * * *", "30 2 * * *",
+                               "15,45 0-3 * * *", "0 0 * * *", "59 1 * * sun", "@hourly"}) {
+        ExpectAsWalked(text, name, moment - hours(6), moment + hours(30), rng);
+        if (HasFatalFailure()) return;
       }
     }
   }
+  EXPECT_GT(changes, 60);
+  ExpectAsWalked("*/7 * * * *", "UTC", At("2026-01-01"), At("2026-01-03"), rng);
 }
 
 TEST(Schedule, BetweenCountsIntervalsAtOnce) {
