@@ -173,7 +173,7 @@ void MonitoringImpl::Take(MonitorEntry& entry, const ExposureStep& step) {
          {"vantage", e.vantage},
          {"subject", e.subject.ToString()},
          {"change", std::string(ChangeKindName(e.kind))},
-         {"event", e.id}});
+         {"event_id", e.id}});
   }
   for (const Finding& x : f.found) notifications.push_back(NotificationOf(x, spec));
   for (const Finding& x : f.resolved) notifications.push_back(NotificationOf(x, spec));
