@@ -42,10 +42,12 @@ size_t MonitoringImpl::CountExposure(MonitorEntry& entry, size_t budget) const {
       MonitorMetrics::Vantage& v = m.vantages[s.vantage];
       if (!s.outcome.has_value()) continue;
       if (!IsOpen(s.outcome->symbol)) {
-        v.missing_expected += s.expected == Expected::kNo ? 1 : 0;
+        if (s.expected == Expected::kNo) ++v.missing_expected[s.severity];
         continue;
       }
-      ++v.exposed[{row.comparison.exposure, s.expected}];
+      const bool broken = s.expected == Expected::kNo;
+      ++v.exposed[{row.comparison.exposure, s.expected,
+                   broken ? std::optional(s.severity) : std::nullopt}];
       ++m.open_ports_total;
       if (entry.open_ports.size() < budget) entry.open_ports.push_back({subject, s.vantage});
     }

@@ -138,7 +138,7 @@ ExposureRow MonitoringImpl::RowOf(const MonitorEntry& entry, const Subject& subj
       sight.last_seen = record.last_seen;
     }
     const ExposureRule* rule = x.RuleFor(subject, vantage, now);
-    if (rule != nullptr) sight.rule = rule->id;
+    if (rule != nullptr) sight.rule = rule->id, sight.severity = rule->severity;
     if (sight.outcome.has_value()) sight.expected = ExpectedOf(rule, open);
   }
   return row;

@@ -98,7 +98,8 @@ struct VantageSight {
   WallTime since;                         // open: since when; epoch 0: not open
   WallTime last_seen;                     // open: when it was last seen so
   Expected expected = Expected::kUnspecified;
-  std::string rule;  // that decides; empty: none
+  std::string rule;                     // that decides; empty: none
+  Severity severity = Severity::kInfo;  // of that rule
 };
 
 // A subject that is open from somewhere, or must be.
@@ -192,9 +193,15 @@ struct MonitorMetrics {
   uint64_t missed = 0, skipped = 0;
   struct Vantage {
     CanaryState canaries = CanaryState::kUnknown;
-    std::map<std::pair<ExposureClass, Expected>, uint64_t> exposed;  // open from here
-    uint64_t missing_expected = 0;
-    std::array<uint64_t, kChangeKinds> changes = {};      // events since the start
+    struct Exposed {
+      ExposureClass exposure = ExposureClass::kOpenEverywhere;
+      Expected expected = Expected::kUnspecified;
+      std::optional<Severity> severity = std::nullopt;  // kNo: of the rule that is broken
+      friend auto operator<=>(const Exposed&, const Exposed&) = default;
+    };
+    std::map<Exposed, uint64_t> exposed;              // open from here
+    std::map<Severity, uint64_t> missing_expected;    // by the severity of the rule that is broken
+    std::array<uint64_t, kChangeKinds> changes = {};  // events since the start
     uint64_t transient = 0, flapping = 0, abandoned = 0;  // settled since the start
     uint64_t confirming = 0;
   };

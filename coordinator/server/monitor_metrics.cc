@@ -18,26 +18,36 @@ double Seconds(WallTime t) { return static_cast<double>(ToUnixMicros(t)) / 1e6; 
 
 void Exposed(const std::string& monitor, const std::string& vantage,
              const MonitorMetrics::Vantage& v, MetricBuilder& out) {
-  // A count of zero is left out, but for those open everywhere: they show that the vantage is
-  // counted at all.
+  // A count of zero is left out, except for those open everywhere: they show that the vantage is
+  // counted at all. Ports that break no rule have no severity.
   auto exposed = v.exposed;
   for (const Expected e : {Expected::kUnspecified, Expected::kYes, Expected::kNo}) {
     exposed.try_emplace({ExposureClass::kOpenEverywhere, e}, 0);
   }
+  const auto severity_label = [](std::optional<Severity> s) {
+    return s.has_value() ? std::string(Name(*s)) : std::string();
+  };
   for (const auto& [key, n] : exposed) {
-    if (n == 0 && key.first != ExposureClass::kOpenEverywhere) continue;
+    if (n == 0 && key.exposure != ExposureClass::kOpenEverywhere) continue;
     out.Gauge("portolan_exposed_ports",
-              "Ports that are open from a vantage, by from where else they are open, and whether "
-              "the monitor's rules expect it.",
+              "Ports that are open from a vantage, by from where else they are open, whether the "
+              "monitor's rules expect it, and how severe the rule is that they break.",
               {{"monitor", monitor},
                {"vantage", vantage},
-               {"class", std::string(ExposureClassName(key.first))},
-               {"expected", std::string(ExpectedName(key.second))}},
+               {"class", std::string(ExposureClassName(key.exposure))},
+               {"expected", std::string(ExpectedName(key.expected))},
+               {"severity", severity_label(key.severity)}},
               D(n));
   }
-  out.Gauge("portolan_missing_expected_ports",
-            "Ports that must be open and were really observed not to be.",
-            {{"monitor", monitor}, {"vantage", vantage}}, D(v.missing_expected));
+  const auto missing = [&](std::optional<Severity> severity, uint64_t n) {
+    out.Gauge("portolan_missing_expected_ports",
+              "Ports that must be open and were really observed not to be, by how severe the rule "
+              "is that they break.",
+              {{"monitor", monitor}, {"vantage", vantage}, {"severity", severity_label(severity)}},
+              D(n));
+  };
+  missing(std::nullopt, 0);
+  for (const auto& [severity, n] : v.missing_expected) missing(severity, n);
 }
 
 void Changes(const std::string& monitor, const std::string& vantage,

@@ -219,6 +219,15 @@ class Rules(unittest.TestCase):
         for rule in expressions.rules():
             self.assertEqual(unknown(rule["expr"], metrics, records), [], rule)
 
+    def test_alerts_about_ports_and_findings_are_as_severe_as_the_rule_that_is_broken(self):
+        text = (TOP / "deploy/prometheus/rules/portolan.rules.yml").read_text()
+        alerts = re.split(r"(?m)^ +- alert: ", text)[1:]
+        of_rules = [a for a in alerts if re.search(r"portolan_(exposed_ports|missing_expected_ports|findings)\b", a)]
+        self.assertEqual(len(of_rules), 3)
+        for alert in of_rules:
+            self.assertNotRegex(alert, r"(?m)^ +severity:", "a severity of its own hides the rule's")
+            self.assertRegex(alert, r"expr: sum by \([a-z, ]*\bseverity\b")
+
     def test_each_alert_has_a_runbook_and_a_test(self):
         text = (TOP / "deploy/prometheus/rules/portolan.rules.yml").read_text()
         tests = (TOP / "deploy/prometheus/tests/portolan.test.yml").read_text()
@@ -254,6 +263,29 @@ class Promtool(unittest.TestCase):
             json.dump({"groups": [{"name": "dashboards", "rules": rules}]}, f)  # JSON is YAML
             f.flush()
             self.run_promtool("check", "rules", "--lint=none", f.name)
+
+
+@unittest.skipUnless(shutil.which("amtool"), "amtool is not installed (Debian: prometheus-alertmanager)")
+class Alertmanager(unittest.TestCase):
+    CONFIG = str(TOP / "deploy/prometheus/alertmanager.yml")
+
+    def run_amtool(self, *arguments):
+        done = subprocess.run(["amtool", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return done.stdout.splitlines()[-1]
+
+    def test_configuration(self):
+        self.run_amtool("check-config", self.CONFIG)
+
+    def test_only_what_is_critical_wakes_somebody(self):
+        severities = {"critical", "high", "medium", "low", "info"}
+        text = (TOP / "deploy/prometheus/rules/portolan.rules.yml").read_text()
+        severities |= set(re.findall(r"^ +severity: (\w+)$", text, re.M))
+        self.assertIn("warning", severities)
+        for severity in sorted(severities):
+            route = self.run_amtool("config", "routes", "test", f"--config.file={self.CONFIG}", "alertname=PortolanUnexpectedPortOpen",
+                                    "monitor=workstations", f"severity={severity}")
+            self.assertEqual(route == "pager", severity == "critical", (severity, route))
 
 
 if __name__ == "__main__":

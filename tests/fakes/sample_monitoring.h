@@ -28,11 +28,11 @@ inline void FillSampleMetrics(MonitoringMetrics& out) {
   office.canaries = CanaryState::kHealthy;
   office.exposed = {{{ExposureClass::kOpenEverywhere, Expected::kYes}, 2},
                     {{ExposureClass::kOpenOnlyInside, Expected::kUnspecified}, 5}};
-  office.missing_expected = 1;
+  office.missing_expected = {{Severity::kHigh, 1}};
   MonitorMetrics::Vantage& cloud = web.vantages["cloud"];
   cloud.canaries = CanaryState::kQuarantined;
   cloud.exposed = {{{ExposureClass::kOpenEverywhere, Expected::kYes}, 2},
-                   {{ExposureClass::kOpenFromSome, Expected::kNo}, 1}};
+                   {{ExposureClass::kOpenFromSome, Expected::kNo, Severity::kLow}, 1}};
   cloud.changes = {7, 2, 1, 0, 0};
   cloud.transient = 9;
   cloud.flapping = 8;

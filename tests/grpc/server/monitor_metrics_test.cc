@@ -37,13 +37,14 @@ TEST_F(MonitorMetricsTest, ShowsWhatIsExposedFromEachVantage) {
   const std::string text = Text();
   for (const char* line :
        {"portolan_exposed_ports{monitor=\"web\",vantage=\"office\",class=\"open-only-inside\","
-        "expected=\"unspecified\"} 5\n",
+        "expected=\"unspecified\",severity=\"\"} 5\n",
         "portolan_exposed_ports{monitor=\"web\",vantage=\"cloud\",class=\"open-from-some\","
-        "expected=\"no\"} 1\n",
+        "expected=\"no\",severity=\"low\"} 1\n",
         // A zero that an alert can see fall to.
         "portolan_exposed_ports{monitor=\"web\",vantage=\"office\",class=\"open-everywhere\","
-        "expected=\"no\"} 0\n",
-        "portolan_missing_expected_ports{monitor=\"web\",vantage=\"office\"} 1\n",
+        "expected=\"no\",severity=\"\"} 0\n",
+        "portolan_missing_expected_ports{monitor=\"web\",vantage=\"office\",severity=\"\"} 0\n",
+        "portolan_missing_expected_ports{monitor=\"web\",vantage=\"office\",severity=\"high\"} 1\n",
         "portolan_vantage_disagreements{monitor=\"web\"} 6\n",
         "portolan_exposure_changes_total{monitor=\"web\",vantage=\"cloud\",change=\"opened\"} 7\n",
         "portolan_exposure_changes_total{monitor=\"web\",vantage=\"cloud\",change=\"filtered\"} "
