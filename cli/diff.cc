@@ -2,62 +2,37 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <array>
+#include <optional>
 #include <set>
 
 #include "cli/convert.h"
+#include "cli/diff_side.h"
 #include "cli/exit_code.h"
-#include "cli/hosts.h"
 #include "cli/monitors.h"
 #include "cli/render/text.h"
 #include "cli/render/text_table.h"
 #include "cli/scans.h"
 #include "common/base/status.h"
-#include "common/net/port_set.h"
 #include "common/net/service_catalogue.h"
 
 namespace portolan {
 namespace {
 
-constexpr size_t kMostLookedUp = 1'000;   // rows
-constexpr size_t kMostOpen = 10'000'000;  // of one side; some 40 bytes each
-constexpr size_t kAddressesInOneCall = 50;
-
-// What is compared: the name when the port was found by one, else the address.
-struct Key {
-  std::string_view name;  // of the pool
-  IpAddress ip;           // of a name: not compared
-  uint16_t port = 0;
-};
-bool Before(const Key& a, const Key& b) {
-  if (a.name != b.name) return a.name < b.name;
-  if (a.name.empty() && a.ip != b.ip) return a.ip < b.ip;
-  return a.port < b.port;
-}
-std::string TargetOf(const Key& k) {
-  return k.name.empty() ? k.ip.ToString() : std::string(k.name);
-}
-
-// SCAN, SCAN@VANTAGE, MONITOR#RUN, MONITOR#RUN@VANTAGE.
-struct Side {
-  std::string text;
-  v1::Scan scan;
-  std::string vantage;  // empty: all
-};
-
-absl::StatusOr<std::string> ScanOfRun(const std::string& text, const std::string& monitor,
-                                      const std::string& run, Session& session) {
+absl::StatusOr<v1::MonitorRun> FindRun(const std::string& text, const std::string& monitor,
+                                       const std::string& run, Session& session) {
   PORTOLAN_ASSIGN_OR_RETURN(const v1::Monitor m, GetMonitor(session, monitor));
   for (const v1::MonitorRun& r : m.runs()) {
     const bool finished = r.state() != v1::MonitorRun::STATE_RUNNING;
     if (run == "last" ? !finished : run != std::to_string(r.number())) continue;
     if (r.scan_id().empty()) return NotFound("{}: this run made no scan: {}", text, r.message());
-    return r.scan_id();
+    return r;
   }
   return NotFound("{}: not among the last {} runs of {}; portolan monitor describe {} lists them",
                   text, m.runs_size(), monitor, monitor);
 }
 
+// SCAN, SCAN@VANTAGE, MONITOR#RUN, MONITOR#RUN@VANTAGE.
 struct SideName {
   std::string ref, run, vantage;  // run empty: `ref` is a scan
 };
@@ -81,149 +56,55 @@ absl::StatusOr<SideName> ParseSide(const std::string& text) {
   return name;
 }
 
-absl::StatusOr<Side> OpenSide(const std::string& text, const SideName& name, Session& session) {
-  Side side;
-  side.text = text;
-  side.vantage = name.vantage;
-  std::string id = name.ref;
+absl::StatusOr<DiffSide> OpenSide(const std::string& text, const SideName& name, Session& session) {
+  std::optional<v1::MonitorRun> run;
   if (!name.run.empty()) {
-    PORTOLAN_ASSIGN_OR_RETURN(id, ScanOfRun(text, name.ref, name.run, session));
+    PORTOLAN_ASSIGN_OR_RETURN(run, FindRun(text, name.ref, name.run, session));
   }
-  PORTOLAN_ASSIGN_OR_RETURN(side.scan, GetScan(session, id));
-  if (!side.vantage.empty() && side.scan.spec().mode() == v1::SCAN_MODE_EACH_VANTAGE) {
-    std::string known;
-    for (const v1::Lane& lane : side.scan.lanes()) {
-      if (lane.vantage() == side.vantage) return side;
-      known += (known.empty() ? "" : ", ") + lane.vantage();
-    }
-    return NotFound("{}: the scan has no vantage \"{}\"; it has {}", text, side.vantage, known);
-  }
-  return side;
+  PORTOLAN_ASSIGN_OR_RETURN(v1::Scan scan, GetScan(session, run ? run->scan_id() : name.ref));
+  return DiffSide::Make(text, std::move(scan), name.vantage, run ? &*run : nullptr);
 }
-
-class Comparer {
- public:
-  Comparer(Context& context, Session& session) : context_(context), session_(session) {}
-
-  absl::StatusOr<std::vector<Key>> Open(const Side& side) {
-    v1::ListObservationsRequest list = RequestOf(side);
-    list.set_without_everywhere_open(true);
-    std::vector<Key> keys;
-    PORTOLAN_RETURN_IF_ERROR(session_.client->Observations(
-        list, [&](const v1::ListObservationsResponse& page) -> absl::Status {
-          for (const v1::Observation& o : page.observations()) {
-            PORTOLAN_ASSIGN_OR_RETURN(const ResultRow row, ToRow(o, pool_));
-            keys.push_back({row.name, row.ip, row.port});
-          }
-          if (keys.size() <= kMostOpen) return absl::OkStatus();
-          return ResourceExhausted("{}: over {} open ports: too many to compare; name one vantage",
-                                   side.text, Grouped(kMostOpen));
-        }));
-    std::sort(keys.begin(), keys.end(), Before);
-    keys.erase(std::unique(keys.begin(), keys.end(),
-                           [](const Key& a, const Key& b) { return !Before(a, b); }),
-               keys.end());
-    return keys;
-  }
-
-  // The hosts that answer on every port: what is open there is no service.
-  absl::Status AddEverywhere(const Side& side, std::set<IpAddress>* out) {
-    std::vector<std::string> vantages;
-    if (!side.vantage.empty()) vantages.push_back(side.vantage);
-    PORTOLAN_ASSIGN_OR_RETURN(const HostList hosts,
-                              FetchHosts(session_, side.scan.id(), {}, vantages, pool_));
-    for (const HostRow& row : hosts.rows) {
-      if (row.finding.kind == HostFindingKind::kAnswersEverywhere ||
-          row.finding.kind == HostFindingKind::kSynProxy)
-        out->insert(row.finding.address);
-    }
-    return absl::OkStatus();
-  }
-
-  // What `side` says of ports that are open in the other: text by key, in the order of `keys`.
-  absl::StatusOr<std::vector<std::string>> LookUp(const Side& side, const std::vector<Key>& keys) {
-    std::vector<std::string> out;
-    for (size_t begin = 0; begin < keys.size();) {
-      // Addresses go together, a name alone: a scan that does not know the name refuses it.
-      size_t end = begin;
-      std::set<IpAddress> addresses;
-      while (end < keys.size() && keys[end].name == keys[begin].name &&
-             (!keys[begin].name.empty() || addresses.size() < kAddressesInOneCall ||
-              addresses.count(keys[end].ip) > 0)) {
-        addresses.insert(keys[end++].ip);
-      }
-      const std::vector<Key> part(keys.begin() + static_cast<std::ptrdiff_t>(begin),
-                                  keys.begin() + static_cast<std::ptrdiff_t>(end));
-      PORTOLAN_RETURN_IF_ERROR(LookUpPart(side, part, &out));
-      begin = end;
-    }
-    return out;
-  }
-
- private:
-  static v1::ListObservationsRequest RequestOf(const Side& side) {
-    v1::ListObservationsRequest list;
-    list.set_scan_id(side.scan.id());
-    if (!side.vantage.empty()) list.add_vantages(side.vantage);
-    return list;
-  }
-
-  absl::Status LookUpPart(const Side& side, const std::vector<Key>& keys,
-                          std::vector<std::string>* out) {
-    v1::ListObservationsRequest list = RequestOf(side);
-    for (int s = v1::PORT_STATE_OPEN; s <= v1::PORT_STATE_NOT_PROBED; ++s)
-      list.add_states(static_cast<v1::PortState>(s));
-    std::vector<PortRange> ports;
-    std::set<std::string> targets;
-    for (const Key& k : keys) {
-      ports.push_back({k.port, k.port});
-      targets.insert(TargetOf(k));
-    }
-    for (const std::string& t : targets) list.add_targets(t);
-    list.set_ports(PortSet::Of(std::move(ports)).ToString());
-    // By key: what is seen -> from where.
-    std::map<Key, std::map<std::string, std::set<std::string>>, decltype(&Before)> seen(&Before);
-    const absl::Status status = session_.client->Observations(
-        list, [&](const v1::ListObservationsResponse& page) -> absl::Status {
-          for (const v1::Observation& o : page.observations()) {
-            PORTOLAN_ASSIGN_OR_RETURN(const ResultRow row, ToRow(o, pool_));
-            std::string text(StateName(row.state));
-            if (!row.reason.empty()) text += "/" + std::string(row.reason);
-            seen[{row.name, row.ip, row.port}][text].emplace(row.vantage);
-          }
-          return absl::OkStatus();
-        });
-    const bool unknown_name = !keys.front().name.empty() && absl::IsInvalidArgument(status);
-    if (!unknown_name && !absl::IsNotFound(status)) PORTOLAN_RETURN_IF_ERROR(status);
-    for (const Key& k : keys) out->push_back(Text(seen[k]));
-    return absl::OkStatus();
-  }
-
-  static std::string Text(const std::map<std::string, std::set<std::string>>& seen) {
-    if (seen.empty()) return "not scanned";
-    std::string out;
-    for (const auto& [state, vantages] : seen) {
-      out += (out.empty() ? "" : "; ") + state;
-      if (seen.size() == 1) continue;
-      std::string from;
-      for (const std::string& v : vantages) from += (from.empty() ? "" : ", ") + v;
-      out += " from " + from;
-    }
-    return out;
-  }
-
-  Context& context_;
-  Session& session_;
-  TextPool pool_;
-};
 
 struct Flags {
   std::string a, b;
-  bool json = false, fail_on_change = false;
+  bool json = false, fail_on_change = false, fail_on_not_comparable = false;
 };
 
-void RemoveHosts(const std::set<IpAddress>& hosts, std::vector<Key>* keys) {
-  std::erase_if(*keys, [&](const Key& k) { return hosts.count(k.ip) > 0; });
+enum class Change { kGone, kNew, kNotComparable };
+
+struct Difference {
+  Change change = Change::kNotComparable;
+  DiffKey key;
+  bool open_in_a = false;
+  DiffAnswer answer;  // of the other side
+};
+
+// Sorts what only one side saw open by what the other says. What turns out to be open there too
+// (while a scan runs, or by another name) is no difference.
+void Judge(const std::vector<DiffKey>& keys, std::vector<DiffAnswer> answers, bool open_in_a,
+           std::vector<Difference>* out, size_t* in_both) {
+  for (size_t i = 0; i < keys.size(); ++i) {
+    Difference d{Change::kNotComparable, keys[i], open_in_a, std::move(answers[i])};
+    if (d.answer.kind == DiffAnswer::Kind::kOpen) {
+      ++*in_both;
+      continue;
+    }
+    if (d.answer.kind == DiffAnswer::Kind::kNotOpen)
+      d.change = open_in_a ? Change::kGone : Change::kNew;
+    out->push_back(std::move(d));
+  }
+}
+
+std::string JsonOf(const Difference& d) {
+  constexpr std::string_view kWords[] = {"gone", "new", "not-comparable"};
+  JsonObject o;
+  o.Text("type", "diff").Text("change", kWords[static_cast<size_t>(d.change)]);
+  if (d.change == Change::kNotComparable) o.Text("cause", d.answer.cause);
+  o.Text("target", TargetOf(d.key)).Text("address", d.key.ip.ToString()).Uint("port", d.key.port);
+  o.TextOrNull("service", ServiceName(d.key.port));
+  o.TextOrNull("a", d.open_in_a ? "open" : d.answer.text);
+  o.TextOrNull("b", d.open_in_a ? d.answer.text : "open");
+  return o.Done() + "\n";
 }
 
 absl::StatusOr<int> Run(const Flags& flags, Context& context) {
@@ -232,77 +113,66 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
   const bool monitors = !name_a.run.empty() || !name_b.run.empty();
   PORTOLAN_ASSIGN_OR_RETURN(const auto session,
                             monitors ? ConnectToMonitors(context) : context.Connect({}, false));
-  PORTOLAN_ASSIGN_OR_RETURN(const Side a, OpenSide(flags.a, name_a, *session));
-  PORTOLAN_ASSIGN_OR_RETURN(const Side b, OpenSide(flags.b, name_b, *session));
-  for (const Side* side : {&a, &b}) {
-    if (side->scan.state() == v1::SCAN_STATE_COMPLETE) continue;
-    context.env.notes->Note(
-        fmt::format("{} is {}: what it did not probe looks as if it were not open", side->text,
-                    ScanStateName(side->scan.state())));
+  PORTOLAN_ASSIGN_OR_RETURN(DiffSide a, OpenSide(flags.a, name_a, *session));
+  PORTOLAN_ASSIGN_OR_RETURN(DiffSide b, OpenSide(flags.b, name_b, *session));
+  TextPool pool;
+  for (DiffSide* side : {&a, &b}) {
+    PORTOLAN_RETURN_IF_ERROR(side->ReadHosts(*session, pool));
+    if (side->scan().state() == v1::SCAN_STATE_COMPLETE) continue;
+    context.env.notes->Note(fmt::format("{} is {}: what it did not probe is not comparable",
+                                        side->text(), ScanStateName(side->scan().state())));
   }
-  Comparer comparer(context, *session);
-  PORTOLAN_ASSIGN_OR_RETURN(std::vector<Key> in_a, comparer.Open(a));
-  PORTOLAN_ASSIGN_OR_RETURN(std::vector<Key> in_b, comparer.Open(b));
-  std::set<IpAddress> everywhere;
-  PORTOLAN_RETURN_IF_ERROR(comparer.AddEverywhere(a, &everywhere));
-  PORTOLAN_RETURN_IF_ERROR(comparer.AddEverywhere(b, &everywhere));
-  RemoveHosts(everywhere, &in_a);
-  RemoveHosts(everywhere, &in_b);
-
-  std::vector<Key> gone, added;
-  std::set_difference(in_a.begin(), in_a.end(), in_b.begin(), in_b.end(), std::back_inserter(gone),
-                      Before);
-  std::set_difference(in_b.begin(), in_b.end(), in_a.begin(), in_a.end(), std::back_inserter(added),
-                      Before);
-  const auto first = [](const std::vector<Key>& keys, size_t n) {
-    return std::vector<Key>(keys.begin(),
-                            keys.begin() + static_cast<std::ptrdiff_t>(std::min(n, keys.size())));
-  };
-  const std::vector<Key> ask_b = first(gone, kMostLookedUp);
-  const std::vector<Key> ask_a = first(added, kMostLookedUp - ask_b.size());
-  PORTOLAN_ASSIGN_OR_RETURN(const auto now_b, comparer.LookUp(b, ask_b));
-  PORTOLAN_ASSIGN_OR_RETURN(const auto was_a, comparer.LookUp(a, ask_a));
+  PORTOLAN_ASSIGN_OR_RETURN(const std::vector<DiffKey> in_a, a.Open(*session, pool));
+  PORTOLAN_ASSIGN_OR_RETURN(const std::vector<DiffKey> in_b, b.Open(*session, pool));
+  std::vector<DiffKey> only_a, only_b;
+  std::set_difference(in_a.begin(), in_a.end(), in_b.begin(), in_b.end(),
+                      std::back_inserter(only_a), Before);
+  std::set_difference(in_b.begin(), in_b.end(), in_a.begin(), in_a.end(),
+                      std::back_inserter(only_b), Before);
+  size_t both = in_a.size() - only_a.size();
+  std::vector<Difference> differences;
+  PORTOLAN_ASSIGN_OR_RETURN(std::vector<DiffAnswer> says_b, b.LookUp(*session, a, only_a, pool));
+  PORTOLAN_ASSIGN_OR_RETURN(std::vector<DiffAnswer> says_a, a.LookUp(*session, b, only_b, pool));
+  Judge(only_a, std::move(says_b), true, &differences, &both);
+  Judge(only_b, std::move(says_a), false, &differences, &both);
+  std::stable_sort(differences.begin(), differences.end(),
+                   [](const Difference& x, const Difference& y) { return x.change < y.change; });
 
   TextTable table({{""},
                    {"PORT"},
                    {"SERVICE"},
-                   {CutTo(Printable(a.text), 40)},
-                   {CutTo(Printable(b.text), 40)}});
-  const auto add = [&](const std::vector<Key>& keys, const std::vector<std::string>& other,
-                       bool is_new) -> absl::Status {
-    for (size_t i = 0; i < keys.size(); ++i) {
-      const Key& k = keys[i];
-      const std::string seen = i < other.size() ? other[i] : "";
-      const std::string service(ServiceName(k.port));
-      if (flags.json) {
-        JsonObject o;
-        o.Text("type", "diff").Text("change", is_new ? "new" : "gone").Text("target", TargetOf(k));
-        o.Text("address", k.ip.ToString()).Uint("port", k.port).TextOrNull("service", service);
-        o.TextOrNull("a", is_new ? seen : "open").TextOrNull("b", is_new ? "open" : seen);
-        PORTOLAN_RETURN_IF_ERROR(context.Print(o.Done() + "\n"));
-        continue;
-      }
-      table.Add({is_new ? "+" : "-", SubjectText(TargetOf(k), k.port), service,
-                 is_new ? seen : "open", is_new ? "open" : seen});
+                   {CutTo(Printable(a.text()), 40)},
+                   {CutTo(Printable(b.text()), 40)}});
+  std::array<uint64_t, 3> counts{};
+  for (const Difference& d : differences) {
+    ++counts[static_cast<size_t>(d.change)];
+    if (flags.json) {
+      PORTOLAN_RETURN_IF_ERROR(context.Print(JsonOf(d)));
+      continue;
     }
-    return absl::OkStatus();
-  };
-  PORTOLAN_RETURN_IF_ERROR(add(gone, now_b, false));
-  PORTOLAN_RETURN_IF_ERROR(add(added, was_a, true));
+    constexpr const char* kMarks[] = {"-", "+", "?"};
+    const std::string other = Printable(d.answer.text);
+    table.Add({kMarks[static_cast<size_t>(d.change)], SubjectText(TargetOf(d.key), d.key.port),
+               std::string(ServiceName(d.key.port)), d.open_in_a ? "open" : other,
+               d.open_in_a ? other : "open"});
+  }
   if (!table.empty()) PORTOLAN_RETURN_IF_ERROR(context.Print(table.Render(context.color)));
-  context.env.notes->Note(fmt::format("{} open only in {}, {} open only in {}, {} in both",
-                                      Grouped(gone.size()), a.text, Grouped(added.size()), b.text,
-                                      Grouped(in_a.size() - gone.size())));
-  if (gone.size() + added.size() > ask_a.size() + ask_b.size()) {
-    context.env.notes->Note(fmt::format(
-        "what the other side says was looked up for the first {} only", Grouped(kMostLookedUp)));
-  }
+  const auto [gone, added, not_comparable] = counts;
+  context.env.notes->Note(fmt::format(
+      "{} open only in {}, {} open only in {}, {} in both{}", Grouped(gone), a.text(),
+      Grouped(added), b.text(), Grouped(both),
+      not_comparable == 0 ? "" : fmt::format(", {} not comparable", Grouped(not_comparable))));
+  std::set<IpAddress> everywhere = a.Everywhere();
+  everywhere.merge(b.Everywhere());
   if (!everywhere.empty()) {
-    context.env.notes->Note(
-        fmt::format("{} that answer on every port were not compared; portolan results lists them",
-                    everywhere.size() == 1 ? "one host" : Grouped(everywhere.size()) + " hosts"));
+    context.env.notes->Note(fmt::format(
+        "what is open on {} that {} on every port was not compared; portolan results lists {}",
+        everywhere.size() == 1 ? "one host" : Grouped(everywhere.size()) + " hosts",
+        everywhere.size() == 1 ? "answers" : "answer", everywhere.size() == 1 ? "it" : "them"));
   }
-  return flags.fail_on_change && gone.size() + added.size() > 0 ? kExitFindings : kExitComplete;
+  const bool failed = (flags.fail_on_change && gone + added > 0) ||
+                      (flags.fail_on_not_comparable && not_comparable > 0);
+  return failed ? kExitFindings : kExitComplete;
 }
 
 }  // namespace
@@ -315,19 +185,28 @@ void AddDiff(Program& program) {
        "A and B are each SCAN, SCAN@VANTAGE, MONITOR#RUN or MONITOR#RUN@VANTAGE; a scan is an id, "
        "a "
        "unique beginning of one, or last; RUN is a number, or last. Without a vantage a port is "
-       "open where any of them sees it so. Of what is open in one only, the state and reason in "
-       "the other are looked up. What was found by a name is compared by the name.",
+       "open where any of them sees it so. What is open in one is gone, or new, when the other saw "
+       "that it is not open, from the same vantage where both have it. What the other never "
+       "observed is not comparable, and says why: not probed (cancelled, no agent, excluded, ...), "
+       "not scanned, no outcome yet, a host that answers on every port, a name that had no address "
+       "or could not be looked up. What was found by names is compared by each name, without case "
+       "and final dot.",
        "  portolan diff web#41 web#42\n"
        "  portolan diff web#last@office web#last@cloud-east\n"
-       "  portolan diff 4kq7 last --fail-on-change"},
+       "  portolan diff 4kq7 last --fail-on-change --fail-on-not-comparable"},
       [flags](Context& context) { return Run(*flags, context); });
   app->add_option("a", flags->a, "What was.")->option_text("A")->required()->group("What");
   app->add_option("b", flags->b, "What is.")->option_text("B")->required()->group("What");
-  app->add_flag("--fail-on-change", flags->fail_on_change, "Exit code 4 when they differ.")
+  app->add_flag("--fail-on-change", flags->fail_on_change,
+                "Exit code 4 when something is gone or new.")
+      ->group("What");
+  app->add_flag("--fail-on-not-comparable", flags->fail_on_not_comparable,
+                "Exit code 4 when something cannot be compared.")
       ->group("What");
   app->add_flag("--json", flags->json,
-                "JSON lines: an object a difference, \"type\":\"diff\", with change (gone, new), "
-                "target, address, port, service, a and b; null where it was not looked up.")
+                "JSON lines: an object a difference, \"type\":\"diff\", with change (gone, new, "
+                "not-comparable), cause (of not-comparable), target, address, port, service, a and "
+                "b.")
       ->group("Output");
 }
 

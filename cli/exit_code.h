@@ -10,7 +10,7 @@ enum ExitCode : int {
   kExitFailed = 1,
   kExitUsage = 2,     // the request is at fault: flags, targets, scope
   kExitPartial = 3,   // the scan ended with something not probed
-  kExitFindings = 4,  // check: there are open findings; diff --fail-on-change: there is a change
+  kExitFindings = 4,  // check: there are open findings; diff: what it was asked to fail on
   kExitInterrupted = 130,
   kExitPipeClosed = 141,  // the reader of stdout has gone, as shells show it
   kExitTerminated = 143,

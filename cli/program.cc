@@ -19,7 +19,7 @@ constexpr const char kAbout[] =
     "  1    failed: the message says what and why\n"
     "  2    usage: flags, targets or ports are wrong, or outside the scope\n"
     "  3    the scan ended PARTIAL or was cancelled: its ledger says what was not probed, and why\n"
-    "  4    check found open findings; diff --fail-on-change found a change\n"
+    "  4    check found open findings; diff found what it was told to fail on\n"
     "  130  interrupted (Ctrl-C), 143 terminated: it says how to go on; a second one stops at "
     "once\n"
     "  141  the reader of stdout has gone (portolan results last | head)\n\n"

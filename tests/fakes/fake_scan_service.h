@@ -34,6 +34,9 @@ class FakeScanService final : public v1::ScanService::Service {
   std::map<std::string, v1::Scan> scans;  // by id
   std::string last;                       // what "last" means
   std::vector<v1::Observation> observations;
+  // Those of single scans, by id; the others have `observations`.
+  std::map<std::string, std::vector<v1::Observation>> observations_of;
+  bool without_everywhere_works = false;  // leaves out what without_everywhere_open says
   size_t page_size = 2;
   std::deque<WatchAttempt> watch_script;  // used up in order; then a watch sends the scan as it is
   int break_stream_after_pages =
@@ -137,7 +140,7 @@ class FakeScanService final : public v1::ScanService::Service {
       std::lock_guard lock(mu_);
       listed.push_back(*r);
       if (auto e = Begin("StreamObservations", r->scan_id()); !e.ok()) return e;
-      pages = Pages(*r);
+      if (auto e = Pages(*r, &pages); !e.ok()) return e;
       std::swap(break_after, break_stream_after_pages);
     }
     for (size_t i = 0; i < pages.size(); ++i) {
@@ -211,25 +214,45 @@ class FakeScanService final : public v1::ScanService::Service {
     return grpc::Status::OK;
   }
 
-  std::vector<v1::ListObservationsResponse> Pages(const v1::ListObservationsRequest& r) const {
-    std::vector<std::string> texts(r.targets().begin(), r.targets().end());
+  // A target is a name of the scan's observations, or an expression of addresses.
+  grpc::Status Pages(const v1::ListObservationsRequest& r,
+                     std::vector<v1::ListObservationsResponse>* out) const {
+    const auto own = observations_of.find(r.scan_id());
+    const std::vector<v1::Observation>& all =
+        own == observations_of.end() ? observations : own->second;
+    const auto is_named = [](const v1::Observation& o, const std::string& name) {
+      return o.name() == name ||
+             std::find(o.names().begin(), o.names().end(), name) != o.names().end();
+    };
+    std::vector<std::string> names, texts;
+    for (const std::string& t : r.targets()) {
+      const bool known = std::any_of(all.begin(), all.end(),
+                                     [&](const v1::Observation& o) { return is_named(o, t); });
+      (known ? names : texts).push_back(t);
+    }
     const auto targets = ParseTargets(texts, nullptr);
+    if (!targets.ok()) return {grpc::StatusCode::INVALID_ARGUMENT, "targets: no such name"};
     const auto ports =
         r.ports().empty() ? PortSet::Of({{0, 65535}}) : ParsePorts(r.ports()).value();
     const auto has = [](const auto& list, const auto& value) {
       return list.empty() || std::find(list.begin(), list.end(), value) != list.end();
     };
     std::vector<v1::Observation> found;
-    for (const v1::Observation& o : observations) {
+    for (const v1::Observation& o : all) {
       const bool state = r.states().empty() ? o.state() == v1::PORT_STATE_OPEN
                                             : has(r.states(), static_cast<int>(o.state()));
-      const bool target =
-          texts.empty() || targets->addresses.Contains(IpAddress::FromBytes(o.address()).value());
+      const bool target = r.targets().empty() ||
+                          targets->addresses.Contains(IpAddress::FromBytes(o.address()).value()) ||
+                          std::any_of(names.begin(), names.end(),
+                                      [&](const std::string& name) { return is_named(o, name); });
+      if (without_everywhere_works && r.without_everywhere_open() && o.host_finding() != 0)
+        continue;
       if (state && target && has(r.vantages(), o.vantage()) &&
           ports.Contains(static_cast<uint16_t>(o.port())))
         found.push_back(o);
     }
-    std::vector<v1::ListObservationsResponse> pages(1);
+    std::vector<v1::ListObservationsResponse>& pages = *out;
+    pages.resize(1);
     for (size_t i = r.page_token().empty() ? 0 : std::stoul(r.page_token()); i < found.size();
          ++i) {
       if (pages.back().observations_size() == static_cast<int>(page_size)) {
@@ -238,7 +261,7 @@ class FakeScanService final : public v1::ScanService::Service {
       }
       *pages.back().add_observations() = found[i];
     }
-    return pages;
+    return grpc::Status::OK;
   }
 
   std::mutex mu_;
