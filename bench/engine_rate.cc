@@ -30,7 +30,7 @@ T OrDie(absl::StatusOr<T> value) {
 std::vector<ScanSpace::Endpoint> Prepare(const Arguments& arguments) {
   RaiseFileLimit();
   const TargetList targets =
-      OrDie(ParseTargets({arguments.Text("targets", "127.0.0.0/13")}, nullptr));
+      OrDie(ParseAddressTargets({arguments.Text("targets", "127.0.0.0/13")}));
   const PortSet ports = OrDie(ParsePorts(arguments.Text("ports", "2-17")));
   if (const absl::Status s = Scope::Default().Check(targets.addresses, ports); !s.ok())
     OrDie<int>(s);

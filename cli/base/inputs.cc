@@ -80,20 +80,15 @@ absl::Status ReadTargetFile(const std::string& path, std::istream& in, size_t ma
 }
 
 absl::StatusOr<TargetShape> CheckTargets(const std::vector<TargetText>& targets) {
-  const Resolver pretend = [](const std::string&) -> absl::StatusOr<std::vector<IpAddress>> {
-    return std::vector<IpAddress>{IpAddress::V4(0x7F000001)};
-  };
   std::vector<std::string> texts;
   texts.reserve(targets.size());
   for (const TargetText& t : targets) texts.push_back(t.text);
-  const auto list = ParseTargets(texts, pretend);
-  if (list.ok()) return TargetShape{!list->addresses.empty()};
-  // Again one by one, to say where it was written.
-  for (const TargetText& t : targets) {
-    const auto alone = ParseTargets({t.text}, pretend);
-    if (!alone.ok()) return t.origin.empty() ? alone.status() : Annotate(alone.status(), t.origin);
-  }
-  return list.status();
+  PORTOLAN_ASSIGN_OR_RETURN(const ParsedTargets parsed, ParseTargets(texts));
+  if (parsed.problems().empty()) return TargetShape{parsed.has_entry_without_port()};
+  const TargetProblem& p = parsed.problems().first()[0];
+  const absl::Status status = InvalidArgument("target \"{}\": {}", p.entry, p.problem);
+  const std::string& origin = targets[p.expression].origin;
+  return origin.empty() ? status : Annotate(status, origin);
 }
 
 }  // namespace portolan

@@ -11,17 +11,15 @@
 namespace portolan {
 namespace {
 
-// Names are written down, never looked up.
-absl::StatusOr<std::vector<IpAddress>> NoLookup(const std::string&) {
-  return std::vector<IpAddress>{IpAddress()};
-}
-
-absl::StatusOr<TargetList> ParseOne(const std::string& text) {
-  if (text.empty() || text.find_first_of(" \t\r\n\f\v#") != text.npos) {
+// Names are written down, not looked up.
+absl::StatusOr<ParsedTargets> ParseOne(const std::string& text) {
+  PORTOLAN_ASSIGN_OR_RETURN(ParsedTargets parsed, ParseTargets({text}, 65'536));
+  if (parsed.entry_count() != 1 || text.find('#') != text.npos) {
     return InvalidArgument("target \"{}\": write one address, network, range or name an entry",
                            literal::Printable(text));
   }
-  return ParseTargets({text}, NoLookup, 65'536);
+  if (!parsed.problems().empty()) return parsed.problems().ToStatus();
+  return parsed;
 }
 
 PortSet PortsWhere(bool (*wanted)(const Service&)) {
@@ -74,14 +72,14 @@ absl::StatusOr<TargetNames> ParseTargetNames(const std::vector<std::string>& tar
   TargetNames out;
   std::vector<IpRange> ranges;
   for (const std::string& text : targets) {
-    PORTOLAN_ASSIGN_OR_RETURN(const TargetList list, ParseOne(text));
-    if (!list.endpoints.empty()) {
+    PORTOLAN_ASSIGN_OR_RETURN(const ParsedTargets parsed, ParseOne(text));
+    if (!parsed.has_entry_without_port()) {
       return InvalidArgument("target \"{}\" has a port; write the port under ports",
                              literal::Printable(text));
     }
-    for (const ResolvedName& name : list.names) out.names.push_back(NormalisedName(name.name));
-    if (!list.names.empty()) continue;  // the stand-in of a name is no address of the list
-    ranges.insert(ranges.end(), list.addresses.ranges().begin(), list.addresses.ranges().end());
+    for (const std::string& name : parsed.names()) out.names.push_back(NormalisedName(name));
+    const IpSet addresses = parsed.WithoutNames().addresses;
+    ranges.insert(ranges.end(), addresses.ranges().begin(), addresses.ranges().end());
     if (ranges.size() > 1'000'000) {
       return ResourceExhausted("target \"{}\": more than 1,000,000 ranges in all; write networks",
                                literal::Printable(text));
@@ -96,17 +94,22 @@ absl::StatusOr<TargetNames> ParseTargetNames(const std::vector<std::string>& tar
 absl::Status CheckTarget(const std::string& text) { return ParseOne(text).status(); }
 
 absl::StatusOr<EndpointText> ParseEndpointText(std::string_view text) {
-  PORTOLAN_ASSIGN_OR_RETURN(const TargetList list, ParseOne(std::string(text)));
-  if (list.endpoints.size() != 1 || !list.addresses.empty()) {
+  PORTOLAN_ASSIGN_OR_RETURN(const ParsedTargets parsed, ParseOne(std::string(text)));
+  if (parsed.has_entry_without_port()) {
     return InvalidArgument(
         "endpoint \"{}\": write one address or name and a port, as in "
         "192.0.2.1:22, [2001:db8::1]:22 or host.example:22",
         literal::Printable(text));
   }
   EndpointText out;
-  out.port = list.endpoints[0].port;
-  out.host =
-      list.names.empty() ? list.endpoints[0].address.ToString() : NormalisedName(list.names[0].name);
+  if (!parsed.names().empty()) {
+    out.host = NormalisedName(parsed.names()[0]);
+    out.port = *parsed.name_uses()[0].port;
+  } else {
+    const TargetList::Endpoint endpoint = parsed.WithoutNames().endpoints[0];
+    out.host = endpoint.address.ToString();
+    out.port = endpoint.port;
+  }
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include <bit>
 #include <cstring>
 
 namespace portolan::literal {
@@ -30,7 +31,25 @@ Problem DiagnoseV4(std::string_view text) {
     if (i < text.size()) ++octets;
     begin = i + 1;
   }
-  return fmt::format("{} octets; write four, such as 10.0.0.1", octets);
+  return fmt::format("{} octet{}; write four, such as 10.0.0.1", octets, octets == 1 ? "" : "s");
+}
+
+// The length of a mask that is written as an address: 255.255.255.0 is 24.
+Problem ParseDottedMask(std::string_view text, uint32_t* length) {
+  uint32_t mask;
+  if (!ParseV4(text, &mask)) {
+    return fmt::format("mask \"{}\" is not four octets; write such as /24 or /255.255.255.0",
+                       Printable(text));
+  }
+  const auto ones = static_cast<uint32_t>(std::countl_one(mask));
+  *length = ones;
+  if (ones == static_cast<uint32_t>(std::popcount(mask))) return {};
+  const uint32_t zeros = static_cast<uint32_t>(std::countl_zero(mask));
+  if (zeros == static_cast<uint32_t>(std::popcount(~mask))) {
+    return fmt::format("mask {} has its ones at the end, as wildcards of routers have; write /{}",
+                       text, zeros);
+  }
+  return fmt::format("mask {} has zeros between its ones; write a length, such as /{}", text, ones);
 }
 
 }  // namespace
@@ -142,12 +161,15 @@ Problem ParseNetwork(std::string_view text, bool strict_host_bits, IpRange* out)
   uint32_t bits = written_as_v6 ? 128 : 32;
   uint32_t length;
   if (mask_text.empty()) return fmt::format("the mask is missing; write /0 to /{}", bits);
-  if (mask_text.find_first_not_of("0123456789") != mask_text.npos) {
+  const bool dotted = !written_as_v6 && mask_text.find('.') != mask_text.npos &&
+                      mask_text.find_first_not_of("0123456789.") == mask_text.npos;
+  if (dotted) {
+    if (Problem p = ParseDottedMask(mask_text, &length); !p.empty()) return p;
+  } else if (mask_text.find_first_not_of("0123456789") != mask_text.npos) {
     return fmt::format("mask \"{}\" is not a length; write /0 to /{}", Printable(mask_text), bits);
-  }
-  if (!ParseNumber(mask_text, bits, &length))
+  } else if (!ParseNumber(mask_text, bits, &length)) {
     return fmt::format("mask is above {}; write /0 to /{}", bits, bits);
-  if (mask_text.size() > 1 && mask_text[0] == '0') {
+  } else if (mask_text.size() > 1 && mask_text[0] == '0') {
     return fmt::format("mask {} has a leading zero; write /{}", Printable(mask_text), length);
   }
   uint128 value = address.value();

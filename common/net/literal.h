@@ -25,7 +25,8 @@ bool ParseNumber(std::string_view text, uint32_t max, uint32_t* out);
 
 // One literal, IPv6 perhaps in brackets; IPv4-mapped becomes IPv4.
 Problem ParseAddress(std::string_view text, IpAddress* out);
-// ADDRESS/LENGTH. An IPv4-mapped network of at least /96 becomes the IPv4 network.
+// ADDRESS/LENGTH, or ADDRESS/MASK as in 10.0.0.0/255.255.255.0. An IPv4-mapped network of at least
+// /96 becomes the IPv4 network.
 Problem ParseNetwork(std::string_view text, bool strict_host_bits, IpRange* out);
 // ADDRESS-ADDRESS, both included. IPv4 or IPv6.
 Problem ParseAddressRange(std::string_view text, IpRange* out);

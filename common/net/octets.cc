@@ -56,7 +56,10 @@ Problem OctetExpression::Parse(std::string_view text, OctetExpression* out) {
       return "more than 256 values in one octet; write * for all";
     if (i == text.size() || text[i] == '.') ++octet;
   }
-  if (octet != 4) return fmt::format("{} octets; write four, such as 10.0.0-5.1,3-4", octet);
+  if (octet != 4) {
+    return fmt::format("{} octet{}; write four, such as 10.0.0-5.1,3-4", octet,
+                       octet == 1 ? "" : "s");
+  }
   for (std::vector<Span>& spans : result.octets_) {
     std::sort(spans.begin(), spans.end(),
               [](const Span& a, const Span& b) { return a.first < b.first; });

@@ -1,7 +1,9 @@
-#include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 #include "common/base/status.h"
+#include "common/net/host_name.h"
+#include "common/net/literal.h"
 #include "coordinator/control/control.h"
 
 // Results, on the threads that read.
@@ -10,6 +12,32 @@ namespace {
 
 constexpr size_t kMaxFilterBytes = 1u << 20;
 constexpr size_t kMaxFilterRanges = 100'000;
+
+// No lookup now: a name means what it meant when the scan was created.
+absl::StatusOr<TargetList> FilterTargets(const std::vector<std::string>& expressions,
+                                         const std::vector<ResolvedName>& names) {
+  absl::StatusOr<ParsedTargets> parsed = ParseTargets(expressions, kMaxFilterRanges);
+  if (!parsed.ok()) return Annotate(parsed.status(), "targets");
+  if (!parsed->problems().empty()) return parsed->problems().ToStatus("targets");
+  std::unordered_map<std::string, const ResolvedName*> known;
+  if (!parsed->names().empty()) {
+    for (const ResolvedName& name : names) known.emplace(NormalisedName(name.name), &name);
+  }
+  std::vector<NameAnswer> answers;
+  for (const std::string& name : parsed->names()) {
+    const auto it = known.find(NormalisedName(name));
+    if (it == known.end()) {
+      return InvalidArgument(
+          "targets: \"{}\" is not among the names that the scan was given; write one of those, or "
+          "an address",
+          literal::Printable(name));
+    }
+    answers.push_back({it->second->addresses, std::nullopt, ""});
+  }
+  absl::StatusOr<ParsedTargets::Completed> completed = parsed->Complete(answers, true);
+  if (!completed.ok()) return Annotate(completed.status(), "targets");
+  return std::move(completed->targets);
+}
 
 }  // namespace
 
@@ -38,18 +66,9 @@ void Control::OpenResults(const std::string& ref, ResultRequest request, Done<Re
             absl::StatusOr<std::optional<ScanSummary>> scan = store_->GetScan(id);
             if (!scan.ok()) return d(scan.status());
             if (!scan->has_value()) return d(NotFound("scan \"{}\": no such scan", id));
-            const std::vector<ResolvedName>& names = (*scan)->record.spec->names;
-            // No look-up now: a name means what it meant when the scan was created.
-            const Resolver resolver =
-                [&names](const std::string& name) -> absl::StatusOr<std::vector<IpAddress>> {
-              const auto it = std::find_if(names.begin(), names.end(),
-                                           [&](const ResolvedName& n) { return n.name == name; });
-              if (it == names.end()) return NotFound("not among the names that the scan was given");
-              return it->addresses;
-            };
             absl::StatusOr<TargetList> targets =
-                ParseTargets(shared->targets, resolver, kMaxFilterRanges);
-            if (!targets.ok()) return d(Annotate(targets.status(), "targets"));
+                FilterTargets(shared->targets, (*scan)->record.spec->names);
+            if (!targets.ok()) return d(targets.status());
             if (!targets->endpoints.empty()) {
               return d(InvalidArgument(
                   "targets: {}: give the address here and the port in ports",

@@ -132,6 +132,27 @@ PortSet ConfirmPorts(const std::vector<Block>& blocks, const TargetList& exclude
   return PortSet::Of(std::move(some));
 }
 
+absl::StatusOr<TargetList> ResolveTargets(const std::vector<std::string>& expressions,
+                                          const Resolver& resolver, std::string_view field) {
+  PORTOLAN_ASSIGN_OR_RETURN(const ParsedTargets parsed, ParseTargets(expressions));
+  if (!parsed.problems().empty()) return parsed.problems().ToStatus(field);
+  std::vector<NameAnswer> answers;
+  for (const std::string& name : parsed.names()) {
+    NameAnswer& answer = answers.emplace_back();
+    absl::StatusOr<std::vector<IpAddress>> addresses = resolver(name);
+    if (addresses.ok()) {
+      answer.addresses = *std::move(addresses);
+    } else {
+      answer.problem = absl::IsNotFound(addresses.status()) ? LookupProblem::kNoSuchName
+                                                            : LookupProblem::kCouldNotAsk;
+      answer.detail = Message(addresses.status());
+    }
+  }
+  PORTOLAN_ASSIGN_OR_RETURN(ParsedTargets::Completed completed, parsed.Complete(answers, false));
+  if (!completed.problems.empty()) return completed.problems.ToStatus(field);
+  return std::move(completed.targets);
+}
+
 }  // namespace
 
 absl::Status CheckName(std::string_view field, std::string_view name, size_t max) {
@@ -190,18 +211,18 @@ absl::StatusOr<std::shared_ptr<const ScanSpec>> PlanScan(const ScanRequest& requ
     if (!parsed.ok()) return Annotate(parsed.status(), "spec.exclude_ports");
     exclude_ports = *std::move(parsed);
   }
-  absl::StatusOr<TargetList> targets = ParseTargets(request.targets, context.resolver);
-  if (!targets.ok()) return Annotate(targets.status(), "spec.targets");
-  absl::StatusOr<TargetList> excluded = ParseTargets(request.exclude, context.resolver);
-  if (!excluded.ok()) return Annotate(excluded.status(), "spec.exclude");
+  PORTOLAN_ASSIGN_OR_RETURN(TargetList targets,
+                            ResolveTargets(request.targets, context.resolver, "spec.targets"));
+  PORTOLAN_ASSIGN_OR_RETURN(TargetList excluded,
+                            ResolveTargets(request.exclude, context.resolver, "spec.exclude"));
 
   PORTOLAN_ASSIGN_OR_RETURN(
       std::vector<Block> blocks,
-      MakeBlocks(*targets, ports,
-                 Exclusions{excluded->addresses, exclude_ports, excluded->endpoints}));
+      MakeBlocks(targets, ports,
+                 Exclusions{excluded.addresses, exclude_ports, excluded.endpoints}));
   for (const Block& block : blocks) {
     const absl::Status in_scope = context.scope->Check(block.addresses, block.ports);
-    if (!in_scope.ok()) return NameTheCause(in_scope, *context.scope, block, targets->names);
+    if (!in_scope.ok()) return NameTheCause(in_scope, *context.scope, block, targets.names);
   }
   if (const size_t bytes = EncodedBytes(blocks); bytes > kMaxSpaceBytes) {
     return ResourceExhausted(
@@ -209,10 +230,10 @@ absl::StatusOr<std::shared_ptr<const ScanSpec>> PlanScan(const ScanRequest& requ
         "agent: split the scan",
         bytes >> 20, kMaxSpaceBytes >> 20);
   }
-  spec->confirm_ports = ConfirmPorts(blocks, *excluded, exclude_ports, *context.scope);
+  spec->confirm_ports = ConfirmPorts(blocks, excluded, exclude_ports, *context.scope);
   uint64_t seed = request.seed != 0 ? request.seed : context.random_seed;
   PORTOLAN_ASSIGN_OR_RETURN(spec->space, ScanSpace::Create(std::move(blocks), seed));
-  spec->names = std::move(targets->names);
+  spec->names = std::move(targets.names);
   return std::shared_ptr<const ScanSpec>(std::move(spec));
 }
 

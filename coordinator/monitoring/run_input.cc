@@ -21,21 +21,21 @@ constexpr auto kPortsRetention = std::chrono::hours(24);
 
 // One entry of a specification: an address expression, or a name. Names are not looked up.
 struct Entry {
-  TargetList list;  // of a name: with an address that means nothing
+  TargetList list;  // of a name: empty
   std::string name;
   std::optional<uint16_t> port;
 };
 absl::StatusOr<Entry> ParseEntry(const std::string& text) {
+  PORTOLAN_ASSIGN_OR_RETURN(const ParsedTargets parsed, ParseTargets({text}, kMaxRanges));
+  if (!parsed.problems().empty()) return parsed.problems().ToStatus();
   Entry entry;
-  PORTOLAN_ASSIGN_OR_RETURN(entry.list,
-                            ParseTargets(
-                                {text},
-                                [](const std::string&) -> absl::StatusOr<std::vector<IpAddress>> {
-                                  return std::vector<IpAddress>{IpAddress()};
-                                },
-                                kMaxRanges));
-  if (!entry.list.names.empty()) entry.name = entry.list.names[0].name;
-  if (!entry.list.endpoints.empty()) entry.port = entry.list.endpoints[0].port;
+  entry.list = parsed.WithoutNames();
+  if (!parsed.names().empty()) {
+    entry.name = parsed.names()[0];
+    entry.port = parsed.name_uses()[0].port;
+  } else if (!entry.list.endpoints.empty()) {
+    entry.port = entry.list.endpoints[0].port;
+  }
   return entry;
 }
 

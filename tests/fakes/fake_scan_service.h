@@ -230,7 +230,7 @@ class FakeScanService final : public v1::ScanService::Service {
                                      [&](const v1::Observation& o) { return is_named(o, t); });
       (known ? names : texts).push_back(t);
     }
-    const auto targets = ParseTargets(texts, nullptr);
+    const auto targets = ParseAddressTargets(texts);
     if (!targets.ok()) return {grpc::StatusCode::INVALID_ARGUMENT, "targets: no such name"};
     const auto ports =
         r.ports().empty() ? PortSet::Of({{0, 65535}}) : ParsePorts(r.ports()).value();

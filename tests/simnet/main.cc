@@ -129,8 +129,7 @@ absl::StatusOr<uint64_t> NumberOf(const Arguments& a, std::string_view name, uin
 void Print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
 absl::Status Truth(const Arguments& a) {
-  PORTOLAN_ASSIGN_OR_RETURN(const TargetList targets,
-                            ParseTargets({a.Get("targets", "")}, nullptr));
+  PORTOLAN_ASSIGN_OR_RETURN(const TargetList targets, ParseAddressTargets({a.Get("targets", "")}));
   PORTOLAN_ASSIGN_OR_RETURN(const PortSet ports, ParsePorts(a.Get("ports", "")));
   const std::string format = a.Get("format", "jsonl");
   if (format != "jsonl" && format != "csv")

@@ -126,7 +126,7 @@ TEST_P(StandardWorld, IsFoundWithoutAnErrorOfTheEngine) {
   simnet::WorldOptions parameters;
   ASSERT_EQ(simnet::SetParameters(preset->parameters, parameters), absl::OkStatus());
   const simnet::World world(parameters);
-  const auto targets = ParseTargets({std::string(preset->targets)}, nullptr);
+  const auto targets = ParseAddressTargets({std::string(preset->targets)});
   const auto ports = ParsePorts(preset->ports);
   ASSERT_TRUE(targets.ok() && ports.ok());
   const auto blocks = MakeBlocks(*targets, *ports, {});

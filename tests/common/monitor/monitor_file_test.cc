@@ -160,7 +160,7 @@ TEST(ParseMonitors, EachMistakeHasItsPlaceValueAndRemedy) {
 
 TEST(ParseMonitors, TellsAllProblemsOfAFileInTheOrderOfLines) {
   const std::string problems = Problems(
-      Document("  targets: [x_y]\n  vantages: []\n  schedule: {evry: 1h}\n  ports: x-y\n"));
+      Document("  targets: [x..y]\n  vantages: []\n  schedule: {evry: 1h}\n  ports: x-y\n"));
   std::vector<std::string> lines;
   std::istringstream in(problems);
   for (std::string line; std::getline(in, line);) lines.push_back(line.substr(0, line.find(' ')));
@@ -169,7 +169,7 @@ TEST(ParseMonitors, TellsAllProblemsOfAFileInTheOrderOfLines) {
 
 TEST(ParseMonitors, ManyProblemsAreCut) {
   std::string body = kBody + "  exclude:\n";
-  for (int i = 0; i < 5000; ++i) body += "    - bad_name_\n";
+  for (int i = 0; i < 5000; ++i) body += "    - bad..name\n";
   const MonitorFile file = ParseMonitors(Document(body));
   EXPECT_LE(file.problems.size(), 100u);
   EXPECT_THAT(Problems(Document(body)), HasSubstr("and 80 more"));

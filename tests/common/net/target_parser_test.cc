@@ -7,35 +7,46 @@
 #include <set>
 
 #include "common/base/status.h"
+#include "common/net/host_name.h"
 
 namespace portolan {
 namespace {
 
 using Strings = std::vector<std::string>;
 
-// Knows a few names and counts how often it is asked.
-struct FakeNames {
-  std::map<std::string, std::vector<std::string>> table = {
+// Knows a few names.
+std::vector<NameAnswer> Answers(const Strings& names) {
+  const std::map<std::string, Strings> table = {
       {"one.example", {"198.18.0.1"}},
-      {"two.example", {"2001:db8::2", "198.18.0.2", "198.18.0.2"}},
-      {"none.example", {}},
+      {"two.example", {"198.18.0.2", "2001:db8::2"}},
       {"under_score.example", {"198.18.0.9"}},
   };
-  int calls = 0;
-  Resolver resolver() {
-    return [this](const std::string& name) -> absl::StatusOr<std::vector<IpAddress>> {
-      ++calls;
-      if (name == "down.example") return Unavailable("no name server answers");
-      if (name == "mapped.example")
-        return std::vector<IpAddress>{IpAddress::V6(uint128{0xffff0a000001})};
-      const auto it = table.find(name);
-      if (it == table.end()) return NotFound("name \"{}\" does not resolve", name);
-      std::vector<IpAddress> addresses;
-      for (const std::string& a : it->second) addresses.push_back(*IpAddress::Parse(a));
-      return addresses;
-    };
+  std::vector<NameAnswer> answers;
+  for (const std::string& name : names) {
+    NameAnswer& answer = answers.emplace_back();
+    const auto it = table.find(NormalisedName(name));
+    if (it != table.end()) {
+      for (const std::string& a : it->second) answer.addresses.push_back(*IpAddress::Parse(a));
+    } else if (name == "down.example") {
+      answer.problem = LookupProblem::kCouldNotAsk;
+      answer.detail = "no answer from 198.18.0.53 within 5 s";
+    } else {
+      answer.problem =
+          name == "none.example" ? LookupProblem::kNoAddress : LookupProblem::kNoSuchName;
+    }
   }
-};
+  return answers;
+}
+
+absl::StatusOr<TargetList> ParseAndLookUp(const Strings& expressions,
+                                          size_t max_ranges = kMaxTargetRanges) {
+  PORTOLAN_ASSIGN_OR_RETURN(const ParsedTargets parsed, ParseTargets(expressions, max_ranges));
+  if (!parsed.problems().empty()) return parsed.problems().ToStatus();
+  PORTOLAN_ASSIGN_OR_RETURN(ParsedTargets::Completed completed,
+                            parsed.Complete(Answers(parsed.names()), false));
+  if (!completed.problems.empty()) return completed.problems.ToStatus();
+  return std::move(completed.targets);
+}
 
 std::string Show(const absl::StatusOr<TargetList>& list) {
   if (!list.ok()) return "error: " + std::string(Message(list.status()));
@@ -44,15 +55,17 @@ std::string Show(const absl::StatusOr<TargetList>& list) {
     out += (out.empty() ? "" : " ") + FormatEndpoint(e.address, e.port);
   return out;
 }
-std::string Parse(const Strings& expressions) {
-  FakeNames names;
-  return Show(ParseTargets(expressions, names.resolver()));
-}
+std::string Parse(const Strings& expressions) { return Show(ParseAndLookUp(expressions)); }
 std::string Parse(const char* expression) { return Parse(Strings{expression}); }
 
 TEST(ParseTargets, UnderstandsEveryForm) {
   EXPECT_EQ(Parse("10.0.0.1"), "10.0.0.1");
   EXPECT_EQ(Parse("10.0.0.0/24"), "10.0.0.0/24");
+  EXPECT_EQ(Parse("10.0.0.0/255.255.255.0"), "10.0.0.0/24");
+  EXPECT_EQ(Parse("10.0.0.77/255.255.255.252"), "10.0.0.76/30");
+  EXPECT_EQ(Parse("10.0.0.1/255.255.255.255"), "10.0.0.1");
+  EXPECT_EQ(Parse("10.0.0.1/128.0.0.0"), "0.0.0.0/1");
+  EXPECT_EQ(Parse("10.0.0.1/0.0.0.0"), "0.0.0.0/0");
   EXPECT_EQ(Parse("10.0.0.77/24"), "10.0.0.0/24");
   EXPECT_EQ(Parse("0.0.0.0/0"), "0.0.0.0/0");
   EXPECT_EQ(Parse("10.0.0.1-10.0.1.9"), "10.0.0.1-10.0.1.9");
@@ -70,7 +83,6 @@ TEST(ParseTargets, UnderstandsEveryForm) {
   EXPECT_EQ(Parse("::ffff:10.0.0.0/104"), "10.0.0.0/8");
   EXPECT_EQ(Parse("::ffff:10.0.0.1-::ffff:10.0.0.3"), "10.0.0.1-10.0.0.3");
   EXPECT_EQ(Parse("one.example"), "198.18.0.1");
-  EXPECT_EQ(Parse("mapped.example"), "10.0.0.1");
   EXPECT_EQ(Parse("under_score.example"), "198.18.0.9");
 }
 
@@ -94,71 +106,69 @@ TEST(ParseTargets, BlanksAndCommentsAreIgnored) {
 
 TEST(ParseTargets, ErrorsNameValuePositionAndRemedy) {
   EXPECT_EQ(Parse({"10.0.0.1 10.0.0.2", "# x", "10.0.0.0/33"}),
-            "error: target \"10.0.0.0/33\" (3rd): mask is above 32; write /0 to /32");
-  EXPECT_EQ(Parse("10.0.0.256"), "error: target \"10.0.0.256\" (1st): octet 256 is above 255");
+            "error: target \"10.0.0.0/33\": mask is above 32; write /0 to /32");
+  EXPECT_EQ(Parse("10.0.0.256"), "error: target \"10.0.0.256\": octet 256 is above 255");
   EXPECT_EQ(Parse("10.0.0"),
-            "error: target \"10.0.0\" (1st): 3 octets; write four, such as 10.0.0-5.1,3-4");
+            "error: target \"10.0.0\": 3 octets; write four, such as 10.0.0-5.1,3-4");
   EXPECT_EQ(Parse("10.0.0.9-3"),
-            "error: target \"10.0.0.9-3\" (1st): octet range 9-3: first is above last; write 3-9");
+            "error: target \"10.0.0.9-3\": octet range 9-3: first is above last; write 3-9");
   EXPECT_EQ(Parse("10.0.0.9-10.0.0.3"),
-            "error: target \"10.0.0.9-10.0.0.3\" (1st): first address is above last; write "
+            "error: target \"10.0.0.9-10.0.0.3\": first address is above last; write "
             "10.0.0.3-10.0.0.9");
   EXPECT_EQ(Parse("10.0.0.0/30:22"),
-            "error: target \"10.0.0.0/30:22\" (1st): a port can follow one address or name only; "
+            "error: target \"10.0.0.0/30:22\": a port can follow one address or name only; "
             "use -p for networks and ranges");
   EXPECT_EQ(Parse("10.0.0.1-5:22"),
-            "error: target \"10.0.0.1-5:22\" (1st): a port can follow one address or name only; "
+            "error: target \"10.0.0.1-5:22\": a port can follow one address or name only; "
             "use -p for networks and ranges");
   EXPECT_EQ(Parse("10.0.0.1-10.0.0.5:22"),
-            "error: target \"10.0.0.1-10.0.0.5:22\" (1st): a port can follow one address or name "
+            "error: target \"10.0.0.1-10.0.0.5:22\": a port can follow one address or name "
             "only; use -p for networks and ranges");
   EXPECT_EQ(Parse("[2001:db8::]:22/64"),
-            "error: target \"[2001:db8::]:22/64\" (1st): a port can follow one address or name "
+            "error: target \"[2001:db8::]:22/64\": a port can follow one address or name "
             "only; use -p for networks and ranges");
   EXPECT_EQ(Parse("10.0.0.1:80,443"),
-            "error: target \"10.0.0.1:80,443\" (1st): one port a target; write it once for each "
+            "error: target \"10.0.0.1:80,443\": one port a target; write it once for each "
             "port, or use -p");
-  EXPECT_EQ(Parse("10.0.0.1:65536"),
-            "error: target \"10.0.0.1:65536\" (1st): port 65536 is above 65535");
+  EXPECT_EQ(Parse("10.0.0.1:65536"), "error: target \"10.0.0.1:65536\": port 65536 is above 65535");
   EXPECT_EQ(Parse("10.0.0.1:"),
-            "error: target \"10.0.0.1:\" (1st): the port is missing after the colon; write such as "
+            "error: target \"10.0.0.1:\": the port is missing after the colon; write such as "
             "10.0.0.1:80");
   EXPECT_EQ(Parse(":80"),
-            "error: target \":80\" (1st): the address is missing before the colon; write such as "
+            "error: target \":80\": the address is missing before the colon; write such as "
             "10.0.0.1:80");
   EXPECT_EQ(Parse("http://one.example/"),
-            "error: target \"http://one.example/\" (1st): a URL is not a target; write only its "
+            "error: target \"http://one.example/\": a URL is not a target; write only its "
             "host, and its port after a colon");
   EXPECT_EQ(Parse("one.example/24"),
-            "error: target \"one.example/24\" (1st): a mask follows an address, not a name; write "
+            "error: target \"one.example/24\": a mask follows an address, not a name; write "
             "such as 10.0.0.0/24");
-  EXPECT_EQ(Parse("10.0.0.1,10.0.0.2"),
-            "error: target \"10.0.0.1,10.0.0.2\" (1st): separate targets by blanks, not by commas");
-  EXPECT_NE(Parse("one.example,two.example").find("write every target in full"), std::string::npos);
+  EXPECT_EQ(
+      Parse("one.example,3"),
+      "error: target \"one.example,3\": numbers after a comma belong to an IPv4 address, such "
+      "as 10.0.0.1,3-4; write every target in full");
+  EXPECT_EQ(Parse("7"), "error: target \"7\": 1 octet; write four, such as 10.0.0-5.1,3-4");
+  EXPECT_EQ(Parse("7/8"), "error: target \"7/8\": 1 octet; write four, such as 10.0.0.1");
+  EXPECT_EQ(Parse("10.0.0.0/255.0.255.0"),
+            "error: target \"10.0.0.0/255.0.255.0\": mask 255.0.255.0 has zeros between its ones; "
+            "write a length, such as /8");
+  EXPECT_EQ(Parse("10.0.0.0/0.0.0.255"),
+            "error: target \"10.0.0.0/0.0.0.255\": mask 0.0.0.255 has its ones at the end, as "
+            "wildcards of routers have; write /24");
+  EXPECT_EQ(Parse("10.0.0.0/255.255.0"),
+            "error: target \"10.0.0.0/255.255.0\": mask \"255.255.0\" is not four octets; write "
+            "such as /24 or /255.255.255.0");
+  EXPECT_EQ(Parse("2001:db8::/255.255.0.0"),
+            "error: target \"2001:db8::/255.255.0.0\": mask \"255.255.0.0\" is not a length; write "
+            "/0 to /128");
   EXPECT_EQ(Parse("fe80::1%eth0"),
-            "error: target \"fe80::1%eth0\" (1st): zone ids mean nothing on another machine and "
+            "error: target \"fe80::1%eth0\": zone ids mean nothing on another machine and "
             "are not supported; write fe80::1 "
             "without the % part");
   EXPECT_EQ(Parse("1:2:3:4:5:6:7:8:443"),
-            "error: target \"1:2:3:4:5:6:7:8:443\" (1st): not an IPv6 address; write one such as "
+            "error: target \"1:2:3:4:5:6:7:8:443\": not an IPv6 address; write one such as "
             "2001:db8::1; with a port write "
             "[2001:db8::1]:443");
-}
-
-TEST(ParseTargets, OrdinalsReadWell) {
-  for (const auto& [n, word] : std::map<int, std::string>{{2, "2nd"},
-                                                          {4, "4th"},
-                                                          {11, "11th"},
-                                                          {12, "12th"},
-                                                          {13, "13th"},
-                                                          {21, "21st"},
-                                                          {22, "22nd"},
-                                                          {103, "103rd"},
-                                                          {112, "112th"}}) {
-    Strings expressions(n - 1, "10.0.0.1");
-    expressions.push_back("!");
-    EXPECT_NE(Parse(expressions).find("(" + word + ")"), std::string::npos) << Parse(expressions);
-  }
 }
 
 TEST(ParseTargets, WhatLooksLikeAnAddressIsNeverLookedUp) {
@@ -185,7 +195,7 @@ TEST(ParseTargets, WhatLooksLikeAnAddressIsNeverLookedUp) {
                            "[::1]/64:80",
                            "[one.example]:22",
                            "[10.0.0.1]:22",
-                           "a b.,c",
+                           "a b.,3",
                            "-x",
                            "x-",
                            "a..b",
@@ -199,63 +209,123 @@ TEST(ParseTargets, WhatLooksLikeAnAddressIsNeverLookedUp) {
                            "@one.example",
                            "one.example\\x",
                            "1.2.3.4:0x50"}) {
-    FakeNames names;
-    const auto list = ParseTargets({text}, names.resolver());
-    EXPECT_FALSE(list.ok()) << text;
-    EXPECT_EQ(names.calls, 0) << text;
-    EXPECT_TRUE(absl::IsInvalidArgument(list.status())) << text;
+    const auto parsed = ParseTargets({text});
+    ASSERT_TRUE(parsed.ok()) << text;
+    EXPECT_FALSE(parsed->problems().empty()) << text;
+    EXPECT_TRUE(absl::IsInvalidArgument(parsed->problems().ToStatus())) << text;
   }
   EXPECT_NE(Parse("b\xc3\xbc"
                   "cher.example")
                 .find("xn-- form"),
             std::string::npos);
-  EXPECT_FALSE(ParseTargets({std::string(64, 'a') + ".example"}, FakeNames().resolver()).ok());
+  EXPECT_FALSE(ParseAndLookUp({std::string(64, 'a') + ".example"}).ok());
   std::string longest;
   for (int i = 0; i < 130; ++i) longest += "a.";
-  EXPECT_FALSE(ParseTargets({longest + "example"}, FakeNames().resolver()).ok());
-  EXPECT_FALSE(ParseTargets({std::string("one.example\0x", 13)}, FakeNames().resolver()).ok());
+  EXPECT_FALSE(ParseAndLookUp({longest + "example"}).ok());
+  EXPECT_NE(Parse({std::string("one.example\0x", 13)}).find("U+0000"), std::string::npos);
 }
 
-TEST(ParseTargets, NamesAreResolvedOnceAndRecorded) {
-  FakeNames names;
-  const auto list = ParseTargets(
-      {"one.example two.example:80", "ONE.example one.example. one.example:81"}, names.resolver());
+TEST(ParseTargets, NamesAreCollectedOnceAndRecorded) {
+  const Strings expressions = {"one.example two.example:80",
+                               "ONE.example one.example. one.example:81"};
+  const auto parsed = ParseTargets(expressions);
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->names(), (Strings{"one.example", "two.example"}));
+  EXPECT_EQ(parsed->name_uses().size(), 5u);
+  EXPECT_EQ(parsed->entry_count(), 5u);
+  EXPECT_TRUE(parsed->has_entry_without_port());
+  const auto list = ParseAndLookUp(expressions);
   ASSERT_TRUE(list.ok()) << list.status();
-  EXPECT_EQ(names.calls, 2);
   EXPECT_EQ(Show(list), "198.18.0.1 198.18.0.1:81 198.18.0.2:80 [2001:db8::2]:80");
   ASSERT_EQ(list->names.size(), 2u);
   EXPECT_EQ(list->names[0].name, "one.example");
   EXPECT_EQ(list->names[1].addresses.size(), 2u);
 }
 
-TEST(ParseTargets, TypingErrorsAreFoundBeforeAnyLookup) {
-  FakeNames names;
-  EXPECT_FALSE(ParseTargets({"one.example", "10.0.0.0/33"}, names.resolver()).ok());
-  EXPECT_EQ(names.calls, 0);
+TEST(ParseTargets, AllBadEntriesAreFoundAtOnceWithTheirPlace) {
+  const auto parsed = ParseTargets({"10.0.0.1 10.0.0.256", "one.example", "# 10.0.0.256",
+                                    "\n x..y:80\n  10.0.0.0/33", "\xe2\x80\x9cten\xe2\x80\x9d"});
+  ASSERT_TRUE(parsed.ok());
+  const auto& first = parsed->problems().first();
+  EXPECT_EQ(parsed->problems().total(), 4u);
+  ASSERT_EQ(first.size(), 4u);
+  EXPECT_EQ(first[0].entry, "10.0.0.256");
+  EXPECT_EQ(first[0].expression, 0u);
+  EXPECT_EQ(first[0].place.column, 10u);
+  EXPECT_FALSE(first[0].lookup.has_value());
+  EXPECT_EQ(first[1].entry, "x..y:80");
+  EXPECT_EQ(first[1].expression, 3u);
+  EXPECT_EQ(first[1].place.line, 2u);
+  EXPECT_EQ(first[1].place.column, 2u);
+  EXPECT_EQ(first[2].place.line, 3u);
+  EXPECT_EQ(first[2].place.column, 3u);
+  EXPECT_TRUE(first[3].at_character);
+  EXPECT_EQ(first[3].expression, 4u);
+  EXPECT_EQ(first[3].place.column, 1u);
 }
 
-TEST(ParseTargets, NamesThatDoNotResolveAreErrors) {
+TEST(ParseTargets, AHundredBadEntriesAreKeptAndAllAreCounted) {
+  const auto parsed = ParseTargets(Strings(250, "10.0.0.256 10.0.0.1"));
+  ASSERT_TRUE(parsed.ok());
+  EXPECT_EQ(parsed->problems().first().size(), 100u);
+  EXPECT_EQ(parsed->problems().total(), 250u);
+  const absl::Status status = parsed->problems().ToStatus("spec.targets");
+  EXPECT_EQ(Message(status).substr(0, 78),
+            "250 entries cannot be used: spec.targets[0] \"10.0.0.256\": octet 256 is above 2");
+  EXPECT_NE(Message(status).find("; and 245 more"), std::string::npos);
+  const auto carried = ProblemsOf(status);
+  ASSERT_TRUE(carried.has_value());
+  EXPECT_EQ(carried->total(), 250u);
+  ASSERT_EQ(carried->first().size(), 100u);
+  EXPECT_EQ(carried->first()[99].expression, 99u);
+  EXPECT_EQ(carried->first()[99].problem, "octet 256 is above 255");
+  EXPECT_FALSE(ProblemsOf(absl::OkStatus()).has_value());
+  EXPECT_FALSE(ProblemsOf(InvalidArgument("other")).has_value());
+}
+
+TEST(ParseTargets, NamesWithoutAddressesAreProblemsThatSayWhatIsKnown) {
   EXPECT_EQ(Parse({"10.0.0.1", "typo.example"}),
-            "error: target \"typo.example\" (2nd): name \"typo.example\" does not resolve; correct "
-            "the name or write the address");
-  EXPECT_EQ(Parse("none.example"),
-            "error: target \"none.example\" (1st): the name has no address; correct the name or "
+            "error: target \"typo.example\": there is no such name; correct it, or write the "
+            "address");
+  EXPECT_EQ(Parse("none.example:22"),
+            "error: target \"none.example:22\": the name exists but has no address; correct it, or "
             "write the address");
-  FakeNames names;
-  EXPECT_TRUE(absl::IsInvalidArgument(ParseTargets({"typo.example"}, names.resolver()).status()));
-  const auto down = ParseTargets({"down.example"}, names.resolver());
+  const auto down = ParseAndLookUp({"down.example"});
   EXPECT_TRUE(absl::IsUnavailable(down.status()));
-  EXPECT_EQ(
-      Message(down.status()),
-      "target \"down.example\" (1st): no name server answers; try again or write the address");
-  EXPECT_FALSE(ParseTargets({"one.example"}, nullptr).ok());
-  EXPECT_TRUE(ParseTargets({"10.0.0.1"}, nullptr).ok());
+  EXPECT_EQ(Message(down.status()),
+            "target \"down.example\": no name server could be asked (no answer from 198.18.0.53 "
+            "within 5 s), so nothing is known about the name; try again, or write the address");
+  // One that is wrong makes the request wrong.
+  const auto both = ParseAndLookUp({"down.example", "typo.example"});
+  EXPECT_TRUE(absl::IsInvalidArgument(both.status()));
+  EXPECT_EQ(ProblemsOf(both.status())->first()[0].lookup, LookupProblem::kCouldNotAsk);
+  EXPECT_EQ(ProblemsOf(both.status())->first()[1].lookup, LookupProblem::kNoSuchName);
+}
+
+TEST(ParseTargets, UnresolvedNamesCanBeSkipped) {
+  const auto parsed =
+      ParseTargets({"one.example", "typo.example TYPO.example:80", "down.example", "10.0.0.1"});
+  ASSERT_TRUE(parsed.ok());
+  const auto completed = parsed->Complete(Answers(parsed->names()), true);
+  ASSERT_TRUE(completed.ok());
+  EXPECT_TRUE(completed->problems.empty());
+  EXPECT_EQ(Show(completed->targets), "10.0.0.1,198.18.0.1");
+  ASSERT_EQ(completed->targets.names.size(), 1u);
+  ASSERT_EQ(completed->skipped.size(), 2u);
+  EXPECT_EQ(completed->skipped[0].name, "typo.example");
+  EXPECT_EQ(completed->skipped[0].problem, LookupProblem::kNoSuchName);
+  EXPECT_EQ(completed->skipped[1].name, "down.example");
+  EXPECT_EQ(completed->skipped[1].problem, LookupProblem::kCouldNotAsk);
+}
+
+TEST(ParseAddressTargets, RefusesNames) {
+  EXPECT_TRUE(ParseAddressTargets({"10.0.0.1"}).ok());
+  EXPECT_EQ(Message(ParseAddressTargets({"one.example"}).status()),
+            "target \"one.example\": host names are not allowed here; write the address");
 }
 
 TEST(ParseTargets, RangesAreCountedBeforeTheyAreMade) {
-  const auto parse = [](const Strings& texts, size_t max) {
-    return ParseTargets(texts, FakeNames().resolver(), max);
-  };
+  const auto parse = [](const Strings& texts, size_t max) { return ParseAndLookUp(texts, max); };
   EXPECT_TRUE(absl::IsResourceExhausted(parse({"*.*.*.1"}, 4'000'000).status()));
   EXPECT_TRUE(absl::IsResourceExhausted(parse({"*.*.*.0,2,4"}, 4'000'000).status()));
   EXPECT_TRUE(parse({"*.*.*.*"}, 1).ok());
@@ -298,7 +368,7 @@ TEST(ParseTargets, OctetExpressionsAgreeWithANaiveReading) {
         if (items > 1) text += ',';
       }
     }
-    const auto list = ParseTargets({text}, nullptr);
+    const auto list = ParseAddressTargets({text});
     ASSERT_TRUE(list.ok()) << text << " " << list.status();
     uint64_t size = 1;
     for (const auto& m : model) size *= m.size();
@@ -316,6 +386,39 @@ TEST(ParseTargets, OctetExpressionsAgreeWithANaiveReading) {
       }
     }
   }
+}
+
+TEST(ParseTargets, ListsAreWrittenInManyWays) {
+  EXPECT_EQ(Parse("10.0.0.1,10.0.0.3"), "10.0.0.1,10.0.0.3");
+  EXPECT_EQ(Parse("10.0.0.1,"), "10.0.0.1");
+  EXPECT_EQ(Parse("10.0.0.2, 10.0.0.3"), "10.0.0.2/31");
+  EXPECT_EQ(Parse("10.0.0.1,3-4,10.1.0.0/16,one.example:80,::1"),
+            "10.0.0.1,10.0.0.3-10.0.0.4,10.1.0.0/16,::1 198.18.0.1:80");
+  EXPECT_EQ(Parse("10.0.0.1 - 10.0.0.5"), "10.0.0.1-10.0.0.5");
+  EXPECT_EQ(Parse("10.0.0.1- 10.0.0.5"), "10.0.0.1-10.0.0.5");
+  EXPECT_EQ(Parse("10.0.0.1 -10.0.0.5"), "10.0.0.1-10.0.0.5");
+  EXPECT_EQ(Parse("10.0.0.1 - 5"), "10.0.0.1-10.0.0.5");
+  EXPECT_EQ(Parse("10.0.0.1\xe2\x80\x93"
+                  "10.0.0.5"),
+            "10.0.0.1-10.0.0.5");
+  EXPECT_EQ(Parse("10.0.0.1 \xe2\x80\x93 10.0.0.5, 10.0.0.9"), "10.0.0.1-10.0.0.5,10.0.0.9");
+  EXPECT_EQ(Parse("10.0.0.1,3\xe2\x80\x93"
+                  "4"),
+            "10.0.0.1,10.0.0.3-10.0.0.4");
+  EXPECT_EQ(Parse("2001:db8::1 - 2001:db8::5"), "2001:db8::1-2001:db8::5");
+  EXPECT_EQ(Parse("10.0.0.1\xc2\xa0"), "10.0.0.1");
+  EXPECT_EQ(Parse("\xef\xbb\xbf"
+                  "10.0.0.1\xe2\x80\x8b"),
+            "10.0.0.1");
+  // An open octet range stays one.
+  EXPECT_EQ(Parse("10.0.0.250-"), "10.0.0.250-10.0.0.255");
+  EXPECT_EQ(Parse("10.0.0.250-\n10.0.1.1"), "10.0.0.250-10.0.0.255,10.0.1.1");
+  EXPECT_EQ(Parse("10.0.0.250-, 10.0.1.1"), "10.0.0.250-10.0.0.255,10.0.1.1");
+  // Names are not joined.
+  EXPECT_EQ(
+      Parse("one.example - two.example"),
+      "error: target \"-\": a dash alone is not a target; write the address before and behind "
+      "it on one line");
 }
 
 TEST(ParseTargets, PrintedSetParsesBackToItself) {
@@ -336,7 +439,7 @@ TEST(ParseTargets, PrintedSetParsesBackToItself) {
     const IpSet set = IpSet::Of(std::move(ranges));
     Strings texts;
     for (const IpRange& r : set.ranges()) texts.push_back(r.ToString());
-    const auto list = ParseTargets(texts, nullptr);
+    const auto list = ParseAddressTargets(texts);
     ASSERT_TRUE(list.ok()) << set.ToString() << list.status();
     ASSERT_EQ(list->addresses, set);
   }

@@ -22,7 +22,7 @@ Scope Make(const Strings& allow, const Strings& deny = {}) {
 }
 IpAddress A(std::string_view text) { return *IpAddress::Parse(text); }
 std::string Check(const Scope& scope, const std::string& targets, std::string_view ports = "80") {
-  const auto list = ParseTargets({targets}, nullptr);
+  const auto list = ParseAddressTargets({targets});
   EXPECT_TRUE(list.ok()) << list.status();
   const absl::Status status = scope.Check(list->addresses, *ParsePorts(ports));
   if (status.ok()) return "ok";
@@ -233,9 +233,9 @@ TEST(Scope, AgreesWithANaiveReadingOfRandomRules) {
     return rules;
   };
   const IpSet defaults =
-      ParseTargets({"127.0.0.0/8 ::1 10.0.0.0/8 fc00::/7 2001:db8::/32"}, nullptr)->addresses;
+      ParseAddressTargets({"127.0.0.0/8 ::1 10.0.0.0/8 fc00::/7 2001:db8::/32"})->addresses;
   const IpSet never =
-      ParseTargets({"169.254.0.0/16 224.0.0.0/3 0.0.0.0/8 :: fe80::/10"}, nullptr)->addresses;
+      ParseAddressTargets({"169.254.0.0/16 224.0.0.0/3 0.0.0.0/8 :: fe80::/10"})->addresses;
   for (int round = 0; round < 2000; ++round) {
     const Strings allow_texts = random_rules();
     const Strings deny_texts = random_rules();

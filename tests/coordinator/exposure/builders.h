@@ -32,7 +32,7 @@ inline Subject Sub(const std::string& target, uint16_t port) {
 inline Coverage Cover(const std::string& network, const std::string& ports,
                       std::vector<std::string> names = {}) {
   IpSet addresses;
-  if (!network.empty()) addresses = ParseTargets({network}, nullptr)->addresses;
+  if (!network.empty()) addresses = ParseAddressTargets({network})->addresses;
   return Coverage::Of({{addresses, std::move(names), *ParsePorts(ports)}});
 }
 
