@@ -6,6 +6,8 @@
 #include <bit>
 #include <cstring>
 
+#include "common/base/escape.h"
+
 namespace portolan::literal {
 namespace {
 
@@ -56,20 +58,7 @@ Problem ParseDottedMask(std::string_view text, uint32_t* length) {
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
-std::string Printable(std::string_view text) {
-  constexpr size_t kMax = 80;
-  std::string out;
-  for (const char c : text.substr(0, kMax)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte >= 0x7f) {
-      out += fmt::format("\\x{:02x}", byte);
-    } else {
-      out += c;
-    }
-  }
-  if (text.size() > kMax) out += "...";
-  return out;
-}
+std::string Printable(std::string_view text) { return Escaped(text); }
 
 bool ParseV4(std::string_view text, uint32_t* out) {
   if (text.size() < 7 || text.size() > 15) return false;

@@ -191,7 +191,10 @@ class Control {
   static absl::Status Stopping();
   static absl::Status Busy();
   static bool IsWholeId(const std::string& ref);
-  absl::StatusOr<ScanId> FindScan(const std::string& ref);  // blocks
+  // What the caller is about to do with a scan that it names.
+  enum class Purpose { kUse, kEnd };  // kEnd: cannot be taken back
+  absl::StatusOr<ScanId> FindScan(const std::string& ref, Purpose purpose);  // blocks
+  absl::StatusOr<ScanId> FindLast();                                         // blocks
 
   // Threads.
   template <typename T>
@@ -200,7 +203,11 @@ class Control {
   void OnReader(Done<T> done, std::function<void(Done<T>)> task);
   template <typename T>
   void WithScan(const std::string& ref, Done<T> done,
-                std::function<void(const ScanId&, Done<T>)> task);
+                std::function<void(const ScanId&, Done<T>)> task, Purpose purpose = Purpose::kUse);
+
+  template <typename T>
+  void FindOnReader(const std::string& ref, Done<T> done,
+                    std::function<void(const ScanId&, Done<T>)> task, Purpose purpose);
 
   // control.cc, on the control thread: what happened in the scheduler goes to the store, to agents
   // and to watchers. Call it after each call of the scheduler. `committed` runs after the commit of
@@ -220,7 +227,9 @@ class Control {
     std::vector<Done<ScanStatus>> waiting;
   };
   void PlanAndCreate(ScanRequest request, const std::string& key, const std::string& digest,
-                     const std::vector<std::string>& live, uint64_t seed, Done<ScanStatus> finish);
+                     const std::vector<std::string>& live, const FleetPace& pace, uint64_t seed,
+                     Done<ScanStatus> finish);
+  FleetPace PaceOfFleet() const;  // of the agents that take work now
   void SubmitPlanned(std::shared_ptr<const ScanSpec> spec, const std::string& key,
                      const std::string& digest, Done<ScanStatus> finish);
   bool EndIsCommitted(const ScanId& id) const;
@@ -360,13 +369,23 @@ void Control::OnReader(Done<T> done, std::function<void(Done<T>)> task) {
 // Finds the one scan that `ref` means, then runs `task` on whichever thread found it.
 template <typename T>
 void Control::WithScan(const std::string& ref, Done<T> done,
-                       std::function<void(const ScanId&, Done<T>)> task) {
+                       std::function<void(const ScanId&, Done<T>)> task, Purpose purpose) {
   if (IsWholeId(ref)) {
-    task(ref, std::move(done));
+    // Those that run need no look into the database; any other may be a name that looks like an id.
+    OnControl<T>(std::move(done), [this, ref, task = std::move(task), purpose](Done<T> d) mutable {
+      if (scheduler_->GetContext(ref).has_value()) return task(ref, std::move(d));
+      FindOnReader<T>(ref, std::move(d), std::move(task), purpose);
+    });
     return;
   }
-  OnReader<T>(std::move(done), [this, ref, task = std::move(task)](Done<T> d) {
-    absl::StatusOr<ScanId> id = FindScan(ref);
+  FindOnReader<T>(ref, std::move(done), std::move(task), purpose);
+}
+
+template <typename T>
+void Control::FindOnReader(const std::string& ref, Done<T> done,
+                           std::function<void(const ScanId&, Done<T>)> task, Purpose purpose) {
+  OnReader<T>(std::move(done), [this, ref, task = std::move(task), purpose](Done<T> d) {
+    absl::StatusOr<ScanId> id = FindScan(ref, purpose);
     if (!id.ok()) {
       d(id.status());
     } else {

@@ -21,6 +21,15 @@ ScanId Control::NewScanId() {
   }
 }
 
+FleetPace Control::PaceOfFleet() const {
+  FleetPace pace;
+  for (const Scheduler::AgentView& agent : scheduler_->ListAgents()) {
+    if (agent.live && !agent.draining)
+      pace[agent.vantage] += agent.max_rate > 0 ? agent.max_rate : kAssumedAgentRate;
+  }
+  return pace;
+}
+
 void Control::CreateScan(ScanRequest request, std::string key, std::string digest,
                          Done<ScanStatus> done) {
   auto shared = std::make_shared<ScanRequest>(std::move(request));
@@ -49,9 +58,10 @@ void Control::CreateScan(ScanRequest request, std::string key, std::string diges
       d(result);
       for (const Done<ScanStatus>& w : waiting) w(result);
     };
-    const bool posted = planners_.TryPost(
-        [this, shared, key, digest, live = scheduler_->LiveVantages(), seed = random_(), finish] {
-          PlanAndCreate(std::move(*shared), key, digest, live, seed, finish);
+    const bool posted =
+        planners_.TryPost([this, shared, key, digest, live = scheduler_->LiveVantages(),
+                           pace = PaceOfFleet(), seed = random_(), finish] {
+          PlanAndCreate(std::move(*shared), key, digest, live, pace, seed, finish);
         });
     if (!posted)
       finish(stopping_ ? Stopping()
@@ -62,8 +72,8 @@ void Control::CreateScan(ScanRequest request, std::string key, std::string diges
 
 // On a planning thread. `finish` is called on the control thread.
 void Control::PlanAndCreate(ScanRequest request, const std::string& key, const std::string& digest,
-                            const std::vector<std::string>& live, uint64_t seed,
-                            Done<ScanStatus> finish) {
+                            const std::vector<std::string>& live, const FleetPace& pace,
+                            uint64_t seed, Done<ScanStatus> finish) {
   const auto fail = [&](absl::Status status) {
     runner_.Post([finish, status = std::move(status)] { finish(status); });
   };
@@ -87,6 +97,7 @@ void Control::PlanAndCreate(ScanRequest request, const std::string& key, const s
   const std::shared_ptr<const Scope> in_force = scope();
   context.scope = in_force.get();
   context.live_vantages = live;
+  context.pace = pace;
   context.retention = options_.retention;
   context.random_seed = seed == 0 ? 1 : seed;
   context.resolver = [this](const std::string& name) -> absl::StatusOr<std::vector<IpAddress>> {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/escape.h"
 #include "common/base/status.h"
 #include "coordinator/control/control.h"
 
@@ -21,36 +22,54 @@ bool Control::IsWholeId(const std::string& ref) {
   return ref.size() == kScanIdLength && ref.find_first_not_of(kScanIdAlphabet) == std::string::npos;
 }
 
-absl::StatusOr<ScanId> Control::FindScan(const std::string& ref) {
-  if (ref.empty())
-    return InvalidArgument("scan_id: empty; give an id, the beginning of one, or \"last\"");
-  if (ref != "last" &&
-      (ref.size() > kScanIdLength || ref.find_first_not_of(kScanIdAlphabet) != std::string::npos)) {
-    return NotFound("scan \"{}\": no such scan; ids are {} characters of a-z and 2-7",
-                    ref.substr(0, 40), kScanIdLength);
-  }
-  if (ref == "last") {
-    // Of those that somebody asked for: monitors make scans all the time.
-    ScanId after;
-    for (int page = 0; page < kMaxPagesToLast; ++page) {
-      PORTOLAN_ASSIGN_OR_RETURN(const std::vector<ScanSummary> scans,
-                                store_->ListScans(100, after));
-      for (const ScanSummary& s : scans) {
-        if (s.record.spec->monitor.empty()) return s.record.id;
-        after = s.record.id;
-      }
-      if (scans.empty()) break;
+absl::StatusOr<ScanId> Control::FindLast() {
+  // Of those that somebody asked for: monitors make scans all the time.
+  ScanId after;
+  for (int page = 0; page < kMaxPagesToLast; ++page) {
+    PORTOLAN_ASSIGN_OR_RETURN(const std::vector<ScanSummary> scans, store_->ListScans(100, after));
+    for (const ScanSummary& s : scans) {
+      if (s.record.spec->monitor.empty()) return s.record.id;
+      after = s.record.id;
     }
-    return NotFound("scan \"last\": nobody has asked for a scan yet; those of monitors have ids");
+    if (scans.empty()) break;
   }
-  PORTOLAN_ASSIGN_OR_RETURN(const std::vector<ScanId> ids, store_->FindScans(ref, 2));
-  if (ids.empty()) {
-    return NotFound("scan \"{}\": no such scan", ref);
+  return NotFound("scan \"last\": nobody has asked for a scan yet; those of monitors have ids");
+}
+
+// "last", then an exact id, then an exact name (the newest of that name), then the unique beginning
+// of an id. What cannot be taken back wants a scan that cannot be meant otherwise.
+absl::StatusOr<ScanId> Control::FindScan(const std::string& ref, Purpose purpose) {
+  if (ref.empty()) {
+    return InvalidArgument(
+        "scan_id: empty; give an id, the beginning of one, a scan's name, or \"last\"");
   }
-  if (ids.size() > 1)
+  if (ref == "last") return FindLast();
+  std::vector<ScanId> ids;
+  if (ref.size() <= kScanIdLength && ref.find_first_not_of(kScanIdAlphabet) == std::string::npos) {
+    PORTOLAN_ASSIGN_OR_RETURN(ids, store_->FindScans(ref, 2));
+    if (!ids.empty() && ids[0] == ref) return ids[0];
+  }
+  PORTOLAN_ASSIGN_OR_RETURN(const std::vector<ScanId> named, store_->FindScansNamed(ref, 2));
+  if (purpose == Purpose::kEnd && named.size() > 1) {
+    return InvalidArgument(
+        "scan \"{}\": more than one has this name, {} and {} the newest of them; give the id",
+        Escaped(ref), named[0], named[1]);
+  }
+  if (purpose == Purpose::kEnd && !named.empty() && !ids.empty() &&
+      (ids.size() > 1 || ids[0] != named[0])) {
+    return InvalidArgument(
+        "scan \"{}\": the name of {}, and the beginning of the id {}; give a whole id",
+        Escaped(ref), named[0], ids[0] != named[0] ? ids[0] : ids[1]);
+  }
+  if (!named.empty()) return named[0];
+  if (ids.size() > 1) {
     return InvalidArgument("scan_id \"{}\": begins {}, {} and perhaps others; give more of it", ref,
                            ids[0], ids[1]);
-  return ids[0];
+  }
+  if (!ids.empty()) return ids[0];
+  return NotFound(
+      "scan \"{}\": no such scan: nothing has this id, a beginning like it, or this name",
+      Escaped(ref));
 }
 
 absl::StatusOr<ScanStatus> Control::LiveStatus(const ScanId& id) {
@@ -130,7 +149,8 @@ void Control::ListScans(size_t limit, const std::string& after, Done<ScanList> d
 
 void Control::ChangeScan(const std::string& ref, Verb verb, Done<ScanStatus> done) {
   WithScan<ScanStatus>(
-      ref, std::move(done), [this, verb](const ScanId& id, Done<ScanStatus> found) {
+      ref, std::move(done),
+      [this, verb](const ScanId& id, Done<ScanStatus> found) {
         OnControl<ScanStatus>(std::move(found), [this, verb, id](Done<ScanStatus> d) {
           const Time now = clock_.Now();
           const WallTime wall = clock_.Wall();
@@ -164,13 +184,15 @@ void Control::ChangeScan(const std::string& ref, Verb verb, Done<ScanStatus> don
             AnswerWithScan(id, status.ok() ? committed : status, d);
           });
         });
-      });
+      },
+      verb == Verb::kCancel ? Purpose::kEnd : Purpose::kUse);
 }
 
 void Control::Exclude(const std::string& ref, std::vector<ScopeRule> rules, Done<ScanStatus> done) {
   auto shared = std::make_shared<std::vector<ScopeRule>>(std::move(rules));
   WithScan<ScanStatus>(
-      ref, std::move(done), [this, shared](const ScanId& id, Done<ScanStatus> found) {
+      ref, std::move(done),
+      [this, shared](const ScanId& id, Done<ScanStatus> found) {
         OnControl<ScanStatus>(std::move(found), [this, shared, id](Done<ScanStatus> d) {
           const std::optional<Scheduler::ScanView> view = scheduler_->GetScan(id);
           if (!view.has_value()) {
@@ -193,30 +215,34 @@ void Control::Exclude(const std::string& ref, std::vector<ScopeRule> rules, Done
             AnswerWithScan(id, status.ok() ? committed : status, d);
           });
         });
-      });
+      },
+      Purpose::kEnd);
 }
 
 void Control::DeleteScan(const std::string& ref, Done<ScanId> done) {
-  WithScan<ScanId>(ref, std::move(done), [this](const ScanId& id, Done<ScanId> found) {
-    OnReader<ScanId>(std::move(found), [this, id](Done<ScanId> later) {
-      absl::StatusOr<std::optional<ScanSummary>> scan = store_->GetScan(id);
-      if (!scan.ok()) return later(scan.status());
-      if (!scan->has_value()) return later(NotFound("scan \"{}\": no such scan", id));
-      if (!IsFinished((*scan)->record.state)) {
-        return later(FailedPrecondition("scan {}: is {}; cancel it first", id,
-                                        StateText((*scan)->record.state)));
-      }
-      OnControl<ScanId>(std::move(later), [this, id](Done<ScanId> d) {
-        WriteBatch batch;
-        batch.delete_scans.push_back(id);
-        Log(LogLevel::kInfo, "scan deleted", {{"scan", id}});
-        Settle(std::move(batch), [id, d](const absl::Status& status) {
-          if (!status.ok()) return d(status);
-          d(id);
+  WithScan<ScanId>(
+      ref, std::move(done),
+      [this](const ScanId& id, Done<ScanId> found) {
+        OnReader<ScanId>(std::move(found), [this, id](Done<ScanId> later) {
+          absl::StatusOr<std::optional<ScanSummary>> scan = store_->GetScan(id);
+          if (!scan.ok()) return later(scan.status());
+          if (!scan->has_value()) return later(NotFound("scan \"{}\": no such scan", id));
+          if (!IsFinished((*scan)->record.state)) {
+            return later(FailedPrecondition("scan {}: is {}; cancel it first", id,
+                                            StateText((*scan)->record.state)));
+          }
+          OnControl<ScanId>(std::move(later), [this, id](Done<ScanId> d) {
+            WriteBatch batch;
+            batch.delete_scans.push_back(id);
+            Log(LogLevel::kInfo, "scan deleted", {{"scan", id}});
+            Settle(std::move(batch), [id, d](const absl::Status& status) {
+              if (!status.ok()) return d(status);
+              d(id);
+            });
+          });
         });
-      });
-    });
-  });
+      },
+      Purpose::kEnd);
 }
 
 // After the commit of its end.

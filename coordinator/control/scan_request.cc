@@ -234,6 +234,7 @@ absl::StatusOr<std::shared_ptr<const ScanSpec>> PlanScan(const ScanRequest& requ
   uint64_t seed = request.seed != 0 ? request.seed : context.random_seed;
   PORTOLAN_ASSIGN_OR_RETURN(spec->space, ScanSpace::Create(std::move(blocks), seed));
   spec->names = std::move(targets.names);
+  PORTOLAN_RETURN_IF_ERROR(CheckLength(*spec, context.pace, request.allow_long));
   return std::shared_ptr<const ScanSpec>(std::move(spec));
 }
 

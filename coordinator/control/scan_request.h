@@ -10,6 +10,7 @@
 #include "common/net/target_parser.h"
 #include "common/scan/scan_spec.h"
 #include "common/scope/scope.h"
+#include "coordinator/control/scan_estimate.h"
 
 namespace portolan {
 
@@ -31,6 +32,7 @@ struct ScanRequest {
   uint64_t seed = 0;
   std::vector<std::string> avoid_agents;  // see ScanSpec, as the next
   std::string monitor;
+  bool allow_long = false;  // it may take more than a year
 };
 
 // What planning needs to know beyond the request.
@@ -38,13 +40,15 @@ struct PlanContext {
   const Scope* scope = nullptr;  // never null
   Resolver resolver;
   std::vector<std::string> live_vantages;  // for each-vantage scans that name none
+  FleetPace pace;                          // to tell how long it takes
   Duration retention = std::chrono::hours(24 * 30);
   uint64_t random_seed = 1;  // when the request has none
 };
 
 // Validates, resolves, subtracts the exclusions, checks the scope. Blocks while names are resolved.
 // InvalidArgument naming field, value and remedy; PermissionDenied naming target and rule;
-// FailedPrecondition: each-vantage without a vantage; ResourceExhausted: too many separate ranges
+// FailedPrecondition: each-vantage without a vantage, or a scan of more than a year that is not
+// allowed to be; ResourceExhausted: too many separate ranges
 // to send to an agent.
 absl::StatusOr<std::shared_ptr<const ScanSpec>> PlanScan(const ScanRequest& request,
                                                          const PlanContext& context);

@@ -103,6 +103,7 @@ absl::StatusOr<ScanRequest> FromProto(const v1::ScanRequestSpec& spec) {
   if (out.max_rate == 0 && spec.timing().has_level())
     out.max_rate = TimingTemplateOf(spec.timing().level()).max_rate;
   out.max_attempts = spec.max_attempts();
+  out.allow_long = spec.allow_long();
   out.lane_timeout_s = spec.lane_timeout_s();
   out.retention_s = spec.retention_s();
   out.seed = spec.seed();

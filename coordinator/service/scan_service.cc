@@ -18,7 +18,7 @@ constexpr uint32_t kDefaultResultPage = 500, kMaxResultPage = 2000;
 constexpr uint32_t kDefaultFindingPage = 200, kMaxFindingPage = 1000;
 constexpr size_t kMaxRequestId = 64;
 constexpr size_t kMaxPageToken = 4096;
-constexpr size_t kMaxRef = 64;
+constexpr size_t kMaxRef = 200;  // as long as a name
 
 absl::Status Check(grpc::CallbackServerContext* context) {
   return MayCallScans(IdentifyPeer(*context));
@@ -26,9 +26,11 @@ absl::Status Check(grpc::CallbackServerContext* context) {
 
 absl::Status CheckRef(const std::string& ref) {
   if (ref.empty())
-    return InvalidArgument("scan_id: empty; give an id, the beginning of one, or \"last\"");
+    return InvalidArgument(
+        "scan_id: empty; give an id, the beginning of one, a scan's name, or \"last\"");
   if (ref.size() > kMaxRef)
-    return InvalidArgument("scan_id: {} characters; an id has 10", ref.size());
+    return InvalidArgument("scan_id: {} bytes; an id has 10, a name at most {}", ref.size(),
+                           kMaxRef);
   return absl::OkStatus();
 }
 

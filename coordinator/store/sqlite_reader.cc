@@ -133,6 +133,19 @@ absl::StatusOr<std::vector<ScanId>> SqliteReader::FindScans(const std::string& p
   return out;
 }
 
+absl::StatusOr<std::vector<ScanId>> SqliteReader::FindScansNamed(const std::string& name,
+                                                                 size_t limit) {
+  std::vector<ScanId> out;
+  // The conditions of the index scans_named, in its words, so that it is used.
+  Statement& s = db_->Sql(
+                        "SELECT id FROM scans WHERE name = ?1 AND name <> '' AND deleted = 0 "
+                        "ORDER BY number DESC LIMIT ?2")
+                     .Bind(name, static_cast<uint64_t>(limit));
+  while (s.Step()) out.emplace_back(s.Bytes(0));
+  PORTOLAN_RETURN_IF_ERROR(s.status());
+  return out;
+}
+
 absl::StatusOr<std::optional<std::pair<ScanId, std::string>>> SqliteReader::FindRequest(
     const std::string& key) {
   Statement& s = db_->Sql(

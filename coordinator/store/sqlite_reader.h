@@ -18,6 +18,7 @@ class SqliteReader {
   absl::StatusOr<std::optional<ScanSummary>> GetScan(const ScanId& id);
   absl::StatusOr<std::vector<ScanSummary>> ListScans(size_t limit, const ScanId& after);
   absl::StatusOr<std::vector<ScanId>> FindScans(const std::string& prefix, size_t limit);
+  absl::StatusOr<std::vector<ScanId>> FindScansNamed(const std::string& name, size_t limit);
   absl::StatusOr<std::optional<std::pair<ScanId, std::string>>> FindRequest(const std::string& key);
   absl::StatusOr<Store::RowPage> ReadRows(const RowFilter& filter,
                                           const std::optional<Store::RowKey>& after, size_t limit);

@@ -275,6 +275,11 @@ absl::StatusOr<std::optional<ScanSummary>> SqliteStore::GetScan(const ScanId& id
 absl::StatusOr<std::vector<ScanSummary>> SqliteStore::ListScans(size_t limit, const ScanId& after) {
   return Lease(*this)->ListScans(limit, after);
 }
+absl::StatusOr<std::vector<ScanId>> SqliteStore::FindScansNamed(const std::string& name,
+                                                                size_t limit) {
+  return Lease(*this)->FindScansNamed(name, limit);
+}
+
 absl::StatusOr<std::vector<ScanId>> SqliteStore::FindScans(const std::string& prefix,
                                                            size_t limit) {
   return Lease(*this)->FindScans(prefix, limit);

@@ -37,6 +37,8 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::optional<ScanSummary>> GetScan(const ScanId& id) override;
   absl::StatusOr<std::vector<ScanSummary>> ListScans(size_t limit, const ScanId& after) override;
   absl::StatusOr<std::vector<ScanId>> FindScans(const std::string& prefix, size_t limit) override;
+  absl::StatusOr<std::vector<ScanId>> FindScansNamed(const std::string& name,
+                                                     size_t limit) override;
   absl::StatusOr<std::optional<std::pair<ScanId, std::string>>> FindRequest(
       const std::string& key) override;
   absl::StatusOr<RowPage> ReadRows(const RowFilter& filter, std::optional<RowKey> after,

@@ -66,14 +66,14 @@ absl::Status SqliteWriter::PutScan(const ScanRecord& record) {
   const std::string spec = EncodeSpec(*record.spec), space = EncodeSpace(*record.spec),
                     overlay = EncodeOverlay(record.overlay);
   PORTOLAN_RETURN_IF_ERROR(
-      db_.Sql("INSERT INTO scans (id, state, created, started, finished, retention, spec, overlay) "
-              "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
+      db_.Sql("INSERT INTO scans (id, state, created, started, finished, retention, spec, "
+              "overlay, name) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
           .Bind(record.id, static_cast<int64_t>(record.state), ToUnixMicros(record.created),
                 ToUnixMicros(record.started), ToUnixMicros(record.finished),
                 static_cast<int64_t>(
                     std::chrono::duration_cast<std::chrono::microseconds>(record.spec->retention)
                         .count()),
-                Blob{spec}, Blob{overlay})
+                Blob{spec}, Blob{overlay}, record.spec->name)
           .Run());
   PORTOLAN_RETURN_IF_ERROR(
       db_.Sql("INSERT INTO spaces (scan, space) SELECT number, ?2 FROM scans WHERE id = ?1")

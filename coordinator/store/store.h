@@ -155,6 +155,9 @@ class Store {
   // Ids that begin with `prefix`, at most `limit`; "last": the newest.
   virtual absl::StatusOr<std::vector<ScanId>> FindScans(const std::string& prefix,
                                                         size_t limit) = 0;
+  // Ids of the scans of exactly this name (not empty), the newest first, at most `limit`.
+  virtual absl::StatusOr<std::vector<ScanId>> FindScansNamed(const std::string& name,
+                                                             size_t limit) = 0;
   // Scan and digest of an idempotency key.
   virtual absl::StatusOr<std::optional<std::pair<ScanId, std::string>>> FindRequest(
       const std::string& key) = 0;

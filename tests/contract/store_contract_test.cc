@@ -263,6 +263,36 @@ TEST_P(StoreTest, FindsScansByPrefix) {
   EXPECT_THAT(*store_->FindScans("last", 2), ElementsAre("abc7"));
 }
 
+TEST_P(StoreTest, FindsScansByName) {
+  Reopen();
+  const auto named = [](const ScanId& id, uint64_t lane, const std::string& name) {
+    ScanRecord record = MakeScan(id, {lane});
+    auto spec = std::make_shared<ScanSpec>(*record.spec);
+    spec->name = name;
+    record.spec = std::move(spec);
+    return record;
+  };
+  Create(named("first", 1, "weekly"));
+  Create(named("second", 2, "weekly"));
+  Create(named("third", 3, "weekly audit"));
+  Create(named("fourth", 4, ""));
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_THAT(*store_->FindScansNamed("weekly", 10), ElementsAre("second", "first"));
+    EXPECT_THAT(*store_->FindScansNamed("weekly", 1), ElementsAre("second"));
+    EXPECT_THAT(*store_->FindScansNamed("weekly audit", 10), ElementsAre("third"));
+    EXPECT_THAT(*store_->FindScansNamed("WEEKLY", 10), ElementsAre());
+    EXPECT_THAT(*store_->FindScansNamed("week", 10), ElementsAre());
+    EXPECT_THAT(*store_->FindScansNamed("", 10), ElementsAre());
+    EXPECT_THAT(*store_->FindScansNamed("%", 10), ElementsAre());
+    Reopen();
+  }
+  Finish("second");
+  WriteBatch batch;
+  batch.delete_scans.push_back("second");
+  Commit(std::move(batch));
+  EXPECT_THAT(*store_->FindScansNamed("weekly", 10), ElementsAre("first"));
+}
+
 TEST_P(StoreTest, RequestIsFoundAgain) {
   Reopen();
   WriteBatch batch;

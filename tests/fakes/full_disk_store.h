@@ -69,6 +69,10 @@ class FullDiskStore final : public Store {
   absl::StatusOr<std::vector<ScanSummary>> ListScans(size_t limit, const ScanId& after) override {
     return store_->ListScans(limit, after);
   }
+  absl::StatusOr<std::vector<ScanId>> FindScansNamed(const std::string& name,
+                                                     size_t limit) override {
+    return store_->FindScansNamed(name, limit);
+  }
   absl::StatusOr<std::vector<ScanId>> FindScans(const std::string& prefix, size_t limit) override {
     return store_->FindScans(prefix, limit);
   }

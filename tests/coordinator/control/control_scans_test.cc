@@ -135,6 +135,77 @@ TEST_F(ControlScans, IdsMayBeShortened) {
   EXPECT_EQ(Get("").status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST_F(ControlScans, ANameStandsForTheNewestScanOfThatName) {
+  const auto named = [&](const std::string& name) {
+    ScanRequest r = Request();
+    r.name = name;
+    auto created = Create(r);
+    EXPECT_TRUE(created.ok()) << created.status();
+    clock_.Advance(std::chrono::seconds(1));
+    return created->id;
+  };
+  const ScanId first = named("weekly"), second = named("weekly"), other = named("the other one");
+  EXPECT_EQ(Get("weekly")->id, second);
+  EXPECT_EQ(Get("the other one")->id, other);
+  EXPECT_EQ(Get("weekl").status().code(), absl::StatusCode::kNotFound);
+  // An id goes before a name, a name before the beginning of an id.
+  named(first);
+  EXPECT_EQ(Get(first)->id, first);
+  const ScanId shadow = named(first.substr(0, 4));
+  EXPECT_EQ(Get(first.substr(0, 4))->id, shadow);
+  // Ten letters of the alphabet of ids, and no id.
+  const ScanId letters = named("weeklyscan");
+  EXPECT_EQ(Get("weeklyscan")->id, letters);
+}
+
+TEST_F(ControlScans, WhatCannotBeTakenBackWantsAClearName) {
+  const auto named = [&](const std::string& name) {
+    ScanRequest r = Request();
+    r.name = name;
+    auto created = Create(r);
+    EXPECT_TRUE(created.ok()) << created.status();
+    return created->id;
+  };
+  const auto remove = [&](const std::string& ref) {
+    Waiter<ScanId> w;
+    control_->DeleteScan(ref, w.done());
+    return w.Wait().status();
+  };
+  const auto exclude = [&](const std::string& ref) {
+    Waiter<ScanStatus> w;
+    control_->Exclude(ref, {*ParseScopeRule("10.0.0.1")}, w.done());
+    return w.Wait().status();
+  };
+  const ScanId first = named("weekly"), second = named("weekly"), single = named("single");
+  const absl::Status cancelled = Change("weekly", Control::Verb::kCancel).status();
+  EXPECT_EQ(cancelled.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(Message(cancelled)), HasSubstr(first));
+  EXPECT_THAT(std::string(Message(cancelled)), HasSubstr(second));
+  EXPECT_EQ(exclude("weekly").code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(remove("weekly").code(), absl::StatusCode::kInvalidArgument);
+  // What can be taken back is done to the newest.
+  EXPECT_EQ(Change("weekly", Control::Verb::kPause)->id, second);
+  // A name that is also the beginning of another scan's id.
+  const ScanId shadow = named(single.substr(0, 5));
+  EXPECT_EQ(exclude(single.substr(0, 5)).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(exclude("single").ok());
+  EXPECT_EQ(Change("single", Control::Verb::kCancel)->id, single);
+  EXPECT_TRUE(remove("single").ok());
+  EXPECT_EQ(Get("single").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(exclude(shadow).ok());
+}
+
+TEST_F(ControlScans, AScanOfMoreThanAYearWantsAWord) {
+  ScanRequest r = Request("10.0.0.0/16", "1-65535");
+  r.max_rate = 100;  // 498 days
+  const absl::Status refused = Create(r).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(Message(refused)), HasSubstr("years"));
+  EXPECT_THAT(std::string(Message(refused)), HasSubstr("--yes"));
+  r.allow_long = true;
+  EXPECT_TRUE(Create(r).ok());
+}
+
 TEST_F(ControlScans, PauseTakesTheWorkBackAndResumeGivesItAgain) {
   FakeAgent agent(*control_, "a1", "lab");
   ASSERT_TRUE(agent.Sync().ok());

@@ -186,7 +186,7 @@ TEST_F(MonitorDamage, ANewerFileIsRefusedAndSaysWhatToDo) {
   const absl::Status status = MonitorStore::Open(Path(), false).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(Message(status)),
-              AllOf(HasSubstr("monitors.db"), HasSubstr("run a newer portolan-coordinator")));
+              AllOf(HasSubstr("monitors.db"), HasSubstr("run a newer version")));
 }
 
 TEST_F(MonitorDamage, AnotherProgramsFileIsRefusedAndNotTouched) {

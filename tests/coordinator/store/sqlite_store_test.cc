@@ -10,6 +10,7 @@
 
 #include "common/base/status.h"
 #include "common/scan/chunk_codec.h"
+#include "coordinator/store/spec_codec.h"
 #include "coordinator/store/store.h"
 #include "tests/fakes/temp_directory.h"
 
@@ -66,7 +67,7 @@ TEST_F(SqliteStoreTest, SecondCoordinatorIsRefused) {
   ASSERT_TRUE(first.ok());
   const absl::Status second = Open(place_).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(second)) << second;
-  EXPECT_THAT(std::string(Message(second)), HasSubstr("another coordinator"));
+  EXPECT_THAT(std::string(Message(second)), HasSubstr("another program"));
   first->reset();
   EXPECT_TRUE(Open(place_).ok());
 }
@@ -94,18 +95,38 @@ TEST_F(SqliteStoreTest, OlderSchemaIsBroughtUpToDate) {
   ASSERT_TRUE(Open(place_).ok());
   // As the first schema was, with a lane in it.
   for (const char* sql :
-       {"DROP TABLE host_findings", "ALTER TABLE lanes DROP COLUMN findings",
-        "ALTER TABLE lanes DROP COLUMN findings_dropped", "PRAGMA user_version = 1",
+       {"DROP INDEX scans_named", "ALTER TABLE scans DROP COLUMN name", "DROP TABLE host_findings",
+        "ALTER TABLE lanes DROP COLUMN findings", "ALTER TABLE lanes DROP COLUMN findings_dropped",
+        "PRAGMA user_version = 1",
         "INSERT INTO scans (id, state, created, started, finished, retention, spec, overlay) "
         "VALUES ('s', 4, 0, 0, 0, 0, x'', x'')",
         "INSERT INTO lanes (id, scan, vantage, open) VALUES (7, 1, 'dmz', 5)"})
     Query(place_, sql);
   const auto store = Open(place_);
   ASSERT_TRUE(store.ok()) << store.status();
-  EXPECT_EQ(Query(place_, "PRAGMA user_version"), 2);
+  EXPECT_EQ(Query(place_, "PRAGMA user_version"), 3);
+  EXPECT_EQ(Query(place_, "SELECT count(*) FROM scans WHERE name = ''"), 1);  // damaged: no name
   EXPECT_EQ(Query(place_, "SELECT open FROM lanes WHERE id = 7"), 5);
   EXPECT_EQ(*(*store)->CountFindings({LaneId{7}}), std::vector<Store::FindingCounts>(1));
   EXPECT_TRUE((*store)->ReadFindings(LaneId{7}, std::nullopt, 10, true)->findings.empty());
+}
+
+TEST_F(SqliteStoreTest, ScansOfAnOlderSchemaAreFoundByTheirNames) {
+  ASSERT_TRUE(Open(place_).ok());
+  ScanSpec spec;
+  spec.name = "weekly";
+  std::string hex;
+  for (const char c : EncodeSpec(spec)) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  for (const std::string& sql :
+       {std::string("DROP INDEX scans_named"), std::string("ALTER TABLE scans DROP COLUMN name"),
+        std::string("PRAGMA user_version = 2"),
+        "INSERT INTO scans (id, state, created, started, finished, retention, spec, overlay) "
+        "VALUES ('s', 4, 0, 0, 0, 0, x'" +
+            hex + "', x'')"})
+    Query(place_, sql);
+  const auto store = Open(place_);
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_EQ(*(*store)->FindScansNamed("weekly", 2), std::vector<ScanId>{"s"});
 }
 
 TEST_F(SqliteStoreTest, DatabaseOfAnotherProgramIsRefused) {
