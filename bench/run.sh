@@ -7,7 +7,7 @@ set -uo pipefail
 
 build=$(realpath "${1:?usage: run.sh BUILD_DIRECTORY [NAME...]}")
 shift
-all=(plan ingest scheduler engine veth path rate store scrape report fleet memory stored)
+all=(plan ingest scheduler resolver engine veth path rate store scrape report fleet memory stored)
 bin=$build/bench
 work=$(mktemp -d "${TMPDIR:-/tmp}/portolan-bench.XXXXXX")
 netns_scanner=ptlbench$$s netns_target=ptlbench$$t
@@ -139,6 +139,7 @@ run_one() {
     engine) program 300 "$bin/engine_bench" --name engine --min-ratio 0.9 --min-plain 1.4 ;;
     veth) bench_veth ;;
     path) bench_path ;;
+    resolver) program 300 "$bin/resolver_bench" ;;
     scheduler) program 300 "$bin/scheduler_bench" ;;
     scrape) program 120 "$bin/monitor_metrics_bench" ;;
     ingest) program 120 "$bin/ingest_bench" --benchmark_color=false ;;

@@ -38,6 +38,7 @@ class Reader {
   // inside of a label, become \DDD, so that different names stay different.
   std::string Name() {
     std::string name;
+    name.reserve(64);
     size_t at = at_, size = 0;
     bool jumped = false;
     for (int pointers = 0;;) {
@@ -60,6 +61,20 @@ class Reader {
     }
     if (!jumped) at_ = at;
     return name;
+  }
+
+  // Past a name, wherever it points to.
+  void SkipName() {
+    while (Has(1)) {
+      const uint8_t length = Byte(at_++);
+      if (length == 0) return;
+      if (length >= 0xc0) {
+        Bytes(1);
+        return;
+      }
+      if (length > 63) ok_ = false;
+      Bytes(length);
+    }
   }
 
   bool ok() const { return ok_; }
@@ -122,31 +137,38 @@ absl::StatusOr<DnsReply> ParseDnsReply(std::string_view message, std::string_vie
   DnsReply reply;
   reply.code = flags & 0xf;
   for (uint32_t i = 0; i < questions && in.ok(); ++i) {
-    in.Name();
+    in.SkipName();
     in.Number(4);
   }
+  std::string owner = NormalisedName(name);
   std::map<std::string, std::string> aliases;
   std::vector<std::pair<std::string, IpAddress>> found;
   const size_t address_bytes = type == DnsType::kA ? 4 : 16;
   for (uint32_t i = 0; i < answers && in.ok(); ++i) {
-    std::string owner = in.Name();
+    std::string of = in.Name();
     const uint32_t record_type = in.Number(2), record_class = in.Number(2);
     in.Number(4);  // time to live: every lookup asks anew
     const uint32_t size = in.Number(2);
     if (record_class == 1 && record_type == static_cast<uint32_t>(DnsType::kCname)) {
       std::string target = in.Name();
-      if (in.ok()) aliases.emplace(std::move(owner), std::move(target));
+      if (in.ok()) aliases.emplace(std::move(of), std::move(target));
       continue;
     }
     const std::string_view data = in.Bytes(size);
     if (record_class != 1 || record_type != static_cast<uint32_t>(type)) continue;
     if (data.size() != address_bytes) return InvalidArgument("an address has {} bytes", size);
     PORTOLAN_ASSIGN_OR_RETURN(const IpAddress address, IpAddress::FromBytes(data));
-    found.emplace_back(std::move(owner), address);
+    if (of == owner) {
+      reply.addresses.push_back(address);
+    } else {
+      found.emplace_back(std::move(of), address);
+    }
   }
   if (!in.ok()) return InvalidArgument("the answer is cut off, or its names are invalid");
 
-  std::string owner = NormalisedName(name);
+  if (aliases.empty() || aliases.count(owner) == 0) return reply;
+  // Of the name itself, which is an alias: none of its own.
+  reply.addresses.clear();
   for (size_t i = 0; i < kMaxAliases; ++i) {
     const auto alias = aliases.find(owner);
     if (alias == aliases.end()) break;

@@ -46,8 +46,12 @@ const std::vector<IpAddress>* HostsTable::Find(std::string_view name) const {
 }
 
 bool IsLocalhost(std::string_view name) {
-  const std::string normal = NormalisedName(name);
-  return normal == "localhost" || normal.ends_with(".localhost");
+  constexpr std::string_view kName = "localhost";
+  if (name.ends_with('.')) name.remove_suffix(1);
+  if (name.size() < kName.size()) return false;
+  const size_t at = name.size() - kName.size();
+  if (at > 0 && name[at - 1] != '.') return false;
+  return NormalisedName(name.substr(at)) == kName;
 }
 
 }  // namespace portolan

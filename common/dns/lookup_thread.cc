@@ -155,7 +155,7 @@ void LookupThread::DropCancelled() {
     return true;
   });
   if (turns_.size() == before) return;
-  for (const auto& [name, owner] : names_) {
+  for (const std::unique_ptr<NameUnderWay>& name : names_) {
     if (!name->work->ended) continue;
     name->a.NoMoreTries();
     name->aaaa.NoMoreTries();
@@ -259,7 +259,8 @@ bool LookupThread::AnswerAtOnce(LookupWork& work, size_t index) {
 void LookupThread::AskServers(const std::shared_ptr<LookupWork>& work, size_t index, int round) {
   auto owner = std::make_unique<NameUnderWay>(work, index, round, servers_);
   NameUnderWay& name = *owner;
-  names_.emplace(&name, std::move(owner));
+  name.place = names_.size();
+  names_.push_back(std::move(owner));
   ++work->under_way;
   ++under_way_;
   name.crowded = under_way_ >= kCrowd;
@@ -305,7 +306,10 @@ void LookupThread::OnInquiry(Inquiry& inquiry) {
 }
 
 void LookupThread::EndName(NameUnderWay& name) {
-  const std::unique_ptr<NameUnderWay> owner = std::move(names_.extract(&name).mapped());
+  std::swap(names_[name.place], names_.back());
+  names_[name.place]->place = name.place;
+  const std::unique_ptr<NameUnderWay> owner = std::move(names_.back());
+  names_.pop_back();
   LookupWork& work = *name.work;
   if (work.ended) {
     --orphans_;

@@ -4,7 +4,6 @@
 #include <memory>
 #include <string>
 #include <thread>
-#include <unordered_map>
 #include <vector>
 
 #include "common/base/clock.h"
@@ -77,9 +76,9 @@ class LookupThread final : public NameLookup {
   std::shared_ptr<NameServers> servers_;
   std::vector<std::shared_ptr<NameServers>> former_;  // until their questions have ended
   std::deque<std::shared_ptr<LookupWork>> turns_;     // requests that are not answered, in turn
-  std::unordered_map<NameUnderWay*, std::unique_ptr<NameUnderWay>> names_;
-  size_t under_way_ = 0;  // names of requests that somebody waits for
-  size_t orphans_ = 0;    // names of requests that were cancelled
+  std::vector<std::unique_ptr<NameUnderWay>> names_;  // at their `place`
+  size_t under_way_ = 0;                              // names of requests that somebody waits for
+  size_t orphans_ = 0;                                // names of requests that were cancelled
   size_t other_under_way_ = 0;
   bool more_to_start_ = false;
   std::unique_ptr<OtherSources> other_;

@@ -73,6 +73,7 @@ struct NameUnderWay {
   const std::shared_ptr<NameServers> servers;  // those of the time when it was started
   NameWalk walk;
   Inquiry a, aaaa;
+  size_t place = 0;  // where its owner keeps it
   bool aaaa_asked = false;
   bool crowded = false;  // many names were under way when it was asked for
 };

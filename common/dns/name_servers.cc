@@ -32,7 +32,7 @@ void Inquiry::Ended(End end, std::string_view message) {
   end_ = end;
   readable_ = false;
   if (end == End::kReply) {
-    absl::StatusOr<DnsReply> reply = ParseDnsReply(message, name_, type_);
+    absl::StatusOr<DnsReply> reply = ParseDnsReply(message, *name_, type_);
     readable_ = reply.ok();
     if (readable_) reply_ = *std::move(reply);
   }
@@ -53,6 +53,7 @@ NameServers::NameServers(std::shared_ptr<const ResolverConfig> config, SocketPol
       limit_(max_limit_),
       last_answer_(now) {
   for (const NameServer& server : config_->servers) {
+    if (links_.size() == kMaxNameServers) break;
     links_.push_back(std::make_unique<ServerLink>(server, *config_, poll));
   }
 }
@@ -71,40 +72,41 @@ bool NameServers::open() const {
 
 void NameServers::Start(Inquiry& inquiry, const std::string& name, DnsType type, Time now) {
   inquiry.servers_ = this;
-  inquiry.name_ = name;
+  inquiry.name_ = &name;
   inquiry.type_ = type;
-  inquiry.order_ = Order(now);
-  inquiry.failures_.assign(links_.size(), kNotTried);
+  SetOrder(inquiry, now);
+  inquiry.failures_.fill(kNotTried);
   inquiry.tries_ = 0;
   inquiry.under_way_ = true;
   AskNext(inquiry);
 }
 
-std::vector<uint8_t> NameServers::Order(Time now) {
-  std::vector<uint8_t> order(links_.size());
+void NameServers::SetOrder(Inquiry& inquiry, Time now) {
+  const size_t count = links_.size();
   const size_t first = config_->rotate ? next_first_++ : 0;
-  for (size_t i = 0; i < order.size(); ++i) {
-    order[i] = static_cast<uint8_t>((first + i) % order.size());
+  for (size_t i = 0; i < count; ++i) {
+    inquiry.order_[i] = static_cast<uint8_t>((first + i) % count);
   }
-  std::stable_partition(order.begin(), order.end(), [&](uint8_t server) {
-    Health& health = health_[server];
-    if (health.silent < kSilentTries) return true;
-    if (now - health.tried_first < kTryFirstEvery) return false;
-    health.tried_first = now;
-    return true;
-  });
-  return order;
+  if (count < 2) return;
+  std::stable_partition(inquiry.order_.begin(), inquiry.order_.begin() + count,
+                        [&](uint8_t server) {
+                          Health& health = health_[server];
+                          if (health.silent < kSilentTries) return true;
+                          if (now - health.tried_first < kTryFirstEvery) return false;
+                          health.tried_first = now;
+                          return true;
+                        });
 }
 
 void NameServers::AskNext(Inquiry& inquiry) {
-  if (inquiry.order_.empty()) {
+  if (links_.empty()) {
     inquiry.end_ = ServerQuestion::End::kUnreachable;
     ended_.push_back(&inquiry);
     return;
   }
-  const uint8_t server = inquiry.order_[inquiry.tries_ % inquiry.order_.size()];
+  const uint8_t server = inquiry.order_[inquiry.tries_ % links_.size()];
   ++inquiry.tries_;
-  links_[server]->Ask(inquiry.name_, static_cast<uint16_t>(inquiry.type_), inquiry);
+  links_[server]->Ask(*inquiry.name_, static_cast<uint16_t>(inquiry.type_), inquiry);
 }
 
 void NameServers::Process(Time now, const std::function<void(Inquiry&)>& finished) {
@@ -120,7 +122,7 @@ void NameServers::Process(Time now, const std::function<void(Inquiry&)>& finishe
 bool NameServers::Settle(Inquiry& inquiry, Time now) {
   using End = ServerQuestion::End;
   using Kind = FamilyResult::Kind;
-  if (inquiry.order_.empty()) {
+  if (links_.empty()) {
     inquiry.result_.kind = Kind::kNoAnswer;
     inquiry.result_.detail = "no name server is configured that can be asked";
     return true;
@@ -129,7 +131,7 @@ bool NameServers::Settle(Inquiry& inquiry, Time now) {
     inquiry.result_.kind = Kind::kNoSuchName;
     return true;
   }
-  const uint8_t server = inquiry.order_[(inquiry.tries_ - 1) % inquiry.order_.size()];
+  const uint8_t server = inquiry.order_[(inquiry.tries_ - 1) % links_.size()];
   uint8_t& failure = inquiry.failures_[server];
   if (inquiry.end_ == End::kReply) {
     OnAnswer(server, now);
@@ -150,7 +152,7 @@ bool NameServers::Settle(Inquiry& inquiry, Time now) {
     ++health_[server].silent;
     ++silent_;
   }
-  size_t max_tries = inquiry.order_.size() * static_cast<size_t>(config_->attempts);
+  size_t max_tries = links_.size() * static_cast<size_t>(config_->attempts);
   if (inquiry.few_tries_) max_tries = std::min(max_tries, std::max<size_t>(2, links_.size()));
   if (inquiry.tries_ < max_tries && !inquiry.no_more_tries_ && !down_) {
     AskNext(inquiry);
@@ -165,7 +167,8 @@ void NameServers::FinishFailed(Inquiry& inquiry) {
   result.kind = FamilyResult::Kind::kServerFailed;
   inquiry.refused_ = true;
   const size_t rounds = (inquiry.tries_ + links_.size() - 1) / links_.size();
-  for (const uint8_t server : inquiry.order_) {
+  for (size_t i = 0; i < links_.size(); ++i) {
+    const uint8_t server = inquiry.order_[i];
     const uint8_t failure = inquiry.failures_[server];
     if (failure == kNotTried) continue;
     if (failure != kCode + kDnsRefused) inquiry.refused_ = false;
@@ -208,7 +211,7 @@ void NameServers::Tick(Time now) {
 
 void NameServers::CheckDown(Time now) {
   bool under_way = false;
-  for (size_t i = 0; i < canaries_.size(); ++i) {
+  for (size_t i = 0; i < links_.size(); ++i) {
     under_way = under_way || canaries_[i].under_way;
     if (std::exchange(canaries_[i].answered, false)) OnAnswer(static_cast<uint8_t>(i), now);
   }
@@ -219,7 +222,7 @@ void NameServers::CheckDown(Time now) {
   if (now < next_canary_) return;
   next_canary_ = now + kCanaryEvery;
   canaries_sent_ = true;
-  for (size_t i = 0; i < canaries_.size(); ++i) {
+  for (size_t i = 0; i < links_.size(); ++i) {
     canaries_[i].under_way = true;
     links_[i]->Ask(".", ServerLink::kTypeNs, canaries_[i]);
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -17,6 +18,9 @@
 namespace portolan {
 
 class NameServers;
+
+// Of more only the first ones are asked; resolv.conf has three.
+inline constexpr size_t kMaxNameServers = 8;
 
 // One name and one type of address, asked for at one server after the other until one answers.
 class Inquiry final : public ServerQuestion {
@@ -46,10 +50,10 @@ class Inquiry final : public ServerQuestion {
 
   void* const owner_;
   NameServers* servers_ = nullptr;
-  std::string name_;
+  const std::string* name_ = nullptr;
   DnsType type_ = DnsType::kA;
-  std::vector<uint8_t> order_;     // of servers
-  std::vector<uint8_t> failures_;  // by server: how its last try failed
+  std::array<uint8_t, kMaxNameServers> order_{};     // of servers
+  std::array<uint8_t, kMaxNameServers> failures_{};  // by server: how its last try failed
   size_t tries_ = 0;
   bool no_more_tries_ = false, few_tries_ = false, under_way_ = false, refused_ = false;
   // The try that ended last.
@@ -70,7 +74,8 @@ class NameServers {
   NameServers(const NameServers&) = delete;
   NameServers& operator=(const NameServers&) = delete;
 
-  // Starts an inquiry that is new or was rearmed. It must not be destroyed while it is under way.
+  // Starts an inquiry that is new or was rearmed. Neither it nor `name` may be destroyed while it
+  // is under way.
   void Start(Inquiry& inquiry, const std::string& name, DnsType type, Time now);
   // Calls `finished` with each inquiry that has finished since the last call; it may start it
   // again, or destroy it.
@@ -109,7 +114,7 @@ class NameServers {
     bool under_way = false, answered = false;
   };
 
-  std::vector<uint8_t> Order(Time now);
+  void SetOrder(Inquiry& inquiry, Time now);
   void AskNext(Inquiry& inquiry);
   // True: it is finished.
   bool Settle(Inquiry& inquiry, Time now);

@@ -26,8 +26,15 @@ bool LibraryIsReady() {
 // ECONNREFUSED is the answer to an earlier one, which send() takes away: that question would wait
 // in vain. So it is sent again, and the refusal of this one ends all of them.
 ares_ssize_t Send(ares_socket_t fd, const iovec* parts, int count, void* /*data*/) {
-  const ssize_t sent = writev(fd, parts, count);
-  return sent < 0 && errno == ECONNREFUSED ? writev(fd, parts, count) : sent;
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(parts);  // the kernel only reads it
+  message.msg_iovlen = static_cast<size_t>(count);
+  const auto send_once = [&] {
+    return count == 1 ? send(fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL)
+                      : sendmsg(fd, &message, MSG_NOSIGNAL);
+  };
+  const ssize_t sent = send_once();
+  return sent < 0 && errno == ECONNREFUSED ? send_once() : sent;
 }
 
 // With functions of ours c-ares sets no options: here they are.

@@ -59,7 +59,7 @@ TEST_F(SystemNameLookup, TellsProblemsApart) {
 TEST_F(SystemNameLookup, ANameThatIsNoneDoesNotExist) {
   const std::string long_label(64, 'a');
   for (const std::string& name : {std::string(), std::string("a..test"), long_label + ".test",
-                                 std::string("a b.test"), std::string("a\\.test")}) {
+                                  std::string("a b.test"), std::string("a\\.test")}) {
     const NameAnswer answer = One(name);
     EXPECT_EQ(answer.problem, LookupProblem::kNoSuchName) << name;
     EXPECT_NE(answer.detail, "") << name;
@@ -269,8 +269,22 @@ TEST_F(SystemNameLookup, ManyNamesKeepTheirOrder) {
       EXPECT_THAT(Text(answer), ElementsAre(fmt::format("127.0.{}.{}", i / 256, i % 256)));
     }
   }
-  EXPECT_GT(progress.size(), 10u);
+  EXPECT_FALSE(progress.empty());
   EXPECT_TRUE(std::is_sorted(progress.begin(), progress.end()));
+}
+
+TEST_F(SystemNameLookup, ReportsProgressWhileSomeNamesAreSlow) {
+  std::promise<void> reached;
+  size_t last = 0;
+  const auto request = Lookup().Start(
+      {"a.test", "silent.test", "b.test", "gone.nx.test", "127.0.0.1"},
+      [&](size_t done) {
+        EXPECT_GT(done, last);
+        last = done;
+        if (done == 4) reached.set_value();
+      },
+      [](std::vector<NameAnswer>) { ADD_FAILURE() << "one is not answered"; });
+  reached.get_future().wait();
 }
 
 }  // namespace
