@@ -11,6 +11,7 @@
 #include "agent/engine/answer.h"
 #include "agent/engine/conntrack.h"
 #include "agent/engine/local_limits.h"
+#include "agent/engine/local_routes.h"
 #include "agent/engine/probe_engine.h"
 #include "agent/link/link.h"
 #include "common/base/status.h"
@@ -86,6 +87,8 @@ std::function<std::string(const std::vector<ProbeThread::Snapshot>&, Time)> Limi
       signs.in_flight += s.in_flight;
       signs.out_of_ports += s.engine.local[LocalFailureIndex(EADDRNOTAVAIL)];
       signs.table_waits += s.counters.table_waits;
+      for (const int v6 : {0, 1}) signs.without_route[v6] += s.counters.without_route[v6];
+      signs.source_gone += s.engine.local[LocalFailureIndex(kSourceGoneErrno)];
     }
     return limits.Describe(now, signs);
   };

@@ -10,8 +10,9 @@ namespace portolan {
 namespace {
 
 // In the order of ProbeEngine::Counters::local.
-constexpr std::array<const char*, 8> kLocalCauses = {"emfile", "enfile", "eaddrnotavail", "enobufs",
-                                                     "enomem", "eperm",  "enetdown",      "other"};
+constexpr std::array<const char*, 10> kLocalCauses = {
+    "emfile", "enfile",   "eaddrnotavail", "enobufs",     "enomem",
+    "eperm",  "enetdown", "no-route",      "source-gone", "other"};
 
 class Collector final : public prometheus::Collectable {
  public:
@@ -46,6 +47,7 @@ class Collector final : public prometheus::Collectable {
       r.chunks += t.counters.chunks;
       r.measured_rate += t.counters.measured_rate;
       r.slowed_to += t.counters.slowed_to;
+      for (const int v6 : {0, 1}) r.without_route[v6] += t.counters.without_route[v6];
       for (size_t i = 0; i < e.local.size(); ++i) e.local[i] += t.engine.local[i];
       e.self_connects += t.engine.self_connects;
       in_flight += t.in_flight;
@@ -80,6 +82,13 @@ class Collector final : public prometheus::Collectable {
       out.Counter("portolan_agent_local_failures_total",
                   "Connection attempts that failed on this machine; tried again, never a state.",
                   {{"cause", kLocalCauses[i]}}, static_cast<double>(e.local[i]));
+    }
+    for (const int v6 : {0, 1}) {
+      out.Counter("portolan_agent_positions_without_route_total",
+                  "Positions left to other agents because this machine has no address of their "
+                  "family, or no route from one.",
+                  {{"family", v6 != 0 ? "ipv6" : "ipv4"}},
+                  static_cast<double>(r.without_route[v6]));
     }
     out.Gauge("portolan_agent_in_flight", "Connection attempts waiting for an answer.", {},
               in_flight);

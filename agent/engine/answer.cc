@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "agent/engine/local_routes.h"
+
 namespace portolan {
 namespace {
 
@@ -142,8 +144,12 @@ size_t LocalFailureIndex(int error) {
       return 5;
     case ENETDOWN:
       return 6;
-    default:
+    case kNoRouteErrno:
       return 7;
+    case kSourceGoneErrno:
+      return 8;
+    default:
+      return 9;
   }
 }
 

@@ -33,7 +33,7 @@ bool EpollEngine::StartHolding(const IpAddress& address, uint16_t port, Duration
   ended_.CountStart();
   const std::optional<SocketPool::Taken> taken = sockets_.Take(address.is_v6());
   if (!taken) {
-    ended_.AddFailed(cookie, errno);
+    ended_.AddFailed(cookie, routes_.Explain(address, errno, clock_.Now()));
     return true;
   }
   const uint32_t index = taken->slot;
@@ -60,7 +60,9 @@ bool EpollEngine::StartHolding(const IpAddress& address, uint16_t port, Duration
   slot.cookie = cookie;
   ++busy_;
   if (connect(fd, to.get(), to.length) != 0 && errno != EINPROGRESS && errno != EINTR) {
-    End(index, JudgeError(fd, slot.target, errno, /*at_once=*/true), clock_.Now());
+    const int error = errno;
+    const Time now = clock_.Now();
+    End(index, JudgeUnsent(fd, slot.target, error, routes_, now), now);
     return true;
   }
   timers_.Add(index, slot.started + timeout);

@@ -9,6 +9,7 @@
 
 #include "agent/engine/ended.h"
 #include "agent/engine/judgement.h"
+#include "agent/engine/local_routes.h"
 #include "agent/engine/probe_engine.h"
 #include "agent/engine/socket_pool.h"
 #include "agent/engine/timer_wheel.h"
@@ -37,6 +38,9 @@ class EpollEngine final : public ProbeEngine {
   void Wake() override;
   std::string limited_by() const override { return limited_by_; }
   const Counters& counters() const override { return ended_.counters(); }
+  bool LacksRoute(const IpAddress& address, Time now) override {
+    return routes_.Lacks(address, now);
+  }
 
  private:
   struct Slot {
@@ -68,6 +72,7 @@ class EpollEngine final : public ProbeEngine {
   const Clock& clock_;
 
   SocketPool sockets_;
+  LocalRoutes routes_;
   std::vector<Slot> slots_;
   uint32_t busy_ = 0;
   TimerWheel timers_;

@@ -107,6 +107,14 @@ Judgement JudgeError(int fd, const SocketName& target, int error, bool at_once) 
   return judgement;
 }
 
+Judgement JudgeUnsent(int fd, const SocketName& target, int error, LocalRoutes& routes, Time now) {
+  if (routes.Explain(target.address, error, now) != kNoRouteErrno)
+    return JudgeError(fd, target, error, /*at_once=*/true);
+  Judgement judgement;
+  judgement.local_errno = kNoRouteErrno;
+  return judgement;
+}
+
 Judgement JudgeResetInConnect(int fd, const SocketName& target) {
   Judgement judgement;
   judgement.symbol = {State::kOpen, Reason::kResetAfterAccept};

@@ -4,7 +4,9 @@
 #include <optional>
 
 #include "agent/engine/answer.h"
+#include "agent/engine/local_routes.h"
 #include "agent/engine/probe_engine.h"
+#include "common/base/time.h"
 #include "common/net/ip_address.h"
 #include "common/scan/observation.h"
 
@@ -26,6 +28,9 @@ inline constexpr Symbol kSilence = {State::kFiltered, Reason::kNoResponse};
 
 // The attempt ended with this errno. `at_once`: connect() itself returned it.
 Judgement JudgeError(int fd, const SocketName& target, int error, bool at_once);
+// The same where no packet was sent: connect() itself, or the socket, returned `error`. Failures
+// that `routes` explains are kNoRouteErrno and no state.
+Judgement JudgeUnsent(int fd, const SocketName& target, int error, LocalRoutes& routes, Time now);
 // connect() was called again to learn how the attempt went, and a reset of the connection came in
 // that moment: the call then takes the error and forgets that the socket has ever been connected.
 // io_uring's CONNECT does so.

@@ -80,7 +80,27 @@ std::string LocalLimits::Describe(Time now, const Signs& signs) {
   if (now >= seen_until_) seen_.clear();
   std::string out = constant_;
   Append(out, seen_);
+  for (const int v6 : {0, 1}) {
+    if (!without_route_[v6].Shown(signs.without_route[v6], now)) continue;
+    const char* const family = v6 != 0 ? "IPv6" : "IPv4";
+    Append(out, fmt::format("this machine has no {0} address to probe from, or no route from it: "
+                            "{0} targets are left to other agents of the vantage and, where none "
+                            "can reach them, not probed (agent-scope): give it an {0} address and "
+                            "route, or leave {0} targets out",
+                            family));
+  }
+  if (source_gone_.Shown(signs.source_gone, now)) {
+    Append(out,
+           "probes wait because a source address (--source) is not of this machine any more: give "
+           "it back, or start the agent without it");
+  }
   return out;
+}
+
+bool LocalLimits::Sign::Shown(uint64_t now_count, Time now) {
+  if (now_count > count) until = now + kTellFor;
+  count = now_count;
+  return now < until;
 }
 
 void LocalLimits::Look(Time now, const Signs& signs) {

@@ -27,10 +27,15 @@ class LocalLimits {
     uint64_t in_flight = 0;     // probes now
     uint64_t out_of_ports = 0;  // attempts so far that failed with EADDRNOTAVAIL
     uint64_t table_waits = 0;   // so far, for room in the table of tracked connections
+    // Positions so far that were left to other agents for lack of an address or route: IPv4, IPv6.
+    uint64_t without_route[2] = {0, 0};
+    uint64_t source_gone = 0;  // attempts so far from a --source that is not of this machine
   };
 
-  // Reads files, but at most every 5 s, and only while it scans. What was seen then is told for a
-  // minute, so that one who asks after a scan still learns it. Empty: nothing limits.
+  // Reads files, but at most every 5 s, and only while it scans. What was seen then is reported for
+  // a minute, so that one who asks after a scan still learns it. What needs no file (a family
+  // without a route, a source that is gone) is reported from the first sign on, in a text that does
+  // not change while it goes on. Empty: nothing limits.
   std::string Describe(Time now, const Signs& signs);
 
  private:
@@ -42,6 +47,13 @@ class LocalLimits {
   Time seen_until_{};
   Time next_look_{};
   uint64_t out_of_ports_ = 0, table_waits_ = 0;  // as told last
+  // Signs that need no file: how many, and until when each is reported.
+  struct Sign {
+    uint64_t count = 0;
+    Time until{};
+    bool Shown(uint64_t now_count, Time now);
+  };
+  Sign without_route_[2], source_gone_;
 };
 
 }  // namespace portolan

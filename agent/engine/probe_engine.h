@@ -30,7 +30,7 @@ enum class AfterOpen : uint8_t {
 struct ProbeOutcome {
   uint64_t cookie = 0;  // the caller's, as given to Start
   // kOwed: nothing was learned. `reason` is kLocalFailure, a failure of ours, and `local_errno`
-  // tells which; or kChunkClosed, too late to start.
+  // says which (an errno, kNoRouteErrno or kSourceGoneErrno); or kChunkClosed, too late to start.
   State state = State::kOwed;
   Reason reason = Reason::kNone;
   AfterOpen after = AfterOpen::kNotHeld;  // of open ones that were held
@@ -88,11 +88,22 @@ class ProbeEngine {
   struct Counters {
     uint64_t started = 0;
     uint64_t self_connects = 0;
-    // Local failures by errno: EMFILE, ENFILE, EADDRNOTAVAIL, ENOBUFS, ENOMEM, EPERM/EACCES,
-    // ENETDOWN, other.
-    std::array<uint64_t, 8> local{};
+    // Local failures by errno: EMFILE, ENFILE, EADDRNOTAVAIL (no free port), ENOBUFS, ENOMEM,
+    // EPERM/EACCES, ENETDOWN, kNoRouteErrno and kSourceGoneErrno (agent/engine/local_routes.h),
+    // other.
+    std::array<uint64_t, 10> local{};
   };
   virtual const Counters& counters() const = 0;
+
+  // Returns whether no attempt at `address` could leave this machine now, because it has no address
+  // of that family, or none to be used towards this one: a fact about the agent, so the caller
+  // leaves the address to other agents instead of starting attempts. Cheap where nothing is
+  // lacking.
+  virtual bool LacksRoute(const IpAddress& address, Time now) {
+    (void)address;
+    (void)now;
+    return false;
+  }
 };
 
 // How many probes the file limit of this process lets be in flight, over all engines: the limit

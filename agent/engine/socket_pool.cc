@@ -11,6 +11,7 @@
 
 #include "agent/engine/answer.h"
 #include "agent/engine/judgement.h"
+#include "agent/engine/local_routes.h"
 
 namespace portolan {
 namespace {
@@ -103,6 +104,8 @@ bool SocketPool::Open(Socket& socket, bool v6, const IpAddress* source) {
     const SocketAddress from = ToSocketAddress(*source, 0);
     ok = SetInt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1) &&
          bind(fd, from.get(), from.length) == 0;
+    // No port was asked for, so it is the address: taken away since the start.
+    if (!ok && errno == EADDRNOTAVAIL) errno = kSourceGoneErrno;
   }
   if (!ok) {
     const int error = errno;

@@ -38,7 +38,8 @@ class SocketPool {
     bool fresh = false;  // another socket than this slot had before
   };
   // A slot with a socket for this family, which is the caller's until it is given back or closed.
-  // At least one slot must not be taken. Nullopt: errno says why there is no socket.
+  // At least one slot must not be taken. Nullopt: errno says why there is no socket;
+  // kSourceGoneErrno: its source address is not of this machine any more.
   std::optional<Taken> Take(bool v6);
   // Of a slot that is taken.
   int fd(uint32_t slot) const { return sockets_[slot].fd; }

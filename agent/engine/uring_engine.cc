@@ -61,7 +61,7 @@ bool UringEngine::StartHolding(const IpAddress& address, uint16_t port, Duration
   ended_.CountStart();
   const std::optional<SocketPool::Taken> taken = sockets_.Take(address.is_v6());
   if (!taken) {
-    ended_.AddFailed(cookie, errno);
+    ended_.AddFailed(cookie, routes_.Explain(address, errno, clock_.Now()));
     return true;
   }
   const uint32_t index = taken->slot;

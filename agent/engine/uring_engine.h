@@ -8,6 +8,7 @@
 
 #include "agent/engine/ended.h"
 #include "agent/engine/judgement.h"
+#include "agent/engine/local_routes.h"
 #include "agent/engine/probe_engine.h"
 #include "agent/engine/ring.h"
 #include "agent/engine/socket_pool.h"
@@ -53,6 +54,9 @@ class UringEngine final : public ProbeEngine {
   void Wake() override;
   std::string limited_by() const override { return limited_by_; }
   const Counters& counters() const override { return ended_.counters(); }
+  bool LacksRoute(const IpAddress& address, Time now) override {
+    return routes_.Lacks(address, now);
+  }
 
  private:
   static constexpr uint32_t kBatch = 32;
@@ -118,6 +122,7 @@ class UringEngine final : public ProbeEngine {
   const Clock& clock_;
 
   SocketPool sockets_;
+  LocalRoutes routes_;
   std::unique_ptr<Ring> ring_;  // after sockets_: goes first
   std::vector<Slot> slots_;
   std::vector<uint32_t> queued_;

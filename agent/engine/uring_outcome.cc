@@ -9,6 +9,15 @@
 
 // What becomes of attempts whose request has completed.
 namespace portolan {
+namespace {
+
+// The few errors that mean something else when connect() itself returned them.
+bool MeansOtherThingsUnsent(int error) {
+  return error == EACCES || error == ENOPROTOOPT || error == EADDRNOTAVAIL ||
+         error == ENETUNREACH || error == EAFNOSUPPORT;
+}
+
+}  // namespace
 
 void UringEngine::OnAttempt(uint32_t index, int result, Time now) {
   Slot& slot = slots_[index];
@@ -46,9 +55,9 @@ void UringEngine::OnAttempt(uint32_t index, int result, Time now) {
   } else if ((result == -ECONNRESET || result == -EPIPE) && !slot.polled && !HasSentSyn(fd)) {
     judgement = JudgeResetInConnect(fd, slot.target);
   } else {
-    // The few errors that mean something else when connect() itself returned them.
-    const bool at_once = (result == -EACCES || result == -ENOPROTOOPT) && !HasSentSyn(fd);
-    judgement = JudgeError(fd, slot.target, -result, at_once);
+    judgement = MeansOtherThingsUnsent(-result) && !HasSentSyn(fd)
+                    ? JudgeUnsent(fd, slot.target, -result, routes_, now)
+                    : JudgeError(fd, slot.target, -result, /*at_once=*/false);
   }
   if (judgement && judgement->symbol.state == State::kOpen && slot.hold > Duration::zero()) {
     Hold(index, *judgement, now);

@@ -38,6 +38,9 @@ struct RunnerCounters {
   // Attempts a second that losses on the way that all targets share have brought it down to
   // (agent/pacing/uplink.h); 0: none have.
   double slowed_to = 0;
+  // Positions that were left to other agents because this machine has no address, or no route from
+  // one, of their family: IPv4, IPv6.
+  uint64_t without_route[2] = {0, 0};
   // How often work waited for room in the table of tracked connections, after it had dropped SYNs.
   uint64_t table_waits = 0;
 };

@@ -129,7 +129,7 @@ Runner::Impl::Began Runner::Impl::BeginRetry(Scan& scan, Time now, WallTime wall
       continue;
     }
     const ScanSpace::Endpoint endpoint = scan.context.space->At(chunk.begin() + retry.offset);
-    if (const std::optional<Symbol> refused = Refused(scan, endpoint)) {
+    if (const std::optional<Symbol> refused = Refused(scan, endpoint, now)) {
       chunk.Decide(retry.offset, *refused);
       EndIfOver(retry.chunk, now);
       continue;
@@ -186,7 +186,7 @@ Runner::Impl::Began Runner::Impl::BeginNew(const std::shared_ptr<Scan>& scan, Ti
     }
     if (open_positions_ >= options_.max_open_positions) return Began::kNothing;
     const LeaseWalk::Next next = lease.walk.Peek();
-    const std::optional<Symbol> refused = Refused(*scan, next.endpoint);
+    const std::optional<Symbol> refused = Refused(*scan, next.endpoint, now);
     Attempt attempt;
     if (!refused) {
       if (const Time may = MayProbe(*scan, next.endpoint.address, attempt, now); may > now) {
@@ -233,12 +233,17 @@ Runner::Impl::Began Runner::Impl::BeginNew(const std::shared_ptr<Scan>& scan, Ti
   return Began::kNothing;
 }
 
-std::optional<Symbol> Runner::Impl::Refused(const Scan& scan,
-                                            const ScanSpace::Endpoint& endpoint) const {
+std::optional<Symbol> Runner::Impl::Refused(const Scan& scan, const ScanSpace::Endpoint& endpoint,
+                                            Time now) {
   if (scan.context.overlay->Denies(endpoint.address, endpoint.port))
     return Symbol{State::kNotProbed, Reason::kExcluded};
   if (!scope_.Allows(endpoint.address, endpoint.port))
     return Symbol{State::kOwed, Reason::kRefusedByScope};
+  // What this machine cannot ask is not the port's state. Others of the lane may have the family.
+  if (engine_.LacksRoute(endpoint.address, now)) {
+    ++counters_.without_route[endpoint.address.is_v6()];
+    return Symbol{State::kOwed, Reason::kRefusedByScope};
+  }
   return std::nullopt;
 }
 

@@ -120,7 +120,7 @@ class Runner::Impl {
   // When this address may be sent something; looks it up for the attempt.
   Time MayProbe(const Scan& scan, const IpAddress& address, Attempt& attempt, Time now);
   // Nullopt: may be probed. Else what its position gets without a probe.
-  std::optional<Symbol> Refused(const Scan& scan, const ScanSpace::Endpoint& endpoint) const;
+  std::optional<Symbol> Refused(const Scan& scan, const ScanSpace::Endpoint& endpoint, Time now);
   bool Launch(Scan& scan, const ScanSpace::Endpoint& endpoint, const Attempt& attempt,
               Time deadline, Time now, Duration hold = Duration::zero());
 

@@ -81,7 +81,7 @@ void Runner::Impl::MaybeConfirm(uint64_t name, OpenChunk& open, const Attempt& a
     const uint16_t port = candidates.Select(static_cast<uint32_t>(draw % candidates.size()));
     const bool twice =
         std::find(inquiry.ports.begin(), inquiry.ports.end(), port) != inquiry.ports.end();
-    if (!twice && !Refused(scan, {inquiry.address, port})) inquiry.ports.push_back(port);
+    if (!twice && !Refused(scan, {inquiry.address, port}, now)) inquiry.ports.push_back(port);
   }
   if (inquiry.ports.size() < kProbesToConfirm) {  // they may not be asked: no finding
     evidence.OnConfirmed(false, scan.serial);
@@ -196,7 +196,7 @@ Runner::Impl::Began Runner::Impl::BeginInquiry(Scan& scan, const Retry& retry, T
   if (inquiry == nullptr) return Began::kNothing;  // it was given up
   OpenChunk* home = HomeOf(*inquiry, now);
   const ScanSpace::Endpoint endpoint{inquiry->address, inquiry->ports[retry.offset - kInquiry]};
-  if (home == nullptr || Refused(scan, endpoint)) {
+  if (home == nullptr || Refused(scan, endpoint, now)) {
     EndInquiry(retry.chunk, Answer::kUnknown, Time(), now, wall);
     return Began::kNothing;
   }

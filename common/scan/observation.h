@@ -41,15 +41,16 @@ enum class Reason : uint8_t {
   kTtlExceeded = 32,
   // not probed: the cause
   kExcluded = 40,    // an exclusion added while the scan ran
-  kAgentScope = 41,  // no agent of the lane may probe it
+  kAgentScope = 41,  // no agent of the lane may, or can, probe it
   kNoAgent = 42,     // the lane had no agent for the scan's limit of time
   kAttempts = 43,    // attempted as often as the scan allows
   kCancelled = 44,
   // owed: the cause
-  kLocalFailure = 50,    // EMFILE, EADDRNOTAVAIL, ENOBUFS, ...: ours, never a port's state
-  kChunkClosed = 51,     // still in flight, or due a retry, when its chunk had to close
-  kHostThrottles = 52,   // the host stopped answering ports that it answered before: ask it later
-  kRefusedByScope = 53,  // outside this agent's own scope: to be offered to another agent
+  kLocalFailure = 50,   // EMFILE, EADDRNOTAVAIL, ENOBUFS, ...: ours, never a port's state
+  kChunkClosed = 51,    // still in flight, or due a retry, when its chunk had to close
+  kHostThrottles = 52,  // the host stopped answering ports that it answered before: ask it later
+  kRefusedByScope =
+      53,  // this agent may not (its scope) or cannot (no route) probe it: another may
 };
 
 // Names as users see them. "unknown" for a number that is none of these.

@@ -6,6 +6,11 @@
 #include "common/net/literal.h"
 
 namespace portolan {
+namespace {
+
+bool IsOutsideTheVantage(Symbol s) { return s == Symbol{State::kNotProbed, Reason::kAgentScope}; }
+
+}  // namespace
 
 TargetKey TargetKey::Of(const IpAddress& address) {
   TargetKey key;
@@ -55,7 +60,13 @@ std::optional<SubjectOutcome> JoinOutcomes(
     std::span<const std::optional<SubjectOutcome>> by_address) {
   const SubjectOutcome* best = nullptr;
   bool unknown = false;
+  bool asked[2] = {false, false};  // by family: some address of it could be asked
   for (const std::optional<SubjectOutcome>& outcome : by_address) {
+    if (outcome && !IsOutsideTheVantage(outcome->symbol)) asked[outcome->address.is_v6()] = true;
+  }
+  for (const std::optional<SubjectOutcome>& outcome : by_address) {
+    if (outcome && IsOutsideTheVantage(outcome->symbol) && !asked[outcome->address.is_v6()])
+      continue;
     if (!outcome || !IsObserved(outcome->symbol)) {
       unknown = true;
     } else if (best == nullptr || outcome->symbol.state < best->symbol.state) {

@@ -70,7 +70,10 @@ using OutcomeLookup = std::function<std::optional<SubjectOutcome>(const Subject&
 
 // What a name is, from the outcomes at each of its addresses (nullopt: that address has none): open
 // where any is open; unknown while any is unknown, because that one might be open; else the one
-// that says most, closed before filtered before unreachable.
+// that says most, closed before filtered before unreachable. A family of addresses that no agent of
+// the vantage may or can ask at all (agent-scope: a host without IPv6) is not part of what this
+// vantage sees, so the other family decides alone; without an observation there the name is
+// unknown.
 std::optional<SubjectOutcome> JoinOutcomes(
     std::span<const std::optional<SubjectOutcome>> by_address);
 

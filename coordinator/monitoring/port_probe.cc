@@ -15,9 +15,16 @@ constexpr auto kRetryFor = std::chrono::minutes(1);
 
 std::optional<SubjectOutcome> PortAnswers::At(const std::string& vantage,
                                               const SinglePort& port) const {
+  std::optional<SubjectOutcome> outcome = Known(vantage, port);
+  if (outcome && !IsObserved(outcome->symbol)) outcome.reset();
+  return outcome;
+}
+
+std::optional<SubjectOutcome> PortAnswers::Known(const std::string& vantage,
+                                                 const SinglePort& port) const {
   if (!outcomes_) return std::nullopt;
   const auto found = outcomes_(vantage, port.address, port.port);
-  if (!found.ok() || !found->has_value() || !IsObserved((*found)->symbol)) return std::nullopt;
+  if (!found.ok() || !found->has_value()) return std::nullopt;
   const ScanOutcomes::Outcome& o = **found;
   return SubjectOutcome{o.symbol, port.address, o.rtt_us, o.when, o.agent};
 }
@@ -26,7 +33,7 @@ std::optional<SubjectOutcome> PortAnswers::Joined(const std::string& vantage,
                                                   const std::vector<IpAddress>& addresses,
                                                   uint16_t port) const {
   std::vector<std::optional<SubjectOutcome>> all;
-  for (const IpAddress& a : addresses) all.push_back(At(vantage, {a, port}));
+  for (const IpAddress& a : addresses) all.push_back(Known(vantage, {a, port}));
   return JoinOutcomes(all);
 }
 

@@ -25,6 +25,8 @@ class PortAnswers {
                                        uint16_t port) const;
 
  private:
+  // As At, with outcomes that are no verdict: they have the cause.
+  std::optional<SubjectOutcome> Known(const std::string& vantage, const SinglePort& port) const;
   ScanClient::OutcomeReader outcomes_;
 };
 

@@ -41,4 +41,13 @@ inline bool SetSysctl(const std::string& path, const std::string& value) {
   return std::fclose(file) == 0 && written;
 }
 
+// Gives the namespace one address beyond loopback, "198.18.7.1/24" or of IPv6, on a link with
+// nobody at its other end.
+inline bool AddAddress(const std::string& address) {
+  return Shell(
+      "ip link add own type veth peer name other && ip link set own up && "
+      "ip link set other up && ip addr add " +
+      address + " dev own" + (address.find(':') == std::string::npos ? "" : " nodad"));
+}
+
 }  // namespace portolan

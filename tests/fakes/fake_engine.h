@@ -81,7 +81,7 @@ class FakeEngine final : public ProbeEngine {
     outcome.local_errno = answer.local_errno;
     if (!silent && answer.symbol.state != State::kOwed) outcome.rtt = answer.after;
     if (outcome.state == State::kOpen) outcome.source = IpAddress::V4(0x7f000001);
-    if (outcome.state == State::kOwed) ++counters_.local[7];
+    if (outcome.state == State::kOwed) ++counters_.local.back();
     Duration took = silent ? timeout : answer.after;
     if (hold > Duration::zero() && outcome.state == State::kOpen) {
       // kQuiet and kNoWindow show only when the time is over.
@@ -127,6 +127,13 @@ class FakeEngine final : public ProbeEngine {
   }
   std::string limited_by() const override { return ""; }
   const Counters& counters() const override { return counters_; }
+
+  bool LacksRoute(const IpAddress& address, Time) override {
+    return lacks_route && lacks_route(address);
+  }
+
+  // Addresses that this machine cannot ask; empty: none.
+  std::function<bool(const IpAddress&)> lacks_route;
 
   // Every attempt that left, in order.
   const std::vector<Started>& started() const { return started_; }

@@ -96,9 +96,9 @@ std::string_view NameOf(AfterOpen after) {
 // --- failures of this machine, each made by its own cause ---
 
 constexpr std::string_view kFaults[] = {
-    "self-connect",  "unreachable route", "no route",        "EMFILE",    "ENFILE",
-    "EADDRNOTAVAIL", "ENOBUFS",           "ENOMEM",          "EPERM",     "EACCES",
-    "ENETDOWN",      "prohibit route",    "blackhole route", "local drop"};
+    "self-connect", "unreachable route", "no route",       "no address",      "EMFILE",
+    "ENFILE",       "EADDRNOTAVAIL",     "ENOBUFS",        "ENOMEM",          "EPERM",
+    "EACCES",       "ENETDOWN",          "prohibit route", "blackhole route", "local drop"};
 
 TEST(AnswersDocument, EveryNameHasItsCaseAndEveryCaseIsInTheDocument) {
   const Document document = ReadDocument();
@@ -234,7 +234,11 @@ std::optional<ProbeOutcome> Fail(std::string_view name) {
     if (!fault.Enter() || !fault.Set(refused.port(), errnos.at(name))) return std::nullopt;
     return ProbeOnce(*engine, kLoopback, refused.port());
   }
-  if (name == "no route") return ProbeOnce(*engine, target, 80);
+  if (name == "no address") return ProbeOnce(*engine, target, 80);
+  if (name == "no route") {
+    if (!AddAddress("198.18.7.1/24")) return std::nullopt;
+    return ProbeOnce(*engine, target, 80);
+  }
   if (name.ends_with(" route")) {
     const std::string kind(name.substr(0, name.find(' ')));
     if (!Shell("ip route add " + kind + " 198.18.5.0/24")) return std::nullopt;

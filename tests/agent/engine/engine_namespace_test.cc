@@ -4,6 +4,8 @@
 #include <random>
 #include <string>
 
+#include "agent/engine/answer.h"
+#include "agent/engine/local_routes.h"
 #include "tests/agent/engine/probing.h"
 #include "tests/contract/namespace.h"
 
@@ -99,11 +101,97 @@ TEST_P(RealEngine, SourceWithoutPortsDoesNotHoldUpTheOther) {
   });
 }
 
+// The routing table's word about one address is an observation; that this machine has no address at
+// all to ask from is not.
 TEST_P(RealEngine, NoRouteIsUnreachable) {
   EXPECT_IN_NAMESPACE([] {
+    if (!AddAddress("198.18.7.1/24")) return kNoNamespace;
+    const IpAddress target = IpAddress::V4(0xc6120001);  // 198.18.0.1
     auto engine = MakeEngine(4);
-    const ProbeOutcome outcome = ProbeOnce(*engine, IpAddress::V4(0xc6120001), 80);  // 198.18.0.1
-    return SymbolOf(outcome) == Symbol{State::kUnreachable, Reason::kNetUnreachable} ? 0 : 1;
+    const ProbeOutcome outcome = ProbeOnce(*engine, target, 80);
+    if (SymbolOf(outcome) != Symbol{State::kUnreachable, Reason::kNetUnreachable}) return 1;
+    return engine->LacksRoute(target, SystemClock().Now()) ? 2 : 0;
+  });
+}
+
+bool FailedWithoutRoute(const ProbeOutcome& outcome) {
+  return SymbolOf(outcome) == kFailed && outcome.local_errno == kNoRouteErrno;
+}
+
+TEST_P(RealEngine, AMachineWithoutAnAddressOfTheFamilyLearnsNothing) {
+  EXPECT_IN_NAMESPACE([] {
+    const IpAddress target = IpAddress::V4(0xc6120001);
+    auto engine = MakeEngine(4);
+    const Time now = SystemClock().Now();
+    if (!FailedWithoutRoute(ProbeOnce(*engine, target, 80))) return 1;
+    if (engine->counters().local[LocalFailureIndex(kNoRouteErrno)] != 1) return 2;
+    if (engine->counters().local[LocalFailureIndex(EADDRNOTAVAIL)] != 0) return 3;
+    if (!engine->LacksRoute(target, now)) return 4;
+    // What is this machine's own by a route alone can be asked, and so can loopback.
+    if (engine->LacksRoute(kLoopback, now)) return 5;
+    if (SymbolOf(ProbeOnce(*engine, kLoopback, 999)) != kRefused) return 6;
+    if (!Shell("ip route add local 198.18.0.0/24 dev lo")) return kNoNamespace;
+    if (engine->LacksRoute(target, now)) return 7;
+    if (SymbolOf(ProbeOnce(*engine, target, 999)) != kRefused) return 8;
+    // Another address without a route is still not asked; one that appears is seen 5 s later.
+    const IpAddress other = IpAddress::V4(0xc6130001);
+    if (!engine->LacksRoute(other, now)) return 9;
+    if (!AddAddress("198.18.7.1/24")) return kNoNamespace;
+    return engine->LacksRoute(other, now + LocalRoutes::kLook + seconds(1)) ? 10 : 0;
+  });
+}
+
+TEST_P(RealEngine, AHostWithoutIpv6LearnsNothingOfIpv6AndEverythingOfIpv4) {
+  EXPECT_IN_NAMESPACE([] {
+    for (const char* name : {"all", "default", "lo"}) {
+      if (!SetSysctl(std::string("net/ipv6/conf/") + name + "/disable_ipv6", "1"))
+        return kNoNamespace;
+    }
+    auto engine = MakeEngine(4);
+    const Time now = SystemClock().Now();
+    const IpAddress v6 = IpAddress::Parse("2001:db8::1").value();
+    // EADDRNOTAVAIL of the kernel, as for a lack of ports.
+    for (const IpAddress& target : {kLoopback6, v6}) {
+      if (!FailedWithoutRoute(ProbeOnce(*engine, target, 80))) return 1;
+      if (!engine->LacksRoute(target, now)) return 2;
+    }
+    if (SymbolOf(ProbeOnce(*engine, kLoopback, 999)) != kRefused) return 3;
+    if (engine->counters().local[LocalFailureIndex(EADDRNOTAVAIL)] != 0) return 4;
+    for (const char* name : {"all", "default", "lo"})
+      SetSysctl(std::string("net/ipv6/conf/") + name + "/disable_ipv6", "0");
+    if (engine->LacksRoute(kLoopback6, now + LocalRoutes::kLook + seconds(1))) return 5;
+    return SymbolOf(ProbeOnce(*engine, kLoopback6, 999)) == kRefused ? 0 : 6;
+  });
+}
+
+// A host that has the family, and no source address of it that may be used towards the target: its
+// own is still being checked for duplicates.
+TEST_P(RealEngine, AnAddressThatMayNotBeUsedYetIsToldFromALackOfPorts) {
+  EXPECT_IN_NAMESPACE([] {
+    if (!SetSysctl("net/ipv6/conf/default/dad_transmits", "1000") ||
+        !SetSysctl("net/ipv6/conf/lo/disable_ipv6", "1") || !AddAddress("198.18.7.1/24") ||
+        !Shell("ip addr add 2001:db8:7::1/64 dev own"))
+      return kNoNamespace;
+    const IpAddress target = IpAddress::Parse("2001:db8:7::2").value();
+    auto engine = MakeEngine(4);
+    const Time now = SystemClock().Now();
+    if (engine->LacksRoute(target, now)) return 1;  // nobody has doubted it yet
+    if (!FailedWithoutRoute(ProbeOnce(*engine, target, 80))) return 2;
+    return engine->LacksRoute(target, now) ? 0 : 3;
+  });
+}
+
+TEST_P(RealEngine, ASourceAddressThatIsGoneIsToldFromALackOfPorts) {
+  EXPECT_IN_NAMESPACE([] {
+    if (!Shell("ip addr add 198.18.7.1/32 dev lo")) return kNoNamespace;
+    const IpAddress source = IpAddress::V4(0xc6120701);
+    auto engine = MakeEngine(4, {source});
+    if (!Shell("ip addr del 198.18.7.1/32 dev lo")) return kNoNamespace;
+    const ProbeOutcome outcome = ProbeOnce(*engine, kLoopback, 999);
+    if (SymbolOf(outcome) != kFailed || outcome.local_errno != kSourceGoneErrno) return 1;
+    if (engine->counters().local[LocalFailureIndex(EADDRNOTAVAIL)] != 0) return 2;
+    if (!Shell("ip addr add 198.18.7.1/32 dev lo")) return kNoNamespace;
+    return SymbolOf(ProbeOnce(*engine, kLoopback, 999)) == kRefused ? 0 : 3;
   });
 }
 

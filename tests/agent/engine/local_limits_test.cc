@@ -118,5 +118,29 @@ TEST_F(LocalLimitsTest, RunningOutOfPortsIsToldAndForgotten) {
   EXPECT_EQ(limits.Describe(now_ + seconds(70), {1, 9}), "");
 }
 
+// In a text that stays the same while it goes on, so that it is logged once.
+TEST_F(LocalLimitsTest, AFamilyWithoutARouteAndASourceThatIsGoneAreReportedFromTheFirstSignOn) {
+  LocalLimits limits(options_);
+  LocalLimits::Signs signs;
+  EXPECT_EQ(limits.Describe(now_, signs), "");
+  signs.without_route[1] = 1;
+  const std::string text = limits.Describe(now_, signs);
+  EXPECT_THAT(text, HasSubstr("no IPv6 address to probe from"));
+  EXPECT_THAT(text, testing::Not(HasSubstr("IPv4")));
+  EXPECT_THAT(text, testing::Not(HasSubstr("ip_local_port_range")));
+  signs.without_route[1] = 40'000;
+  now_ += seconds(59);
+  EXPECT_EQ(limits.Describe(now_, signs), text);
+  now_ += seconds(59);
+  EXPECT_EQ(limits.Describe(now_, signs), text) << "there was more of it a minute ago";
+  now_ += seconds(1);
+  EXPECT_EQ(limits.Describe(now_, signs), "");
+  signs.without_route[0] = 1;
+  EXPECT_THAT(limits.Describe(now_, signs), HasSubstr("no IPv4 address to probe from"));
+  now_ += seconds(60);
+  signs.source_gone = 3;
+  EXPECT_THAT(limits.Describe(now_, signs), HasSubstr("source address (--source)"));
+}
+
 }  // namespace
 }  // namespace portolan

@@ -210,6 +210,28 @@ TEST(Runner, ExcludedPositionsAreNotProbedAlsoNotAgain) {
   EXPECT_EQ(h.runner.KnownScans().front().second, 1u);
 }
 
+// What this machine cannot ask is left to other agents immediately, also what waits for a retry,
+// and is never a state; what has a route again is probed.
+TEST(Runner, WhatThisMachineHasNoRouteToIsOwedWithoutAProbe) {
+  RunnerHarness h(AllSilent);
+  h.AddScan("s", MakeSpace(1, 4, 100), {milliseconds(300), 2, milliseconds(700)});
+  h.engine.lacks_route = [](const IpAddress& a) { return a.value() % 2 == 1; };
+  h.Grant(1, "s", IntervalSet{{0, 200}});
+  h.RunFor(milliseconds(400));
+  const size_t before = h.engine.started().size();
+  EXPECT_GT(before, 0u);
+  h.engine.lacks_route = [](const IpAddress&) { return true; };
+  h.RunToEnd();
+  EXPECT_EQ(h.engine.started().size(), before);
+  EXPECT_EQ(h.sink.Count({State::kOwed, Reason::kRefusedByScope}), 200u);
+  EXPECT_EQ(h.runner.counters().without_route[0], 200u);
+  h.engine.lacks_route = nullptr;
+  h.Grant(2, "s", IntervalSet{{200, 400}});
+  h.RunToEnd();
+  EXPECT_EQ(h.sink.Count(kNoResponse), 200u);
+  EXPECT_EQ(h.runner.counters().without_route[0], 200u);
+}
+
 TEST(Runner, WhatItsOwnScopeRefusesIsOwedWithoutAProbe) {
   const Scope scope = Scope::Create(
       {}, {ParseScopeRule("10.1.0.0/31").value(), ParseScopeRule("10.1.0.3 1-10").value()});

@@ -170,5 +170,27 @@ TEST(Subject, ANameIsOpenWhereAnyAddressIsAndUnknownWhileAnyMightBe) {
   EXPECT_EQ(JoinOutcomes(V{o(kNoRouteSym), o(kSilentSym), o(kClosedSym)})->symbol, kClosedSym);
 }
 
+// A vantage whose hosts have no IPv6 sees what IPv4 shows.
+TEST(Subject, AFamilyThatTheVantageCannotAskDoesNotDecideWhatANameIs) {
+  const auto at = [](const char* address, Symbol s) {
+    return std::optional(SubjectOutcome{s, Ip(address), 0, {}, ""});
+  };
+  const Symbol outside{State::kNotProbed, Reason::kAgentScope};
+  const Symbol given_up{State::kNotProbed, Reason::kAttempts};
+  using V = std::vector<std::optional<SubjectOutcome>>;
+  const auto v6 = at("2001:db8::1", outside);
+  EXPECT_EQ(JoinOutcomes(V{v6, at("10.0.0.1", kClosedSym)})->symbol, kClosedSym);
+  EXPECT_EQ(JoinOutcomes(V{at("10.0.0.1", kOpenSym), v6})->symbol, kOpenSym);
+  EXPECT_EQ(JoinOutcomes(V{at("10.0.0.1", outside), at("2001:db8::1", kSilentSym)})->symbol,
+            kSilentSym);
+  // Nothing was observed, or an address of a family that can be asked was not.
+  EXPECT_EQ(JoinOutcomes(V{v6}), std::nullopt);
+  EXPECT_EQ(JoinOutcomes(V{v6, at("10.0.0.1", outside)}), std::nullopt);
+  EXPECT_EQ(JoinOutcomes(V{at("10.0.0.1", outside), at("10.0.0.2", kClosedSym)}), std::nullopt);
+  EXPECT_EQ(JoinOutcomes(V{v6, at("10.0.0.1", kClosedSym), at("10.0.0.2", given_up)}),
+            std::nullopt);
+  EXPECT_EQ(JoinOutcomes(V{v6, std::nullopt, at("10.0.0.1", kClosedSym)}), std::nullopt);
+}
+
 }  // namespace
 }  // namespace portolan
