@@ -68,6 +68,12 @@ struct Scheduler::Impl {
   absl::StatusOr<SyncDecision> Synchronize(const AgentReport& r, Time now, WallTime wall);
   absl::Status CheckReport(const AgentReport& r) const;
   absl::Status MakeRoom();
+  // Whether the caller may register under a name that another process has. A decision: it has to
+  // wait. AlreadyExists: it has to end.
+  absl::StatusOr<std::optional<SyncDecision>> CheckName(AgentRecord& a, const AgentReport& r,
+                                                        Time now);
+  bool IsOtherProcess(const AgentRecord& a, const AgentReport& r) const;
+  SyncDecision Leave(AgentRecord& a, Time now, WallTime wall);  // `a` may be gone afterwards
   void Supersede(AgentRecord& a, Time now, WallTime wall);
   void TakeState(AgentRecord& a, const AgentReport& r, Time now);
   void Reconcile(AgentRecord& a, const AgentReport& r, Time now, WallTime wall);

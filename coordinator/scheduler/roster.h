@@ -11,6 +11,7 @@
 
 #include "common/base/strong_id.h"
 #include "common/base/time.h"
+#include "coordinator/scheduler/name_claim.h"
 #include "coordinator/scheduler/types.h"
 
 namespace portolan {
@@ -25,7 +26,13 @@ struct AgentRecord {
   bool live = false;      // answered within the lease term
   bool draining = false;  // its own wish
   bool drain_wanted = false;  // the operator's
-  Time last_seen, deadline;   // deadline: when its leases expire
+  bool leaving = false;       // it ends once it holds nothing
+  // It has ended after it drained. Kept for a while only because an operator had drained it, which
+  // its next process is to honour.
+  bool left = false;
+  Time disconnected = kNever;  // since when it has had no connection; kNever: it has one
+  NameClaim claim;             // other processes that call under its name
+  Time last_seen, deadline;    // deadline: when its leases expire
   double measured_rate = 0, sent_rate = 0, max_rate = 0;
   uint64_t room = 0;
 

@@ -183,6 +183,16 @@ absl::Status Scheduler::Drain(const std::string& agent, bool undo, Time) {
   return absl::OkStatus();
 }
 
+void Scheduler::SetConnected(const std::string& agent, bool connected, Time now) {
+  AgentRecord* a = impl_->roster.Find(agent);
+  if (a == nullptr) return;
+  if (connected) {
+    a->disconnected = kNever;
+  } else if (a->disconnected == kNever) {
+    a->disconnected = now;
+  }
+}
+
 void Scheduler::Restore(ScanRecord record, Time now) { impl_->Restore(std::move(record), now); }
 absl::StatusOr<SyncDecision> Scheduler::Synchronize(const AgentReport& report, Time now,
                                                     WallTime wall) {

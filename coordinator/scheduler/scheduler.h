@@ -23,6 +23,9 @@ struct SchedulerOptions {
   size_t max_running_scans = 1'000;
   Duration revisit_delay =
       std::chrono::seconds(2);  // owed positions wait this long times the attempt
+  // The agents that held the leases which Restore() brings back may still be running. False where
+  // none can have outlived the former coordinator: then a new process takes a name over at once.
+  bool restored_agents_may_return = true;
 };
 
 // Hands out index ranges of running scans to agents, under leases: the whole of Portolan's
@@ -55,10 +58,17 @@ class Scheduler {
   absl::Status Drain(const std::string& agent, bool undo, Time now);
 
   // Answers one agent's report with what it should hold from now on; registers an agent not seen
-  // before (or of a new incarnation: then what the former held goes back at once). Renews the
-  // leases that both sides agree on. Aborted: this incarnation was superseded. InvalidArgument,
-  // ResourceExhausted. On error nothing has changed.
+  // before. A new incarnation of a name waits (SyncDecision::wait) while the one that is registered
+  // may be alive, and takes over as soon as it is not: then what the former held goes back at once.
+  // Renews the leases that both sides agree on. An agent that is leaving and lists no lease is
+  // removed (SyncDecision::left). Aborted: this incarnation was superseded. AlreadyExists: the
+  // incarnation that is registered has proven to be alive since this one began to call.
+  // InvalidArgument, ResourceExhausted. On error nothing has changed.
   absl::StatusOr<SyncDecision> Synchronize(const AgentReport& report, Time now, WallTime wall);
+  // Whether the process that is registered under this name has a connection. One without any makes
+  // room for another process of its name sooner. A no-op for an unknown agent; Synchronize of the
+  // registered process implies a connection.
+  void SetConnected(const std::string& agent, bool connected, Time now);
 
   // Judges a chunk and, unless it is fenced, counts it: done, owed, attempts. The caller stores the
   // chunk (its fresh part) and the changes in one transaction.
@@ -112,6 +122,8 @@ class Scheduler {
   struct AgentView {
     std::string name, vantage, incarnation;
     bool live = false, draining = false;
+    bool left = false;           // it has ended after it drained, and is not missing
+    Time disconnected = kNever;  // since when it has had no connection
     Time last_seen;
     double measured_rate = 0, max_rate = 0;
     uint32_t leases = 0;

@@ -86,10 +86,73 @@ void Scheduler::Impl::Supersede(AgentRecord& a, Time now, WallTime wall) {
   for (Scan* s : touched) Settle(*s, wall);
 }
 
+// Not the process that works under this name, as far as is known. After a restart of the
+// coordinator the leases alone tell of that process: it is the one that lists some of them.
+bool Scheduler::Impl::IsOtherProcess(const AgentRecord& a, const AgentReport& r) const {
+  if (a.known) return a.incarnation != r.incarnation;
+  if (!options.restored_agents_may_return || a.leases.empty()) return false;
+  return std::none_of(r.leases.begin(), r.leases.end(),
+                      [&](const HeldLease& h) { return a.leases.count(h.token) > 0; });
+}
+
+absl::StatusOr<std::optional<SyncDecision>> Scheduler::Impl::CheckName(AgentRecord& a,
+                                                                       const AgentReport& r,
+                                                                       Time now) {
+  if (!IsOtherProcess(a, r)) return std::optional<SyncDecision>();
+  const NameClaim::Answer claim =
+      a.claim.Challenge(r.incarnation, {a.live, a.leaving, a.seen, a.disconnected}, next_revision,
+                        options.lease_term, now);
+  switch (claim.verdict) {
+    case NameClaim::Verdict::kTakeOver:
+      return std::optional<SyncDecision>();
+    case NameClaim::Verdict::kRefuse:
+      return AlreadyExists("agent \"{}\": another process uses this name and is at work", r.name);
+    case NameClaim::Verdict::kWait:
+      break;
+  }
+  if (claim.ask_holder) {
+    // Its next call will say whether it has heard of this revision.
+    a.changed = true;
+    Wake(a);
+  }
+  SyncDecision d;
+  d.wait = claim.wait;
+  d.news = true;
+  return std::optional(std::move(d));
+}
+
+// What it was granted and has not heard of goes back; it will never probe it.
+SyncDecision Scheduler::Impl::Leave(AgentRecord& a, Time now, WallTime wall) {
+  SyncDecision d;
+  d.revision = a.revision;
+  d.left = d.news = true;
+  std::set<Scan*> touched;
+  for (Token token : std::set<Token>(a.leases)) {
+    Lease* l = FindLease(token);
+    if (l == nullptr) continue;
+    touched.insert(&l->lane->scan);
+    GiveBack(*l, IntervalSet(l->valid), now);
+  }
+  ReleaseShares(a.name);
+  roster.SetHungry(a, false);
+  roster.ClearDeadline(a);
+  a.idle = false;
+  a.left = true;
+  woken.erase(a.name);
+  if (roster.Recount(a)) crew_changed = true;
+  if (crew_changed) Schedule(now);
+  if (!a.drain_wanted) roster.Erase(std::string(a.name));
+  for (Scan* s : touched) Settle(*s, wall);
+  return d;
+}
+
 void Scheduler::Impl::TakeState(AgentRecord& a, const AgentReport& r, Time now) {
   if (a.vantage != r.vantage) roster.SetHungry(a, false);  // listed under the old one
   a.vantage = r.vantage;
   a.incarnation = r.incarnation;
+  a.left = false;
+  a.leaving = r.leaving;
+  a.disconnected = kNever;
   if (!a.known) {
     AdoptShares(a, r, now);
     a.known = true;
@@ -121,15 +184,28 @@ bool Scheduler::Impl::IsUnresponsive(const AgentRecord& a, Time now) const {
 absl::StatusOr<SyncDecision> Scheduler::Impl::Synchronize(const AgentReport& r, Time now,
                                                           WallTime wall) {
   PORTOLAN_RETURN_IF_ERROR(CheckReport(r));
+  const bool goes = r.leaving && r.leases.empty();
   AgentRecord* a = roster.Find(r.name);
+  if (goes && (a == nullptr || IsOtherProcess(*a, r))) {
+    // It ends without ever having been registered.
+    SyncDecision d;
+    d.left = d.news = true;
+    return d;
+  }
   if (a == nullptr) {
     PORTOLAN_RETURN_IF_ERROR(MakeRoom());
     a = &roster.Add(r.name);
   }
-  if (a->known && a->incarnation != r.incarnation) Supersede(*a, now, wall);
+  PORTOLAN_ASSIGN_OR_RETURN(std::optional<SyncDecision> waits, CheckName(*a, r, now));
+  if (waits.has_value()) return *std::move(waits);
+  if (a->known && a->incarnation != r.incarnation) {
+    Supersede(*a, now, wall);
+    a->claim.Clear();
+  }
   TakeState(*a, r, now);
   Reconcile(*a, r, now, wall);
   ConfirmShares(*a, now);
+  if (goes) return Leave(*a, now, wall);
   if (crew_changed) Schedule(now + std::chrono::milliseconds(50));
   const uint64_t seen_now = std::min(r.revision_seen, a->revision);
   uint64_t room = r.room;

@@ -49,7 +49,7 @@ std::vector<Scheduler::AgentView> Scheduler::ListAgents() const {
   std::vector<AgentView> out;
   for (const auto& [name, a] : impl_->roster.agents()) {
     out.push_back({a->name, a->vantage, a->incarnation, a->live, a->draining || a->drain_wanted,
-                   a->last_seen, a->measured_rate, a->max_rate,
+                   a->left, a->disconnected, a->last_seen, a->measured_rate, a->max_rate,
                    static_cast<uint32_t>(a->leases.size()), a->leased});
   }
   return out;

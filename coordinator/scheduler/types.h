@@ -91,6 +91,7 @@ struct AgentReport {
   std::map<ScanId, double> fractions;
   std::map<ScanId, uint64_t> known_scans;  // overlay version in force
   bool draining = false;
+  bool leaving = false;      // the process ends as soon as it holds no lease
   double measured_rate = 0;  // positions/s; 0: not known
   double sent_rate = 0;      // SYNs/s, which is what shares limit; 0: not known
   double max_rate = 0;
@@ -119,6 +120,10 @@ struct SyncDecision {
   std::map<ScanId, double> fractions;  // of the limits on targets; none: all
   std::vector<ScanContextRef> contexts;
   bool drain = false;
+  // Not zero: another process works under this name. The caller is not registered, holds nothing,
+  // and calls again after this long; no other field but `news` is set.
+  Duration wait{};
+  bool left = false;  // the agent has said good-bye and is no longer part of the fleet
   bool news =
       false;  // differs from what the agent said it has seen: answer at once. false: may be parked
 };

@@ -18,7 +18,10 @@ constexpr Duration kResend = std::chrono::seconds(1);
 uint64_t SimAgent::next_call_ = 1;
 
 SimAgent::SimAgent(SimWorld& world, Traits traits, uint64_t seed)
-    : world_(world), traits_(std::move(traits)), chance_(seed) {}
+    : world_(world),
+      traits_(std::move(traits)),
+      chance_(seed),
+      incarnation_(traits_.first_incarnation) {}
 
 void SimAgent::Start() {
   up_ = true;
@@ -206,11 +209,17 @@ void SimAgent::OnAnswer(const SimAnswer& answer, Time now) {
   if (!up_ || answer.call != call_ || call_ == 0) return;
   call_ = 0;
   call_again_ = now;
-  if (answer.aborted) {
-    // A call of a process that died was overtaken by ours. This process stops, and its supervisor
-    // starts another.
-    ++world_.aborted;
+  if (answer.aborted || answer.refused) {
+    // This process stops. Its supervisor starts another, unless its exit code says that this would
+    // be of no use.
+    ++(answer.aborted ? world_.aborted : world_.refused);
+    refused_ = answer.refused && !traits_.stubborn;
+    if (answer.refused) world_.NoteRefused(*this);
     Crash();
+    return;
+  }
+  if (answer.decision.wait > Duration::zero()) {
+    call_again_ = now + answer.decision.wait;
     return;
   }
   epoch_ = answer.epoch;

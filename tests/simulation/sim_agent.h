@@ -25,6 +25,7 @@ struct SimAnswer {
   SyncDecision decision;
   std::map<ScanId, uint64_t> overlays;  // of decision.contexts
   bool aborted = false;
+  bool refused = false;  // another process of the name is at work
 };
 struct SimChunk {
   uint64_t id = 0;
@@ -46,7 +47,14 @@ class SimAgent {
     double owed = 0;       // chance that a probe ends without a verdict
     uint64_t refuses = 0;  // its scope forbids positions with index % refuses == 1; 0: none
     uint64_t room = 4096;  // positions
+    // The processes of this agent are numbered from here on. Two agents of one name differ in it by
+    // kTwin or more.
+    uint64_t first_incarnation = 0;
+    // It is started again although it was refused, as by a service manager that knows no exit
+    // codes.
+    bool stubborn = false;
   };
+  static constexpr uint64_t kTwin = 1'000'000;
   SimAgent(SimWorld& world, Traits traits, uint64_t seed);
 
   void Step(Time now);  // probes, closes, sends; called every 100 ms or so
@@ -63,6 +71,11 @@ class SimAgent {
   bool draining() const { return draining_; }
   size_t leases() const { return leases_.size(); }
   std::string incarnation() const { return traits_.name + std::to_string(incarnation_); }
+  // Whether it is, or was, a process of this agent.
+  bool Owns(uint64_t incarnation) const {
+    return incarnation / kTwin == traits_.first_incarnation / kTwin;
+  }
+  bool refused() const { return refused_; }  // the last process was, and it is not started again
   const Traits& traits() const { return traits_; }
   // The rate at which it may be probing for the scan now; 0: it holds nothing to probe.
   double RateInForce(const ScanId& scan, Time now) const;
@@ -95,9 +108,9 @@ class SimAgent {
   const Traits traits_;
   Chance chance_;
   bool up_ = false;
-  bool draining_ = false;
+  bool draining_ = false, refused_ = false;
   Time frozen_until_, stepped_;
-  uint64_t incarnation_ = 0;
+  uint64_t incarnation_;
 
   std::map<Token, Held> leases_;
   std::map<ScanId, double> shares_, fractions_, credit_;

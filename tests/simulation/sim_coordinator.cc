@@ -44,21 +44,40 @@ void SimCoordinator::Operate(const std::function<absl::Status(Scheduler&)>& oper
 
 void SimCoordinator::OnRequest(const SimRequest& request) {
   if (!up()) return;
-  parked_.erase(request.report.name);
+  // Another process of the name does not take the place of the call that is parked.
+  if (auto it = parked_.find(request.report.name);
+      it != parked_.end() && it->second.request.report.incarnation == request.report.incarnation)
+    parked_.erase(it);
   SimRequest r = request;
   if (r.epoch_seen != epoch_) r.report.revision_seen = 0;
   Ask(r, false);
   Finish();
 }
 
+void SimCoordinator::OnDisconnected(const std::string& agent, const std::string& incarnation) {
+  if (!up()) return;
+  if (auto it = parked_.find(agent);
+      it != parked_.end() && it->second.request.report.incarnation == incarnation)
+    parked_.erase(it);
+  for (const auto& view : scheduler_->ListAgents()) {
+    if (view.name == agent && view.incarnation == incarnation)
+      scheduler_->SetConnected(agent, false, world_.now());
+  }
+}
+
 void SimCoordinator::Ask(const SimRequest& request, bool answer_anyway) {
   const std::string& name = request.report.name;
   auto decision = scheduler_->Synchronize(request.report, world_.now(), world_.wall());
-  SimAnswer answer{request.call, epoch_, {}, {}, false};
+  SimAnswer answer{request.call, epoch_, {}, {}, false, false};
   if (!decision.ok()) {
-    if (decision.status().code() != absl::StatusCode::kAborted)
-      world_.Fail(std::string(Message(decision.status())));
-    answer.aborted = true;
+    answer.refused = absl::IsAlreadyExists(decision.status());
+    answer.aborted = absl::IsAborted(decision.status());
+    if (!answer.refused && !answer.aborted) world_.Fail(std::string(Message(decision.status())));
+    world_.SendAnswer(name, request.report.incarnation, std::move(answer));
+    return;
+  }
+  if (decision->wait > Duration::zero()) {
+    answer.decision = *std::move(decision);
     world_.SendAnswer(name, request.report.incarnation, std::move(answer));
     return;
   }

@@ -28,6 +28,8 @@ class SimCoordinator {
       const std::function<absl::Status(Scheduler&)>& operation);  // its status may be anything
   void OnRequest(const SimRequest& request);
   void OnChunk(const std::string& agent, uint64_t incarnation, const SimChunk& chunk);
+  // The connection of this process was closed.
+  void OnDisconnected(const std::string& agent, const std::string& incarnation);
   void Poll();  // ticks when due; answers calls that have been parked long enough
   uint64_t epoch() const { return epoch_; }
 

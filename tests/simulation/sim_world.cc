@@ -23,11 +23,46 @@ void SimWorld::Fail(std::string what) {
   if (error_.empty()) error_ = fmt::format("at {:.1f} s: {}", ToSeconds(now_ - start_), what);
 }
 
-SimAgent* SimWorld::Find(const std::string& name) {
+SimAgent* SimWorld::Find(const std::string& name, uint64_t incarnation) {
   for (auto& a : agents_) {
-    if (a->traits().name == name) return a.get();
+    if (a->traits().name == name && a->Owns(incarnation)) return a.get();
   }
   return nullptr;
+}
+
+// A process that is alone under its name is never sent away, however often it dies and comes back.
+void SimWorld::NoteRefused(const SimAgent& agent) {
+  for (size_t i = 0; i < agents_.size(); ++i) {
+    if (agents_[i].get() == &agent) agents_back_[i] = now_ + std::chrono::seconds(5);
+  }
+  for (auto& a : agents_) {
+    if (a.get() != &agent && a->traits().name == agent.traits().name) return;
+  }
+  Fail(agent.incarnation() + ": refused, and there is no other process of this name");
+}
+
+// The kernel closes the connections of a process that died, if its machine still runs.
+void SimWorld::Disconnect(const SimAgent& agent) {
+  if (chance_.Of(0.3)) return;
+  Send([this, name = agent.traits().name, incarnation = agent.incarnation()] {
+    coordinator_.OnDisconnected(name, incarnation);
+  });
+}
+
+// Once all is well, who works under a name goes on to do so.
+void SimWorld::CheckNames() {
+  if (!coordinator_.up()) return;
+  const Duration settled = 4 * plan_.options.lease_term;
+  const Time healed = start_ + FromSeconds(plan_.troubles.seconds);
+  for (const auto& view : coordinator_.scheduler().ListAgents()) {
+    if (view.incarnation.empty()) continue;
+    Holder& h = holders_[view.name];
+    if (h.incarnation == view.incarnation) continue;
+    if (healed_ && !h.incarnation.empty() && now_ - healed > settled)
+      Fail(fmt::format("agent {}: {} works in place of {}, although all is well", view.name,
+                       view.incarnation, h.incarnation));
+    h = {view.incarnation, now_};
+  }
 }
 
 void SimWorld::At(Time t, std::function<void()> f) { events_.push({t, order_++, std::move(f)}); }
@@ -55,7 +90,7 @@ void SimWorld::SendRequest(const SimAgent&, SimRequest request) {
 void SimWorld::SendAnswer(const std::string& agent, const std::string& incarnation,
                           SimAnswer answer) {
   Send([this, agent, incarnation, answer = std::move(answer)] {
-    SimAgent* a = Find(agent);
+    SimAgent* a = Find(agent, std::stoull(incarnation.substr(agent.size())));
     if (!a->frozen(now_)) {
       a->OnAnswer(answer, now_);
       return CheckFractions();
@@ -73,7 +108,7 @@ void SimWorld::SendChunk(const SimAgent& from, uint64_t incarnation, const SimCh
 void SimWorld::SendAck(const std::string& agent, uint64_t incarnation, uint64_t chunk, Token token,
                        bool fenced) {
   Send([this, agent, incarnation, chunk, token, fenced] {
-    SimAgent* a = Find(agent);
+    SimAgent* a = Find(agent, incarnation);
     if (!a->frozen(now_)) a->OnAck(incarnation, chunk, token, fenced);
   });
 }
@@ -111,9 +146,12 @@ void SimWorld::CheckRates() {
 void SimWorld::CheckFractions() {
   if (coordinator_.up()) {
     for (const auto& view : coordinator_.scheduler().ListAgents()) {
-      const std::string now = Find(view.name)->incarnation();
       heard_.insert(view.incarnation);
-      if (view.incarnation != now && heard_.count(now) > 0) displaced_.insert(now);
+      for (const auto& a : agents_) {
+        const std::string now = a->incarnation();
+        if (a->traits().name == view.name && view.incarnation != now && heard_.count(now) > 0)
+          displaced_.insert(now);
+      }
     }
   }
   for (const auto& [id, spec] : specs_) {
@@ -150,6 +188,7 @@ void SimWorld::Trouble(double seconds) {
     SimAgent& a = *agents_[i];
     if (!a.up()) continue;
     if (chance_.Of(t.agent_crash * seconds)) {
+      Disconnect(a);
       a.Crash();
       agents_back_[i] = now_ + chance_.Seconds(0, 30);
     } else if (chance_.Of(t.agent_freeze * seconds)) {
@@ -255,12 +294,13 @@ void SimWorld::StepAll() {
     coordinator_.Submit(std::move(record));
   }
   for (size_t i = 0; i < agents_.size(); ++i) {
-    if (!agents_[i]->up() && now_ >= agents_back_[i]) agents_[i]->Start();
+    if (!agents_[i]->up() && !agents_[i]->refused() && now_ >= agents_back_[i]) agents_[i]->Start();
     agents_[i]->Step(now_);
   }
   coordinator_.Poll();
   CheckRates();
   CheckFractions();
+  CheckNames();
   for (const auto& [id, scan] : store_.scans()) {
     if (IsFinished(scan.state) && ended_.count(id) == 0) {
       ended_[id] = since_start;

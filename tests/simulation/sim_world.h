@@ -62,7 +62,8 @@ class SimWorld {
   uint64_t events() const { return order_; }
 
   // ---- for the agents and the coordinator ----
-  uint64_t aborted = 0;
+  uint64_t aborted = 0, refused = 0;
+  void NoteRefused(const SimAgent& agent);
   void At(Time t, std::function<void()> f);
   void SendRequest(const SimAgent& from, SimRequest request);
   void SendAnswer(const std::string& agent, const std::string& incarnation, SimAnswer answer);
@@ -94,7 +95,9 @@ class SimWorld {
   void CheckFractions();
   bool AllEnded();
   std::string Describe();  // everything, for a person to read after a failure
-  SimAgent* Find(const std::string& name);
+  SimAgent* Find(const std::string& name, uint64_t incarnation);
+  void Disconnect(const SimAgent& agent);
+  void CheckNames();
 
   const SimPlan plan_;
   Chance chance_;
@@ -110,6 +113,12 @@ class SimWorld {
   // Processes in whose place the coordinator takes another of their name: the call of one that had
   // died came last. They learn it with their next call, and stop.
   std::set<std::string> heard_, displaced_;
+  // Who works under each name, and since when.
+  struct Holder {
+    std::string incarnation;
+    Time since;
+  };
+  std::map<std::string, Holder> holders_;
   Time coordinator_back_, all_ended_at_ = kNever;
   std::vector<Time> agents_back_;
   size_t submitted_ = 0;

@@ -100,6 +100,13 @@ SimPlan RandomPlan(uint64_t seed) {
   if (c.Of(0.4)) t.coordinator_crash = c.Between(0, 0.1);
   if (c.Of(0.4)) t.operate = c.Between(0, 0.3);
   t.cancel = c.Of(0.3);
+  // Somebody copied an agent with its name.
+  if (c.Of(0.3)) {
+    SimAgent::Traits twin = plan.agents[c.Below(plan.agents.size())];
+    twin.first_incarnation = SimAgent::kTwin;
+    twin.stubborn = c.Of(0.5);
+    plan.agents.push_back(std::move(twin));
+  }
   return plan;
 }
 
@@ -108,16 +115,19 @@ TEST(Simulation, EveryPositionIsCountedOnceWhateverBreaks) {
   if (const char* n = std::getenv("PORTOLAN_SIM_SEEDS")) last = std::strtoull(n, nullptr, 10);
   if (const char* s = std::getenv("PORTOLAN_SIM_SEED"))
     first = last = std::strtoull(s, nullptr, 10);
-  uint64_t failed = 0;
+  uint64_t failed = 0, refused = 0;
   for (uint64_t seed = first; seed <= last && failed < 5; ++seed) {
     SimWorld world(RandomPlan(seed), seed);
     const std::string error = world.Run();
+    refused += world.refused;
     if (std::getenv("PORTOLAN_SIM_VERBOSE"))
       fprintf(stderr, "seed %lu: %lu events, %lu probes\n", seed, world.events(), world.probes());
     if (error.empty()) continue;
     ++failed;
     ADD_FAILURE() << "PORTOLAN_SIM_SEED=" << seed << ": " << error;
   }
+  // Else two agents of one name were never played.
+  if (last - first >= 100) EXPECT_GT(refused, 0u);
 }
 
 }  // namespace

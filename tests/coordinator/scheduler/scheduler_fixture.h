@@ -53,7 +53,7 @@ struct TestAgent {
   double rate = 1000;
   double sent = -1;  // SYNs/s; negative: as many
   uint64_t room = 1 << 20;
-  bool draining = false;
+  bool draining = false, leaving = false;
   uint64_t seen = 0;
   std::map<Token, GrantedLease> held;
   std::map<Token, uint64_t> unprobed;
@@ -74,6 +74,7 @@ struct TestAgent {
     r.fractions = fractions;
     r.known_scans = known;
     r.draining = draining;
+    r.leaving = leaving;
     r.measured_rate = rate;
     r.sent_rate = sent < 0 ? rate : sent;
     r.room = room;

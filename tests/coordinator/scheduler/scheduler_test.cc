@@ -202,6 +202,8 @@ TEST_F(SchedulerTest, ANewIncarnationLosesWhatTheOldOneHeldAndTheOldOneIsSentAwa
   ASSERT_TRUE(Submit(MakeScan("s", MakeSpec(4000, 200))).ok());
   TestAgent a("x");
   Sync(a);
+  s->SetConnected("x", false, now);
+  Advance(1);
   TestAgent b("x");
   b.incarnation = "two";
   b.vantage = "b";
