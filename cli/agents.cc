@@ -1,6 +1,8 @@
 // portolan agents [list|drain NAME]
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "cli/convert.h"
 #include "cli/exit_code.h"
 #include "cli/program.h"
@@ -10,6 +12,8 @@
 
 namespace portolan {
 namespace {
+
+constexpr int64_t kSoonEnds = int64_t{7} * 24 * 3600 * 1'000'000;  // microseconds
 
 struct AgentsFlags {
   bool json = false;
@@ -22,6 +26,30 @@ absl::Status NeedsCoordinator(const Context& context) {
   return InvalidArgument(
       "agents belong to a coordinator: name it with --coordinator HOST:PORT or "
       "PORTOLAN_COORDINATOR");
+}
+
+// How far the clock is off: "+2h00m", "-12 s"; "ok" within a second, nothing when it is not known.
+std::string ClockText(const v1::Agent& a) {
+  if (!a.has_clock_skew_s()) return "";
+  const double off = a.clock_skew_s();
+  if (std::abs(off) < 1) return "ok";
+  return (off > 0 ? "+" : "-") + HumanDuration(std::abs(off));
+}
+
+// What a person should know of the agent.
+std::string NotesText(const v1::Agent& a, int64_t now_unix_us) {
+  std::string out;
+  const auto add = [&](const std::string& text) { out += (out.empty() ? "" : "; ") + text; };
+  if (!a.live() && !a.away_reason().empty()) add(a.away_reason());
+  for (const std::string& rival : a.rival_peers())
+    add(fmt::format("another agent of this name calls from {}", rival));
+  if (a.times_replaced())
+    add("its clock is wrong: its observations have the time at which they are received");
+  const int64_t ends = a.certificate_not_after_unix_us();
+  if (a.live() && ends != 0 && ends - now_unix_us < kSoonEnds)
+    add("its certificate ends at " + HumanTime(FromUnixMicros(ends)));
+  if (!a.limited_by().empty()) add(a.limited_by());
+  return out;
 }
 
 absl::StatusOr<int> RunList(const AgentsFlags& flags, Context& context) {
@@ -39,7 +67,9 @@ absl::StatusOr<int> RunList(const AgentsFlags& flags, Context& context) {
                    {"VERSION"},
                    {"ENGINE"},
                    {"SEEN"},
-                   {"LIMITED BY"}});
+                   {"CLOCK", TextTable::Align::kRight},
+                   {"FROM"},
+                   {"NOTES"}});
   const int64_t now = ToUnixMicros(context.env.clock->Wall());
   for (const v1::Agent& a : list.agents()) {
     if (flags.json) {
@@ -50,7 +80,8 @@ absl::StatusOr<int> RunList(const AgentsFlags& flags, Context& context) {
     table.Add({a.name(), a.vantage(), a.live() ? (a.draining() ? "draining" : "live") : "away",
                a.measured_rate() > 0 ? HumanRate(a.measured_rate()) : "", Grouped(a.leases()),
                Grouped(a.leased_positions()), Grouped(a.probes_sent()), a.version(), a.engine(),
-               a.last_seen_unix_us() == 0 ? "" : HumanDuration(seen) + " ago", a.limited_by()});
+               a.last_seen_unix_us() == 0 ? "" : HumanDuration(seen) + " ago", ClockText(a),
+               a.peer(), NotesText(a, now)});
   }
   if (flags.json) return kExitComplete;
   if (table.empty())
@@ -100,7 +131,11 @@ void AddAgents(Program& program) {
       agents, "list",
       {"[OPTION]...", "list agents",
        "STATE is live (has called within the lease term), draining or away; POSITIONS are those "
-       "out on its leases; LIMITED BY says what keeps it from being faster.",
+       "out on its leases; CLOCK is how far its clock is ahead of the coordinator's, or behind "
+       "(-), "
+       "if that is a second or more; FROM is where it calls from; NOTES say why it is away, what "
+       "keeps it from being faster, and whether another agent has its name. An agent that ended "
+       "after it had drained is not listed.",
        "  portolan agents list --json | jq -r 'select(.live) | .name'"},
       list));
   CLI::App* drain = program.AddVerb(

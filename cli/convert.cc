@@ -65,6 +65,7 @@ absl::StatusOr<ResultRow> ToRow(const v1::Observation& o, TextPool& pool) {
   row.agent = pool.Intern(o.agent());
   if (o.has_rtt_us()) row.rtt_us = o.rtt_us();
   row.when = FromUnixMicros(o.unix_us());
+  row.time_of_receipt = o.time_of_receipt();
   if (!o.source().empty()) {
     PORTOLAN_ASSIGN_OR_RETURN(row.source, IpAddress::FromBytes(o.source()));
   }
@@ -193,6 +194,14 @@ std::string AgentJson(const v1::Agent& a) {
       .TextOrNull("limited_by", a.limited_by())
       .Uint("probes_sent", a.probes_sent());
   o.Uint("spool_bytes", a.spool_bytes()).Uint("local_failures", a.local_failures());
+  if (a.has_clock_skew_s()) {
+    o.Number("clock_skew_s", a.clock_skew_s());
+  } else {
+    o.Null("clock_skew_s");
+  }
+  o.Bool("times_replaced", a.times_replaced()).Raw("rival_peers", Texts(a.rival_peers()));
+  o.TextOrNull("away_reason", a.away_reason());
+  o.TimeOrNull("certificate_not_after", FromUnixMicros(a.certificate_not_after_unix_us()));
   return o.Done();
 }
 

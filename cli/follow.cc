@@ -6,6 +6,7 @@
 
 #include "cli/convert.h"
 #include "cli/exit_code.h"
+#include "cli/render/text.h"
 #include "common/base/status.h"
 
 namespace portolan {
@@ -34,7 +35,15 @@ int ExitCodeOfScan(const v1::Scan& scan) {
 
 absl::StatusOr<v1::Scan> FollowScan(Context& context, Session& session, const std::string& scan_id,
                                     const std::function<absl::Status(const v1::Scan&)>& update) {
+  std::string said;
   auto scan = session.client->Watch(scan_id, [&](const v1::Scan& now) -> absl::Status {
+    // The progress line has it too, but only on a terminal. The agent inside this program is about
+    // to call.
+    if (!session.is_local() && now.status_message() != said && !IsFinished(now.state())) {
+      said = now.status_message();
+      if (!said.empty())
+        context.env.notes->Note(fmt::format("scan {}: {}", scan_id, Printable(said)));
+    }
     context.env.notes->ShowProgress(ToProgress(now));
     if (session.is_local()) PORTOLAN_RETURN_IF_ERROR(session.local->AgentFatal());
     return update ? update(now) : absl::OkStatus();

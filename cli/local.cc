@@ -78,6 +78,8 @@ absl::StatusOr<std::unique_ptr<LocalStack>> StartLocalStack(const LocalOptions& 
   how.monitoring = false;
   how.data_directory = options.data_directory;
   how.scope = options.scope;
+  // The agent was in the same process as the coordinator, and ended with it.
+  how.scheduler.restored_agents_may_return = false;
   auto coordinator = Coordinator::Start(std::move(how));
   if (coordinator.status().code() == absl::StatusCode::kFailedPrecondition) {
     return FailedPrecondition(

@@ -5,11 +5,13 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 
 #include "cli/exit_code.h"
 #include "cli/monitors.h"
 #include "cli/render/style.h"
 #include "cli/render/text.h"
+#include "cli/vantages.h"
 #include "common/base/status.h"
 #include "common/monitor/monitor_file.h"
 
@@ -92,6 +94,22 @@ std::string_view ActionText(v1::ApplyMonitorsResponse::Action action) {
   }
 }
 
+// A monitor may be there before the agents of its vantages, so this is no error; but it may be a
+// misspelling as well.
+void NoteVantages(const v1::ApplyMonitorsRequest& request, Session& session, Context& context) {
+  std::set<std::string> all;
+  for (const v1::MonitorDocument& document : request.documents()) {
+    for (const MonitorFile::Entry& entry : ParseMonitors(document.yaml()).monitors) {
+      std::vector<std::string> vantages;
+      for (const MonitorVantage& v : entry.spec.vantages) vantages.push_back(v.name);
+      const auto known =
+          NoteUnknownVantages(context, session, "monitor " + Printable(entry.spec.name), vantages);
+      all.insert(known.begin(), known.end());
+    }
+  }
+  if (!all.empty()) NoteMissingAgents(context, session, {all.begin(), all.end()}, "");
+}
+
 absl::StatusOr<int> Run(const Flags& flags, Context& context) {
   v1::ApplyMonitorsRequest request;
   size_t documents = 0;
@@ -129,6 +147,7 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
     }
   }
   PORTOLAN_RETURN_IF_ERROR(context.Print(out));
+  NoteVantages(request, *session, context);
   if (flags.dry_run) {
     context.env.notes->Note(changes == 0
                                 ? "dry run: nothing would change"

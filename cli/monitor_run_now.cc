@@ -5,6 +5,7 @@
 #include "cli/exit_code.h"
 #include "cli/monitors.h"
 #include "cli/render/text.h"
+#include "cli/vantages.h"
 #include "common/base/status.h"
 
 namespace portolan {
@@ -68,6 +69,9 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
   context.env.notes->Note(
       fmt::format("run {} of {} {}", number, m.name(),
                   m.waiting().empty() ? "is started" : "starts as soon as it may"));
+  std::vector<std::string> vantages;
+  for (const v1::MonitorVantageStatus& v : m.vantages()) vantages.push_back(v.vantage());
+  if (!vantages.empty()) NoteMissingAgents(context, *session, vantages, "the run waits for one");
   if (!flags.wait) return kExitComplete;
   PORTOLAN_ASSIGN_OR_RETURN(const v1::MonitorRun run, WaitFor(m.name(), number, *session, context));
   PORTOLAN_RETURN_IF_ERROR(context.Print(fmt::format(

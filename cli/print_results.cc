@@ -81,12 +81,18 @@ struct Request {
   const v1::Scan& scan;
   v1::ListObservationsRequest list;
   TextPool pool;
+  uint64_t of_receipt = 0;  // observations whose agent's clock is wrong, and one such agent
+  std::string_view agent;
 
   absl::Status Into(ResultRenderer& renderer) {
     return session.client->Observations(
         list, [&](const v1::ListObservationsResponse& page) -> absl::Status {
           for (const v1::Observation& o : page.observations()) {
             PORTOLAN_ASSIGN_OR_RETURN(const ResultRow row, ToRow(o, pool));
+            if (row.time_of_receipt) {
+              ++of_receipt;
+              agent = row.agent;
+            }
             PORTOLAN_RETURN_IF_ERROR(renderer.Add(row));
           }
           return absl::OkStatus();
@@ -172,8 +178,11 @@ void AddPrintFlags(CLI::App* app, PrintFlags* flags) {
          "name (when there is one), port, protocol, state, "
          "reason, rtt_ms, timestamp, service, agent, source_ip; null where not known (rtt_ms and "
          "source_ip are kept for open ports only; for others "
-         "timestamp is to within some seconds), and host_finding for open ports of a host that "
-         "answers everywhere. Then an object a finding about a host, \"type\":\"host-finding\". "
+         "timestamp is to within some seconds), host_finding for open ports of a host that "
+         "answers everywhere, and time_of_receipt where the agent's clock could not be believed, "
+         "so "
+         "that timestamp is when the coordinator received it. Then an object a finding about a "
+         "host, \"type\":\"host-finding\". "
          "The last line is the ledger, \"type\":\"summary\".")
       ->group(kGroup);
   app->add_flag("--csv", flags->csv,
@@ -202,7 +211,7 @@ absl::Status PrintResults(Context& context, Session& session, const v1::Scan& sc
                           const PrintFlags& flags, const ResultFilter& filter) {
   PORTOLAN_ASSIGN_OR_RETURN(const Shown shown, ParseShow(flags.show));
   const std::vector<v1::PortState>& states = shown.states;
-  Request request{context, session, scan, {}, {}};
+  Request request{context, session, scan, {}, {}, 0, {}};
   request.list.set_scan_id(scan.id());
   for (const v1::PortState s : states) request.list.add_states(s);
   for (const std::string& t : filter.targets) request.list.add_targets(t);
@@ -242,6 +251,12 @@ absl::Status PrintResults(Context& context, Session& session, const v1::Scan& sc
     // Local mode has one vantage, and so has a scan that named one.
     table.show_vantage = !session.is_local() && scan.spec().vantages_size() != 1;
     PORTOLAN_RETURN_IF_ERROR(PrintTable(request, table, states, end, out));
+  }
+  if (request.of_receipt > 0) {
+    context.env.notes->Note(fmt::format(
+        "{} of the observations have the time at which they were received, as the clock of their "
+        "agent ({}) is wrong: portolan agents",
+        Grouped(request.of_receipt), Printable(request.agent)));
   }
   return file ? file->Close() : absl::OkStatus();
 }

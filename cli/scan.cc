@@ -10,6 +10,7 @@
 #include "cli/print_results.h"
 #include "cli/program.h"
 #include "cli/render/text.h"
+#include "cli/vantages.h"
 #include "common/base/status.h"
 #include "common/net/service_catalogue.h"
 
@@ -26,7 +27,7 @@ struct ScanFlags {
   std::vector<std::string> exclude, exclude_files;
   std::string exclude_ports;
   std::vector<std::string> vantages;
-  bool each_vantage = false;
+  bool each_vantage = false, wait_for_agents = false;
   double max_rate = 0;
   std::string timeout, min_timeout, retry_delay, lane_timeout, retention;
   int retries = -1, level = -1;
@@ -162,6 +163,7 @@ absl::StatusOr<v1::CreateScanRequest> MakeRequest(const ScanFlags& flags, Enviro
     PORTOLAN_ASSIGN_OR_RETURN(const auto names, SplitList(list));
     for (const std::string& name : names) spec->add_vantages(name);
   }
+  spec->set_wait_for_agents(flags.wait_for_agents);
   if (flags.priority == "low") {
     spec->set_priority(v1::PRIORITY_LOW);
   } else if (flags.priority == "high") {
@@ -214,13 +216,23 @@ absl::StatusOr<int> RunScan(const ScanFlags& flags, Context& context) {
         "inside this program");
   }
   PORTOLAN_RETURN_IF_ERROR(CheckPrintFlags(flags.print));
-  PORTOLAN_ASSIGN_OR_RETURN(const v1::CreateScanRequest request, MakeRequest(flags, context.env));
+  PORTOLAN_ASSIGN_OR_RETURN(v1::CreateScanRequest request, MakeRequest(flags, context.env));
+  PORTOLAN_RETURN_IF_ERROR(CheckLocalVantages(request.spec(), context));
   PORTOLAN_ASSIGN_OR_RETURN(const auto session, context.Connect(flags.local, true));
-  if (session->is_local()) PORTOLAN_RETURN_IF_ERROR(StartLocalAgent(context, *session, ""));
+  if (session->is_local()) {
+    PORTOLAN_RETURN_IF_ERROR(StartLocalAgent(context, *session, ""));
+    request.mutable_spec()->set_wait_for_agents(true);  // it is about to call
+  }
   // Resolving many names takes a while.
   PORTOLAN_ASSIGN_OR_RETURN(
       const v1::Scan scan,
       session->client->Call(&ApiClient::Stub::CreateScan, request, std::chrono::minutes(5)));
+  if (!session->is_local()) {
+    const v1::ScanRequestSpec& spec = scan.spec();
+    NoteMissingAgents(context, *session, {spec.vantages().begin(), spec.vantages().end()},
+                      fmt::format("scan {} waits {} for one (--lane-timeout)", scan.id(),
+                                  HumanDuration(spec.lane_timeout_s())));
+  }
   if (flags.detach) {
     if (flags.print.json) {
       JsonObject o;
@@ -301,8 +313,13 @@ void AddScan(Program& program) {
   texts(kWhat, "--exclude-file", flags->exclude_files, "FILE", "The same from a file. Repeatable.");
   text(kWhat, "--exclude-ports", flags->exclude_ports, "PORTS", "Never probe these ports.");
   const char* kFrom = "Vantages";
-  texts(kFrom, "--vantage", flags->vantages, "NAMES",
-        "Scan from these vantages. Comma list, repeatable. Default: all.");
+  texts(
+      kFrom, "--vantage", flags->vantages, "NAMES",
+      "Scan from these vantages. Comma list, repeatable. Default: all. A vantage that no agent has "
+      "ever had is refused.");
+  app->add_flag("--wait-for-agents", flags->wait_for_agents,
+                "Accept vantages that no agent has had yet, and wait for one (--lane-timeout).")
+      ->group(kFrom);
   app->add_flag("--each-vantage", flags->each_vantage,
                 "Probe every port from every vantage and compare them; the table then has a column "
                 "for each. Without: split the work, each port is probed once.")

@@ -158,6 +158,7 @@ class AgentImpl final : public Agent {
   std::string Describe() const override {
     const LinkStatus status = link_->Status();
     if (status.draining) return "draining";
+    if (status.waiting) return "waiting: another process has called under this agent's name";
     if (status.coordinator.empty()) return "calling the coordinator";  // not one round yet
     return (status.connected ? "connected to " : "no answer from ") + status.coordinator;
   }

@@ -15,6 +15,10 @@
 namespace portolan {
 namespace {
 
+// Another agent of this name is at work. Service managers do not start this one again
+// (RestartPreventExitStatus in deploy/systemd): it would only end again.
+constexpr int kExitNameInUse = 3;
+
 int Run(AgentProgram program, SignalWaiter& signals, ServiceManager& manager) {
   if (program.options.insecure && !program.options.tls.enabled()) {
     Log(LogLevel::kWarning,
@@ -52,7 +56,7 @@ int Run(AgentProgram program, SignalWaiter& signals, ServiceManager& manager) {
       manager.Stopping(Message(fatal));
       fmt::print(stderr, "portolan-agent: {}\n", Message(fatal));
       if (draining.valid()) draining.wait();
-      return 1;
+      return absl::IsAlreadyExists(fatal) ? kExitNameInUse : 1;
     }
     if (!draining.valid() && (*agent)->Live().ok()) manager.Status((*agent)->Describe());
     if (draining.valid() &&

@@ -31,12 +31,19 @@ void CallPolicy::OnAnswer(Time now) {
   not_before_ = now;
 }
 
+void CallPolicy::OnWait(Duration wait, Time now) {
+  OnAnswer(now);
+  not_before_ = now + wait;
+}
+
 absl::Status CallPolicy::OnFailure(const absl::Status& error, Time now) {
   switch (error.code()) {
     case absl::StatusCode::kAborted:
       return Annotate(error,
                       "superseded: another agent of this name has registered; give each agent a "
                       "--name of its own");
+    case absl::StatusCode::kAlreadyExists:
+      return Annotate(error, "another agent of this name is at work");
     case absl::StatusCode::kInvalidArgument:
       return Annotate(error, "the coordinator does not accept this agent");
     case absl::StatusCode::kPermissionDenied:

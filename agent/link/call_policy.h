@@ -29,6 +29,8 @@ class CallPolicy {
   Time NextCallAt(Time now) const;
   void OnCall(Time now);
   void OnAnswer(Time now);
+  // The coordinator is there, and wants the next call no earlier than `wait` from now.
+  void OnWait(Duration wait, Time now);
   // OK: to be tried again (NextCallAt). Else the agent must stop, for the reason given.
   absl::Status OnFailure(const absl::Status& error, Time now);
   // Failed calls since the last answer.

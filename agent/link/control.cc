@@ -199,6 +199,11 @@ void AgentControl::OnAnswer(const DesiredState& desired, Time now) {
   Carry(actions);
 }
 
+void AgentControl::OnWait(Duration wait, Time now) {
+  calling_ = cancelling_ = false;
+  policy_.OnWait(wait, now);
+}
+
 void AgentControl::Carry(const Actions& actions) {
   for (const Token token : actions.revoke) SendHolders(token, order::Revoke{token});
   for (const auto& [token, ranges] : actions.shrink) {

@@ -43,7 +43,7 @@ class AgentControl {
   // What a request says beyond state() and Progress().
   struct Ask {
     Duration deadline{};
-    bool draining = false;
+    bool draining = false;  // by the wish of this process, which ends when it holds nothing
     double measured_rate = 0;
     double sent_rate = 0;
     uint64_t room = 0;
@@ -60,6 +60,9 @@ class AgentControl {
   Time WakeAt(Time now) const;
   Ask BeginCall(Time now);
   void OnAnswer(const DesiredState& desired, Time now);
+  // The coordinator has another process of this name and asks to call again after `wait`. What is
+  // held stays until its deadline, as without an answer.
+  void OnWait(Duration wait, Time now);
   void OnCancelled(Time now);  // because Next said kCancel
   // Not OK: the agent must stop, for this reason; all leases are given up already.
   absl::Status OnFailure(const absl::Status& error, Time now);

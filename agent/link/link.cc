@@ -117,7 +117,17 @@ void Link::HandleAnswer(const Answer& answer) {
     const auto desired = FromProto(answer.response, control_.state(), problems);
     for (const std::string& p : problems)
       Log(LogLevel::kError, "scan cannot be probed here", {{"error", p}});
+    if (desired.ok() && desired->wait > Duration::zero()) {
+      if (!std::exchange(waiting_, true)) {
+        Log(LogLevel::kWarning, "waiting: another process has called under this name",
+            {{"agent", options_.name}, {"coordinator", coordinator}});
+      }
+      connected_ = false;
+      control_.OnWait(desired->wait, now);
+      return;
+    }
     if (desired.ok()) {
+      waiting_ = false;
       if (!connected_) {
         Log(LogLevel::kInfo, "connected",
             {{"coordinator", coordinator}, {"epoch", std::to_string(desired->epoch)}});
@@ -205,6 +215,8 @@ v1::SynchronizeRequest Link::MakeRequest(const AgentControl::Ask& ask) {
   agent->set_permutation_version(Permutation::kVersion);
   FillRequest(control_.state(), control_.Progress(), &request);
   request.set_draining(ask.draining);
+  request.set_leaving(ask.draining);
+  request.set_sent_unix_us(ToUnixMicros(clock_.Wall()));
   request.set_measured_rate(ask.measured_rate);
   request.set_sent_rate(ask.sent_rate);
   request.set_room(ask.room);
@@ -255,6 +267,7 @@ std::string Link::LimitedBy() {
 void Link::Publish() {
   LinkStatus out;
   out.connected = connected_;
+  out.waiting = waiting_;
   out.coordinator = client_.address(control_.coordinator());
   out.last_answer = control_.last_answer();
   out.last_answer_wall = answered_wall_;

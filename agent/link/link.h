@@ -38,6 +38,7 @@ struct LinkOptions {
 // What the link knows, a moment ago; for metrics and health.
 struct LinkStatus {
   bool connected = false;   // the last call was answered
+  bool waiting = false;     // for its name, which another process has
   std::string coordinator;  // that is called now
   std::optional<Time> last_answer;
   WallTime last_answer_wall;
@@ -107,6 +108,7 @@ class Link {
   std::vector<ProbeThread::Snapshot> snapshots_;
   bool cancelled_ = false;  // the call under way, by us
   bool connected_ = false;
+  bool waiting_ = false;   // for the name
   bool draining_ = false;  // was told
   bool gone_ = false;      // fatal: no more calls
   uint64_t answered_ = 0, failed_ = 0, cancels_ = 0;

@@ -40,6 +40,9 @@ struct DesiredState {
   std::map<std::string, double> fractions;  // of the limits on targets; none: all
   std::vector<DesiredContext> contexts;
   bool drain = false;
+  // Not zero: another process works under this agent's name. This one is not registered and holds
+  // nothing; it calls again after this long.
+  Duration wait{};
 };
 
 // What the request said that is answered now.

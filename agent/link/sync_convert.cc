@@ -14,6 +14,7 @@ namespace {
 constexpr int kMaxLeases = 100'000;
 constexpr size_t kMaxLeaseRanges = 1 << 20;
 constexpr int kMaxOverlayRules = 100'000;
+constexpr uint32_t kMaxWaitMs = 60'000;
 constexpr uint32_t kMinTermMs = 100, kMaxTermMs = 3'600'000;
 
 absl::StatusOr<std::shared_ptr<const DenyOverlay>> OverlayFromProto(
@@ -90,6 +91,8 @@ absl::StatusOr<DesiredState> FromProto(const v1::SynchronizeResponse& response,
   }
   out.lease_term = std::chrono::milliseconds(response.lease_term_ms());
   out.drain = response.drain();
+  out.wait = std::chrono::milliseconds(std::min(response.wait_ms(), kMaxWaitMs));
+  if (out.wait > Duration::zero()) return out;  // nothing else in it counts
 
   std::map<std::string, uint64_t> sizes;
   for (const auto& [scan, context] : state.contexts) sizes[scan] = context->space->size();

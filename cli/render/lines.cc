@@ -34,6 +34,7 @@ class JsonRenderer : public ResultRenderer {
         .Text("agent", row.agent);
     o.TextOrNull("source_ip", row.source ? row.source->ToString() : "");
     if (row.host_finding) o.Text("host_finding", HostFindingName(*row.host_finding));
+    if (row.time_of_receipt) o.Bool("time_of_receipt", true);
     return out_.Write(o.Done() + "\n");
   }
   absl::Status Finish(const ScanRecordEnd& end) override {
@@ -64,13 +65,14 @@ class CsvRenderer : public ResultRenderer {
 
   absl::Status Add(const ResultRow& row) override {
     PORTOLAN_RETURN_IF_ERROR(Header());
-    return out_.Write(
-        fmt::format("{},{},{},{},{},tcp,{},{},{},{},{},{},{},{}\n", scan_id_, CsvField(row.vantage),
-                    row.ip.ToString(), CsvField(row.name), row.port, StateName(row.state),
-                    CsvField(row.reason), row.rtt_us ? fmt::format("{}", *row.rtt_us / 1e3) : "",
-                    row.when == WallTime() ? "" : Rfc3339(row.when), ServiceName(row.port),
-                    CsvField(row.agent), row.source ? row.source->ToString() : "",
-                    row.host_finding ? HostFindingName(*row.host_finding) : ""));
+    return out_.Write(fmt::format(
+        "{},{},{},{},{},tcp,{},{},{},{},{},{},{},{},{}\n", scan_id_, CsvField(row.vantage),
+        row.ip.ToString(), CsvField(row.name), row.port, StateName(row.state), CsvField(row.reason),
+        row.rtt_us ? fmt::format("{}", *row.rtt_us / 1e3) : "",
+        row.when == WallTime() ? "" : Rfc3339(row.when), ServiceName(row.port), CsvField(row.agent),
+        row.source ? row.source->ToString() : "",
+        row.host_finding ? HostFindingName(*row.host_finding) : "",
+        row.time_of_receipt ? "true" : ""));
   }
   absl::Status Finish(const ScanRecordEnd&) override { return Header(); }
 
@@ -79,7 +81,7 @@ class CsvRenderer : public ResultRenderer {
     if (std::exchange(has_header_, true)) return absl::OkStatus();
     return out_.Write(
         "scan_id,vantage,ip,name,port,protocol,state,reason,rtt_ms,timestamp,service,agent,source_"
-        "ip,host_finding\n");
+        "ip,host_finding,time_of_receipt\n");
   }
 
   const std::string scan_id_;

@@ -40,6 +40,8 @@ struct ResultRow {
   State state = State::kOpen;
   std::optional<uint32_t> rtt_us;
   WallTime when;
+  // The agent's clock could not be believed: `when` is when the coordinator received it.
+  bool time_of_receipt = false;
   std::optional<IpAddress> source;
   // An open port of a host that answers everywhere.
   std::optional<HostFindingKind> host_finding;

@@ -77,6 +77,7 @@ absl::Status Control::Load() {
   ingest_ = std::make_unique<Ingest>(*scheduler_);
   compactor_ = std::make_unique<Compactor>(*store_);
   results_ = std::make_unique<ResultReader>(*store_);
+  vantages_.Restore(state.vantages);
   const Time now = clock_.Now();
   for (ScanRecord& record : state.unfinished) {
     // Agents may have been told an overlay that the former coordinator could not commit: its
@@ -122,6 +123,8 @@ void Control::Settle(WriteBatch batch, Committed committed) {
   for (Change& change : scheduler_->TakeChanges()) batch.changes.push_back(std::move(change));
   const Token next = scheduler_->next_token();
   if (next != written_next_token_) batch.next_token = written_next_token_ = next;
+  batch.vantages = std::exchange(vantages_to_store_, {});
+  batch.forget_vantages = std::exchange(vantages_to_forget_, {});
 
   std::vector<ScanId> finished;
   for (const ScanId& id : scheduler_->TakeChangedScans()) {
@@ -279,6 +282,17 @@ std::optional<Control::Snapshot> Control::TakeSnapshot() {
                         : static_cast<double>(view->ledger.Done()) / static_cast<double>(planned),
            meter == meters_.end() ? 0 : meter->second.rate()});
     }
+    std::set<std::string> vantages;
+    for (std::string& v : vantages_.Missed(clock_.Wall())) vantages.insert(std::move(v));
+    for (const ScanId& id : scheduler_->ListScans()) {
+      const auto scan = scheduler_->GetContext(id);
+      if (vantages.size() >= kMaxListedVantages || !scan.has_value()) break;
+      vantages.insert(scan->spec->vantages.begin(), scan->spec->vantages.end());
+    }
+    for (const std::string& v : vantages) {
+      if (out.vantages.size() < kMaxListedVantages) out.vantages.push_back(v);
+    }
+    out.name_conflicts = name_conflicts_;
     for (const auto& [name, entry] : agents_) out.parked += entry.call.has_value() ? 1 : 0;
     out.report_streams = streams_.size();
   });

@@ -21,12 +21,15 @@
 #include "common/ops/log.h"
 #include "coordinator/control/fleet.h"
 #include "coordinator/control/rate_meter.h"
+#include "coordinator/control/rivals.h"
 #include "coordinator/control/scan_request.h"
 #include "coordinator/control/scan_status.h"
+#include "coordinator/ingest/clock_skew.h"
 #include "coordinator/ingest/compactor.h"
 #include "coordinator/ingest/ingest.h"
 #include "coordinator/results/result_reader.h"
 #include "coordinator/results/scan_outcomes.h"
+#include "coordinator/scheduler/known_vantages.h"
 #include "coordinator/scheduler/scheduler.h"
 #include "coordinator/store/store.h"
 
@@ -129,6 +132,11 @@ class Control {
   };
   void ListLeases(const std::string& ref, const std::string& agent,
                   Done<std::vector<LeaseStatus>> done);
+  // Every vantage that has had an agent, by name.
+  void ListVantages(Done<std::vector<std::string>> done);
+  // Says of an agent why it does not call, for people, until it calls again; for what only the
+  // service knows, as that its certificate has ended. Any thread; a no-op for an unknown agent.
+  void NoteAway(const std::string& agent, std::string reason);
   uint64_t epoch() const { return epoch_; }
   WallTime started() const { return started_; }
   std::shared_ptr<const Scope> scope() const;
@@ -137,8 +145,9 @@ class Control {
 
   // ---- the fleet, for agents ----
   // Answers when there is news for the agent, at the latest after a third of the lease term.
-  // Aborted: superseded by another incarnation. `id` comes from NextCallId; CancelSynchronize ends
-  // the call with Cancelled if it has not ended.
+  // Aborted: superseded by another incarnation. AlreadyExists: another process of this name is at
+  // work. `id` comes from NextCallId; CancelSynchronize ends the call with Cancelled if it has not
+  // ended.
   uint64_t NextCallId() { return next_call_.fetch_add(1); }
   void Synchronize(uint64_t id, AgentCall call, Done<SyncAnswer> done);
   void CancelSynchronize(const std::string& agent, uint64_t id);
@@ -167,6 +176,10 @@ class Control {
     size_t store_backlog = 0, ingest_bytes = 0, control_queue = 0, read_queue = 0, plan_queue = 0;
     size_t parked = 0, watchers = 0, report_streams = 0, leases = 0;
     std::vector<AgentStatus> agents;
+    // That have had an agent lately, or that a scan which is not finished names; ascending, at most
+    // kMaxListedVantages.
+    std::vector<std::string> vantages;
+    uint64_t name_conflicts = 0;  // processes that had to end because another one has their name
     std::map<ScanState, size_t> scans;
     struct Progress {
       ScanId id;
@@ -176,6 +189,7 @@ class Control {
   };
   // Blocks until the control thread has taken it. nullopt when stopping.
   std::optional<Snapshot> TakeSnapshot();
+  static constexpr size_t kMaxListedVantages = 2'000;
 
   // Ends everything that waits: parked calls, report streams, watchers, answers that wait for a
   // commit. New calls are refused from then on.
@@ -257,6 +271,9 @@ class Control {
     WallTime last_seen;
     std::optional<SyncCall> call;
     uint64_t report_stream = 0;
+    std::string away_reason;
+    ClockSkew skew;
+    Rivals rivals;
   };
   struct ReportStream {
     std::string agent, incarnation;
@@ -273,6 +290,11 @@ class Control {
       AgentEntry& entry);  // after a third of the lease term, whatever there is by then
   void RenewOnly(AgentEntry& entry);
   void EndCall(AgentEntry& entry, absl::StatusOr<SyncAnswer> answer);
+  absl::Status OnRefused(const AgentReport& report, const AgentDetails& details, bool can_wait,
+                         const absl::Status& why);
+  void OnLeft(const AgentReport& report);
+  void NoteVantage(const std::string& vantage);
+  void NoteDisconnected(const std::string& name, const AgentEntry& entry);
   void ReleaseCommitted();
   void TryAccept(uint64_t stream);
   void DoReport(uint64_t stream, uint64_t seq, ParsedBatch batch, size_t bytes);
@@ -316,6 +338,10 @@ class Control {
   };
   std::deque<PendingCommit> pending_commits_;
   std::unordered_map<std::string, AgentEntry> agents_;
+  KnownVantages vantages_;
+  std::vector<KnownVantage> vantages_to_store_;  // with the next Settle, as the next
+  std::vector<std::string> vantages_to_forget_;
+  uint64_t name_conflicts_ = 0;
   std::set<std::string> waiting_for_commit_;  // agents whose answer does
   std::unordered_map<uint64_t, ReportStream> streams_;
   std::unordered_map<std::string, Creation> creations_;  // by key

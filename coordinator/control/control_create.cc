@@ -36,6 +36,17 @@ void Control::CreateScan(ScanRequest request, std::string key, std::string diges
   OnControl<ScanStatus>(std::move(done), [this, shared, key = std::move(key),
                                           digest = std::move(digest)](Done<ScanStatus> d) {
     if (stopping_) return d(Stopping());
+    // A monitor names vantages that may get an agent only later: its runs say what they miss.
+    if (shared->monitor.empty() && !shared->wait_for_agents) {
+      std::vector<std::string> names;  // what is no name at all, planning refuses
+      for (const std::string& v : shared->vantages) {
+        if (CheckName("spec.vantages", v, kMaxVantageName).ok()) names.push_back(v);
+      }
+      const absl::Status known =
+          vantages_.Check("spec.vantages", names,
+                          "to scan as soon as one calls, give --wait-for-agents (wait_for_agents)");
+      if (!known.ok()) return d(known);
+    }
     if (!key.empty()) {
       auto [it, fresh] = creations_.try_emplace(key);
       if (!fresh) {

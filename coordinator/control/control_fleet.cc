@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <ctime>
 #include <utility>
 
 #include "common/base/status.h"
@@ -6,6 +7,18 @@
 
 // Agents: their long polls, and their directory.
 namespace portolan {
+namespace {
+
+std::string Rfc3339(WallTime t) {
+  const std::time_t seconds =
+      std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count();
+  std::tm tm{};
+  gmtime_r(&seconds, &tm);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", tm.tm_year + 1900, tm.tm_mon + 1,
+                     tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+}  // namespace
 
 // ---- Synchronize ----
 
@@ -27,20 +40,39 @@ void Control::DoSynchronize(uint64_t id, AgentCall call, Done<SyncAnswer> done) 
   }
   absl::StatusOr<SyncDecision> decision =
       scheduler_->Synchronize(report, clock_.Now(), clock_.Wall());
-  if (!decision.ok()) {
-    done(decision.status());
+  const bool can_wait = call.sent != WallTime();
+  if (!decision.ok() || decision->wait > Duration::zero() || decision->left) {
+    if (!decision.ok()) {
+      done(absl::IsAlreadyExists(decision.status())
+               ? OnRefused(report, call.details, can_wait, decision.status())
+               : decision.status());
+    } else if (decision->left) {
+      OnLeft(report);
+      SyncAnswer answer{epoch_, options_.scheduler.lease_term, *std::move(decision), {}};
+      done(std::move(answer));
+    } else if (!can_wait) {
+      // It would take the answer for that of a fleet without work, and call without a pause.
+      done(
+          Unavailable("agent \"{}\": another process of this name has called a moment ago; this "
+                      "one waits until that one is known to be gone",
+                      report.name));
+    } else {
+      done(SyncAnswer{epoch_, options_.scheduler.lease_term, *std::move(decision), {}});
+    }
     Settle();
     return;
   }
   report.room = room;
   auto [it, fresh] = agents_.try_emplace(report.name);
   AgentEntry& entry = it->second;
-  if (fresh || entry.report.incarnation != report.incarnation) {
+  const bool is_new = fresh || entry.report.incarnation != report.incarnation;
+  if (is_new) {
     Log(LogLevel::kInfo, "agent connected",
         {{"agent", report.name},
          {"vantage", report.vantage},
          {"version", call.details.version},
          {"peer", call.details.peer}});
+    entry.skew = ClockSkew();
     if (!fresh) {
       EndCall(entry, Aborted("agent \"{}\": a newer process of this name has registered; stop, or "
                              "run it under another --name",
@@ -55,6 +87,9 @@ void Control::DoSynchronize(uint64_t id, AgentCall call, Done<SyncAnswer> done) 
   } else {
     EndCall(entry, Cancelled("a newer call of this agent took its place"));
   }
+  if (can_wait) entry.skew.Add(call.sent, call.received);
+  entry.away_reason.clear();
+  NoteVantage(report.vantage);
   entry.report = std::move(report);
   entry.details = std::move(call.details);
   entry.last_seen = clock_.Wall();
@@ -168,9 +203,16 @@ void Control::ReleaseCommitted() {
 void Control::CancelSynchronize(const std::string& agent, uint64_t id) {
   runner_.Post([this, agent, id] {
     auto it = agents_.find(agent);
-    if (it != agents_.end() && it->second.call.has_value() && it->second.call->id == id)
-      EndCall(it->second, Cancelled("cancelled by the caller"));
+    if (it == agents_.end() || !it->second.call.has_value() || it->second.call->id != id) return;
+    EndCall(it->second, Cancelled("cancelled by the caller"));
+    NoteDisconnected(agent, it->second);
   });
+}
+
+// Neither a call nor a stream of it is open. An agent that lives calls again within moments.
+void Control::NoteDisconnected(const std::string& name, const AgentEntry& entry) {
+  if (!entry.call.has_value() && entry.report_stream == 0)
+    scheduler_->SetConnected(name, false, clock_.Now());
 }
 
 // ---- the directory ----
@@ -196,9 +238,25 @@ AgentStatus Control::StatusOfAgent(const Scheduler::AgentView& view) const {
   out.max_rate = view.max_rate;
   out.leases = view.leases;
   out.leased_positions = view.leased_positions;
-  if (auto it = agents_.find(view.name); it != agents_.end()) {
-    out.details = it->second.details;
-    if (it->second.last_seen != WallTime()) out.last_seen = it->second.last_seen;
+  out.left = view.left;
+  const auto it = agents_.find(view.name);
+  if (it == agents_.end()) return out;
+  const AgentEntry& entry = it->second;
+  out.details = entry.details;
+  if (entry.last_seen != WallTime()) out.last_seen = entry.last_seen;
+  out.rival_peers = entry.rivals.Hosts(clock_.Now());
+  if (const std::optional<ClockDifference> ahead = entry.skew.ahead()) {
+    out.clock_skew_s = ToSeconds(*ahead);
+    out.times_replaced = TimeJudge::IsBeyond(*ahead);
+  }
+  if (out.live) return out;
+  const WallTime ends = entry.details.certificate_not_after;
+  if (!entry.away_reason.empty()) {
+    out.away_reason = entry.away_reason;
+  } else if (ends != WallTime() && ends <= clock_.Wall()) {
+    out.away_reason = fmt::format("its certificate ended at {}", Rfc3339(ends));
+  } else if (view.disconnected != kNever) {
+    out.away_reason = "its connection was closed: it ended, or lost its way here";
   }
   return out;
 }

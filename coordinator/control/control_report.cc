@@ -37,6 +37,8 @@ uint64_t Control::OpenReport(std::string agent, std::string incarnation,
     stream.incarnation = incarnation;
     stream.peer = peer;
     entry.report_stream = id;
+    if (entry.report.incarnation == stream.incarnation)
+      scheduler_->SetConnected(stream.agent, true, clock_.Now());
     TryAccept(id);
   });
   if (!posted) peer->End(stopping_ ? Stopping() : Busy());
@@ -81,7 +83,9 @@ void Control::DoReport(uint64_t id, uint64_t seq, ParsedBatch batch, size_t byte
   }
   ++stream.next_seq;
   const std::string agent = stream.agent;
-  const std::string vantage = agents_[agent].report.vantage;
+  const AgentEntry& entry = agents_[agent];
+  const std::string vantage = entry.report.vantage;
+  TimeJudge(entry.skew.ahead(), clock_.Wall()).Apply(batch);
   absl::StatusOr<IngestResult> result =
       ingest_->Apply(agent, vantage, std::move(batch), clock_.Now(), clock_.Wall());
   if (!result.ok()) {
@@ -131,8 +135,10 @@ void Control::CloseReport(uint64_t id) {
     auto it = streams_.find(id);
     if (it == streams_.end()) return;
     if (auto agent = agents_.find(it->second.agent);
-        agent != agents_.end() && agent->second.report_stream == id)
+        agent != agents_.end() && agent->second.report_stream == id) {
       agent->second.report_stream = 0;
+      NoteDisconnected(agent->first, agent->second);
+    }
     streams_.erase(it);
   });
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,12 +21,17 @@ struct AgentDetails {
   uint64_t probes_sent = 0, retries = 0, local_failures = 0, in_flight = 0, spool_bytes = 0,
            spool_limit_bytes = 0;
   uint64_t open = 0, closed = 0, filtered = 0, unreachable = 0, owed = 0;
+  // When its certificate ends; the epoch: it has none.
+  WallTime certificate_not_after;
 };
 
 struct AgentCall {
   AgentReport report;
   uint64_t epoch_seen = 0;
   AgentDetails details;
+  // By the agent's clock when it sent the call, and by the coordinator's when it arrived. The
+  // epoch: not told, by an older version that neither measures its clock nor knows how to wait.
+  WallTime sent, received;
 };
 
 // What the agent must be told of one scan.
@@ -47,6 +53,12 @@ struct SyncAnswer {
 struct AgentStatus {
   std::string name, vantage;
   bool live = false, draining = false;
+  bool left = false;        // it has ended after it drained: not live, and not missing either
+  std::string away_reason;  // not live: why, for people; empty: it stopped calling
+  std::vector<std::string> rival_peers;  // hosts of other processes of its name, latest first
+  // How far its clock is ahead of the coordinator's, in seconds; nullopt: not known.
+  std::optional<double> clock_skew_s;
+  bool times_replaced = false;  // its clock is off by more than can be corrected
   WallTime last_seen;
   double measured_rate = 0, max_rate = 0;
   uint32_t leases = 0;

@@ -30,6 +30,7 @@ struct ScanRequest {
   uint32_t lane_timeout_s = 0;
   uint64_t retention_s = 0;
   uint64_t seed = 0;
+  bool wait_for_agents = false;           // accept vantages that no agent has ever had
   std::vector<std::string> avoid_agents;  // see ScanSpec, as the next
   std::string monitor;
   bool allow_long = false;  // it may take more than a year

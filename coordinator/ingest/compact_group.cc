@@ -58,6 +58,7 @@ std::vector<Segment> Summary(std::vector<Segment> segments, IndexRange group) {
     if (s.agent != all.agent) all.agent.clear();
     if (s.vantage != all.vantage) all.vantage.clear();
     all.start = std::min(all.start, s.start);
+    all.time_of_receipt |= s.time_of_receipt;
   }
   return {std::move(all)};
 }
@@ -90,7 +91,8 @@ absl::StatusOr<CompactedGroup> CompactGroup(LaneId lane,
   for (const StoredChunk& chunk : outcomes.chunks) {
     PORTOLAN_ASSIGN_OR_RETURN(std::vector<IndexRange> decided, Place(chunk, view, natural, known));
     if (!decided.empty())
-      out.segments.push_back({std::move(decided), chunk.agent, chunk.vantage, chunk.start});
+      out.segments.push_back(
+          {std::move(decided), chunk.agent, chunk.vantage, chunk.start, chunk.time_of_receipt});
   }
   for (const Gap& gap : gaps) {
     for (uint64_t i = std::max(gap.range.begin, range.begin);

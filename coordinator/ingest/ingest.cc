@@ -145,6 +145,7 @@ void Ingest::ApplyRow(const std::string& agent, const std::string& vantage, cons
   row.agent = agent;
   row.vantage = vantage;
   row.token = open.token;
+  row.time_of_receipt = open.time_of_receipt;
   ++counters_.rows;
 }
 
@@ -208,6 +209,7 @@ void Ingest::ApplyChunk(const std::string& agent, const std::string& vantage, Pa
   stored.agent = agent;
   stored.vantage = vantage;
   stored.start = chunk.start;
+  stored.time_of_receipt = chunk.time_of_receipt;
   stored.duration_ms = chunk.duration_ms;
   if (verdict.verdict == Verdict::kTrim) {
     std::tie(stored.range, stored.outcomes) = CutTo(verdict.fresh, decoded, chunk.range.begin);

@@ -34,6 +34,7 @@ struct ParsedChunk {
   Ledger counts;         // of the positions that are not owed, and `extra`
   IntervalSet owed;
   IntervalSet refused_by_scope;  // part of `owed`
+  bool time_of_receipt = false;  // `start` is when it was received (TimeJudge)
 };
 
 // The heavy part, for any thread. InvalidArgument: not one well-formed encoding of exactly `count`
@@ -44,7 +45,8 @@ absl::StatusOr<ParsedChunk> ParseChunk(Token token, uint64_t begin, uint32_t cou
 
 struct ParsedOpen {
   Token token;
-  OpenRow row;  // reason: one of State::kOpen's, else Apply refuses it
+  OpenRow row;                   // reason: one of State::kOpen's, else Apply refuses it
+  bool time_of_receipt = false;  // row.when is when it was received (TimeJudge)
 };
 
 struct ParsedFinding {
@@ -87,7 +89,8 @@ class Ingest {
   // Judges a batch. InvalidArgument, and nothing has changed: a chunk spans two groups or lies
   // outside of its scan space, a row's position does, a row's reason is not one of an open port, a
   // finding is about an address that the scan does not have.
-  // What is fenced or counted already is left out without an error. `vantage` is the agent's.
+  // What is fenced or counted already is left out without an error. `vantage` is the agent's; times
+  // are taken as they are: TimeJudge::Apply comes first.
   absl::StatusOr<IngestResult> Apply(const std::string& agent, const std::string& vantage,
                                      ParsedBatch batch, Time now, WallTime wall);
 

@@ -38,7 +38,7 @@ absl::StatusOr<std::shared_ptr<const LaneGroup>> LaneGroup::Make(
       if (decoded.totals[i] > 0) group->states_ |= BitOf(group->table_[i].state);
     }
     for (const CompactedGroup::Segment& s : outcomes.natural->segments)
-      group->AddSeen(s.positions, {s.agent, s.vantage, s.start});
+      group->AddSeen(s.positions, {s.agent, s.vantage, s.start, s.time_of_receipt});
   } else {
     group->table_ = {kUnknown};
     PORTOLAN_RETURN_IF_ERROR(group->TakeChunks(outcomes.chunks));
@@ -77,7 +77,8 @@ absl::Status LaneGroup::TakeChunks(const std::vector<StoredChunk>& chunks) {
         decided.push_back({index, index + 1});
       }
     }
-    if (!decided.empty()) AddSeen(std::move(decided), {chunk.agent, chunk.vantage, chunk.start});
+    if (!decided.empty())
+      AddSeen(std::move(decided), {chunk.agent, chunk.vantage, chunk.start, chunk.time_of_receipt});
   }
   return absl::OkStatus();
 }

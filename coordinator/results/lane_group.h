@@ -37,6 +37,7 @@ class LaneGroup {
   struct Seen {
     std::string agent, vantage;
     WallTime start;
+    bool time_of_receipt = false;  // `start` is when the coordinator received it
   };
   // Who saw the position; nullptr: not known, or nobody.
   const Seen* SeenBy(uint64_t index) const;

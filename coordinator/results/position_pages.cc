@@ -153,6 +153,7 @@ void PositionPages::Emit(const GroupView& view, uint64_t natural, uint64_t index
   if (seen != nullptr) {
     if (of_lane.empty()) o.vantage = seen->vantage;
     o.when = seen->start;
+    o.time_of_receipt = seen->time_of_receipt;
     o.agent = seen->agent;
   }
   if (symbol.state == State::kOpen) open_.emplace_back(page_.observations.size() - 1, index);

@@ -224,6 +224,7 @@ void ResultScan::Describe(const StoredRow& row, Observation& out) const {
   out.reason = row.row.reason;
   out.rtt_us = row.row.rtt_us;
   out.when = row.row.when;
+  out.time_of_receipt = row.time_of_receipt;
   out.agent = row.agent;
   out.source = row.row.source;
   out.name = NameOf(row.address);

@@ -36,6 +36,8 @@ struct Observation {
   WallTime when;      // open: when it was seen; others: when its chunk began; gaps: the epoch, 0
   std::string agent;  // empty: not known, or nobody (gaps)
   std::optional<IpAddress> source;
+  // The agent's clock could not be believed: `when` is when the coordinator received it.
+  bool time_of_receipt = false;
   std::string name;  // the host name that led to the address, when one did
   // Open ports of a host that answers everywhere, as seen from this lane.
   std::optional<HostFindingKind> host_finding;

@@ -46,6 +46,7 @@ absl::StatusOr<std::optional<ScanOutcomes::Outcome>> ScanOutcomes::At(const std:
   if (out.symbol.state == State::kOwed) return std::optional<Outcome>();
   if (const LaneGroup::Seen* seen = outcomes->SeenBy(*index)) {
     out.when = seen->start;
+    out.time_of_receipt = seen->time_of_receipt;
     out.agent = seen->agent;
   }
   if (out.symbol.state == State::kOpen) {
@@ -54,6 +55,7 @@ absl::StatusOr<std::optional<ScanOutcomes::Outcome>> ScanOutcomes::At(const std:
     for (const StoredRow& row : rows) {
       out.rtt_us = row.row.rtt_us;
       out.when = row.row.when;
+      out.time_of_receipt = row.time_of_receipt;
       out.agent = row.agent;
     }
   }

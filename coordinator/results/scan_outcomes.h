@@ -22,10 +22,11 @@ namespace portolan {
 class ScanOutcomes {
  public:
   struct Outcome {
-    Symbol symbol;        // not observed: why there is no verdict
-    uint32_t rtt_us = 0;  // open ports only
-    WallTime when;        // open: when it was seen; others: when its chunk began
-    std::string agent;    // empty: not known
+    Symbol symbol;                 // not observed: why there is no verdict
+    uint32_t rtt_us = 0;           // open ports only
+    WallTime when;                 // open: when it was seen; others: when its chunk began
+    bool time_of_receipt = false;  // the agent's clock could not be believed; see Observation
+    std::string agent;             // empty: not known
   };
 
   // NotFound: no such scan.

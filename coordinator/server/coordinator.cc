@@ -3,6 +3,7 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 
+#include <set>
 #include <utility>
 
 #include "common/base/clock.h"
@@ -192,7 +193,8 @@ class CoordinatorImpl final : public Coordinator {
       return MayReadApi(http_address_.loopback, options_.http, request);
     };
     std::vector<std::shared_ptr<prometheus::Collectable>> metrics = {
-        ProcessMetrics("portolan-coordinator"), CoordinatorMetrics(*control_)};
+        ProcessMetrics("portolan-coordinator"),
+        CoordinatorMetrics(*control_, [this] { return MonitoredVantages(); })};
     if (monitoring_ != nullptr) {
       MonitorMetricsOptions monitors;
       monitors.series_budget = options_.series_budget;
@@ -200,6 +202,18 @@ class CoordinatorImpl final : public Coordinator {
     }
     PORTOLAN_ASSIGN_OR_RETURN(http_, HttpEndpoint::Start(std::move(http), std::move(metrics)));
     return absl::OkStatus();
+  }
+
+  // Paused monitors do not miss their vantages.
+  std::vector<std::string> MonitoredVantages() const {
+    if (monitoring_ == nullptr) return {};
+    const std::shared_ptr<const MonitoringMetrics> metrics = monitoring_->Metrics();
+    std::set<std::string> out;
+    for (const MonitorMetrics& m : metrics->monitors) {
+      if (m.paused) continue;
+      for (const auto& [vantage, state] : m.vantages) out.insert(vantage);
+    }
+    return {out.begin(), out.end()};
   }
 
   // On the control thread.

@@ -1,6 +1,8 @@
 #include "coordinator/server/coordinator_metrics.h"
 
+#include <functional>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "common/ops/metric_builder.h"
@@ -69,21 +71,57 @@ void Leases(const Scheduler::Counters& c, size_t leases, MetricBuilder& out) {
   out.Gauge("portolan_leases", "Leases that agents hold now.", {}, D(leases));
 }
 
-void Fleet(const std::vector<AgentStatus>& agents, MetricBuilder& out) {
+// `missed`: vantages that should have an agent, so that one without any shows as 0.
+void Agents(const std::vector<AgentStatus>& agents, const std::set<std::string>& missed,
+            MetricBuilder& out) {
   std::map<std::pair<std::string, bool>, size_t> counts;
+  const auto count = [&](const std::string& vantage, bool live, size_t n) {
+    counts[{vantage, live}] += n;
+    counts.try_emplace({vantage, !live}, 0);
+  };
   for (const AgentStatus& a : agents) {
-    ++counts[{a.vantage, a.live}];
-    counts.try_emplace({a.vantage, !a.live}, 0);
+    // Only leases from before a restart tell of it: it has not said yet where it is.
+    if (a.vantage.empty()) continue;
+    count(a.vantage, a.live, a.left ? 0 : 1);
   }
+  for (const std::string& vantage : missed) count(vantage, true, 0);
   for (const auto& [key, n] : counts) {
     out.Gauge("portolan_agents",
-              "Agents by vantage, and whether they have called within the lease term.",
+              "Agents by vantage, and whether they have called within the lease term; both are 0 "
+              "for a vantage whose last agent has left, or that a scan or monitor names.",
               {{"vantage", key.first}, {"live", key.second ? "true" : "false"}}, D(n));
   }
+}
+
+// Processes that had to end because another one uses their name; hosts only, so that a service
+// manager that starts one again and again makes no new series.
+void Rivals(const AgentStatus& a, MetricBuilder& out) {
+  for (const std::string& rival : a.rival_peers) {
+    out.Gauge(
+        "portolan_fleet_name_conflict",
+        "1 while two agents use one name: the host of the one that works, and of one that had "
+        "to end within the last hour.",
+        {{"agent", a.name},
+         {"vantage", a.vantage},
+         {"peer", PeerHost(a.details.peer)},
+         {"rival", rival}},
+        1);
+  }
+}
+
+void Fleet(const std::vector<AgentStatus>& agents, MetricBuilder& out) {
   size_t shown = 0;
   for (const AgentStatus& a : agents) {
     if (++shown > kMaxAgentSeries) break;
     const MetricBuilder::Labels labels{{"agent", a.name}, {"vantage", a.vantage}};
+    Rivals(a, out);
+    if (a.clock_skew_s.has_value()) {
+      out.Gauge(
+          "portolan_fleet_clock_skew_seconds",
+          "How far an agent's clock is ahead of the coordinator's; negative: behind. Times are "
+          "corrected by less than 300 s, and replaced by the time of receipt beyond.",
+          labels, *a.clock_skew_s);
+    }
     const AgentDetails& d = a.details;
     out.Counter("portolan_fleet_probes_sent_total",
                 "SYNs that an agent has sent, as it says itself.", labels, D(d.probes_sent));
@@ -202,13 +240,24 @@ void StoreMetrics(const Control::Snapshot& s, bool healthy, MetricBuilder& out) 
 
 class Collector final : public prometheus::Collectable {
  public:
-  explicit Collector(Control& control) : control_(control) {}
+  Collector(Control& control, std::function<std::vector<std::string>()> named)
+      : control_(control), named_(std::move(named)) {}
   std::vector<prometheus::MetricFamily> Collect() const override {
     MetricBuilder out;
     const std::optional<Control::Snapshot> s = control_.TakeSnapshot();
     if (!s.has_value()) return {};
     Outcomes(s->scheduler, s->ingest, out);
     Leases(s->scheduler, s->leases, out);
+    std::set<std::string> vantages(s->vantages.begin(), s->vantages.end());
+    if (named_) {
+      for (std::string& v : named_()) {
+        if (vantages.size() < Control::kMaxListedVantages) vantages.insert(std::move(v));
+      }
+    }
+    Agents(s->agents, vantages, out);
+    out.Counter("portolan_agent_name_conflicts_total",
+                "Agents that had to end because another one with their name is at work.", {},
+                D(s->name_conflicts));
     Fleet(s->agents, out);
     Scans(*s, out);
     Queues(*s, out);
@@ -218,12 +267,14 @@ class Collector final : public prometheus::Collectable {
 
  private:
   Control& control_;
+  const std::function<std::vector<std::string>()> named_;
 };
 
 }  // namespace
 
-std::shared_ptr<prometheus::Collectable> CoordinatorMetrics(Control& control) {
-  return std::make_shared<Collector>(control);
+std::shared_ptr<prometheus::Collectable> CoordinatorMetrics(
+    Control& control, std::function<std::vector<std::string>()> monitored_vantages) {
+  return std::make_shared<Collector>(control, std::move(monitored_vantages));
 }
 
 }  // namespace portolan

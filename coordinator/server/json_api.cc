@@ -248,6 +248,11 @@ std::vector<HttpRoute> JsonApi(Control& control, Monitoring* monitoring) {
       {"/api/v1/events", ask(Events)},
       {"/api/v1/findings", ask(Findings)},
       {"/api/v1/explain", ask(Explain)},
+      {"/api/v1/agents", Checked([&control](const HttpRequest& request, const Reply& reply) {
+         PORTOLAN_RETURN_IF_ERROR(OnlyParameters(request, {}));
+         control.ListAgents(Answer<std::vector<AgentStatus>>(reply, AgentsJson));
+         return absl::OkStatus();
+       })},
       {"/api/v1/scans/*/results",
        Checked([&control](const HttpRequest& request, const Reply& reply) {
          return Results(control, request, reply);

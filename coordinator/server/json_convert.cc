@@ -249,6 +249,34 @@ std::string ExplanationJson(const Explanation& e) {
   return Dump(out);
 }
 
+std::string AgentsJson(const std::vector<AgentStatus>& agents) {
+  Json out;
+  out["agents"] = Json::array();
+  for (const AgentStatus& a : agents) {
+    Json agent;
+    agent["name"] = a.name;
+    agent["vantage"] = a.vantage;
+    agent["live"] = a.live;
+    agent["draining"] = a.draining;
+    agent["away_reason"] = TextOrNull(a.away_reason);
+    agent["last_seen"] = When(a.last_seen);
+    agent["peer"] = TextOrNull(a.details.peer);
+    agent["rival_peers"] = Json(a.rival_peers);
+    agent["version"] = a.details.version;
+    agent["engine"] = a.details.engine;
+    agent["measured_rate"] = a.measured_rate;
+    agent["max_rate"] = a.max_rate;
+    agent["leases"] = a.leases;
+    agent["leased_positions"] = a.leased_positions;
+    agent["limited_by"] = TextOrNull(a.details.limited_by);
+    agent["clock_skew_seconds"] = a.clock_skew_s ? Json(*a.clock_skew_s) : Json(nullptr);
+    agent["times_replaced"] = a.times_replaced;
+    agent["certificate_not_after"] = When(a.details.certificate_not_after);
+    out["agents"].push_back(std::move(agent));
+  }
+  return Dump(out);
+}
+
 std::string ResultsJson(const ScanId& scan, const ResultPage& page) {
   Json out;
   out["scan"] = scan;
@@ -264,6 +292,7 @@ std::string ResultsJson(const ScanId& scan, const ResultPage& page) {
     row["reason"] = ReasonName(o.reason);
     row["rtt_us"] = o.rtt_us ? Json(*o.rtt_us) : Json(nullptr);
     row["time"] = When(o.when);
+    row["time_of_receipt"] = o.time_of_receipt;
     row["agent"] = TextOrNull(o.agent);
     row["source"] = o.source ? Json(o.source->ToString()) : Json(nullptr);
     row["host_finding"] = o.host_finding ? Json(HostFindingName(*o.host_finding)) : Json(nullptr);

@@ -72,6 +72,13 @@ AgentDetails DetailsFromProto(const v1::SynchronizeRequest& request, const std::
   return d;
 }
 
+// What an agent says, brought into a range in which sums do not overflow. A time outside of 1970 to
+// 9999 stays outside of 1970 to now.
+int64_t ReportedMicros(int64_t unix_us) {
+  constexpr int64_t kLatest = int64_t{253'402'300'799} * 1'000'000;  // the end of 9999
+  return unix_us < 0 || unix_us > kLatest ? kLatest : unix_us;
+}
+
 absl::Status ParseOpens(const v1::OpenPorts& in, std::vector<ParsedOpen>* out) {
   const int n = in.index_delta_size();
   if (in.rtt_us_size() != n || in.time_delta_ms_size() != n ||
@@ -86,8 +93,7 @@ absl::Status ParseOpens(const v1::OpenPorts& in, std::vector<ParsedOpen>* out) {
   if (!source.ok())
     return InvalidArgument("batch.open_ports.source: {} bytes; an address has 4 or 16",
                            in.source().size());
-  PORTOLAN_ASSIGN_OR_RETURN(const WallTime base,
-                            TimeFromProto("batch.open_ports.base_unix_us", in.base_unix_us()));
+  const WallTime base = FromUnixMicros(ReportedMicros(in.base_unix_us()));
   uint64_t index = 0;
   for (int i = 0; i < n; ++i) {
     const uint64_t delta = in.index_delta(i);
@@ -112,8 +118,8 @@ absl::Status ParseOpens(const v1::OpenPorts& in, std::vector<ParsedOpen>* out) {
 
 }  // namespace
 
-absl::StatusOr<AgentCall> FromProto(const v1::SynchronizeRequest& request,
-                                    const std::string& peer) {
+absl::StatusOr<AgentCall> FromProto(const v1::SynchronizeRequest& request, const std::string& peer,
+                                    WallTime received) {
   AgentCall call;
   AgentReport& r = call.report;
   const v1::AgentInfo& agent = request.agent();
@@ -133,12 +139,15 @@ absl::StatusOr<AgentCall> FromProto(const v1::SynchronizeRequest& request,
   r.vantage = agent.vantage();
   r.incarnation = agent.incarnation();
   r.revision_seen = request.revision_seen();
-  r.draining = request.draining();
+  r.draining = request.draining() || request.leaving();
+  r.leaving = request.leaving();
   r.measured_rate = request.measured_rate();
   r.sent_rate = request.sent_rate();
   r.max_rate = agent.max_rate();
   r.room = request.room();
   call.epoch_seen = request.epoch_seen();
+  call.sent = FromUnixMicros(request.sent_unix_us());
+  call.received = received;
 
   if (static_cast<size_t>(request.leases_size()) > kMaxHeldLeases) {
     return InvalidArgument("leases: {} of them; at most {} are allowed", request.leases_size(),
@@ -195,6 +204,10 @@ void ToProto(const SyncAnswer& answer, v1::SynchronizeResponse* out) {
   out->set_lease_term_ms(static_cast<uint32_t>(
       std::chrono::duration_cast<std::chrono::milliseconds>(answer.lease_term).count()));
   out->set_drain(answer.decision.drain);
+  if (answer.decision.wait > Duration::zero()) {
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(answer.decision.wait);
+    out->set_wait_ms(static_cast<uint32_t>(wait.count()));
+  }
   std::set<ScanId> left_out;
   size_t bytes = 0;
   for (const SyncContext& context : answer.contexts) {
@@ -249,8 +262,7 @@ absl::StatusOr<ParsedBatch> ParseBatch(v1::ReportBatch& batch) {
   ParsedBatch out;
   out.chunks.reserve(static_cast<size_t>(batch.chunks_size()));
   for (v1::Chunk& chunk : *batch.mutable_chunks()) {
-    PORTOLAN_ASSIGN_OR_RETURN(const WallTime start,
-                              TimeFromProto("batch.chunks.start_unix_us", chunk.start_unix_us()));
+    const WallTime start = FromUnixMicros(ReportedMicros(chunk.start_unix_us()));
     absl::StatusOr<ParsedChunk> parsed =
         ParseChunk(Token{chunk.token()}, chunk.begin(), chunk.count(), start, chunk.duration_ms(),
                    std::move(*chunk.mutable_outcomes()), chunk.extra());
@@ -261,7 +273,10 @@ absl::StatusOr<ParsedBatch> ParseBatch(v1::ReportBatch& batch) {
     PORTOLAN_RETURN_IF_ERROR(ParseOpens(opens, &out.opens));
   if (static_cast<size_t>(batch.host_findings_size()) > kMaxBatchFindings)
     return InvalidArgument("batch.host_findings: more than {}", kMaxBatchFindings);
-  for (const v1::HostReport& report : batch.host_findings()) {
+  for (v1::HostReport& report : *batch.mutable_host_findings()) {
+    v1::HostFinding* said = report.mutable_finding();
+    said->set_unix_us(ReportedMicros(said->unix_us()));
+    said->set_since_unix_us(ReportedMicros(said->since_unix_us()));
     absl::StatusOr<HostFinding> finding = FromProto(report.finding());
     if (!finding.ok()) return Annotate(finding.status(), "batch.host_findings");
     out.findings.push_back({Token{report.token()}, *std::move(finding)});

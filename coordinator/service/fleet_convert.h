@@ -13,7 +13,9 @@ namespace portolan {
 
 inline constexpr size_t kMaxReportBytes = 1u << 20;  // a batch, encoded
 
-absl::StatusOr<AgentCall> FromProto(const v1::SynchronizeRequest& request, const std::string& peer);
+// `received`: when the request arrived, by the coordinator's clock.
+absl::StatusOr<AgentCall> FromProto(const v1::SynchronizeRequest& request, const std::string& peer,
+                                    WallTime received);
 // Whether ToProto takes more than some milliseconds, so that it belongs on a thread that may block.
 bool IsLarge(const SyncAnswer& answer);
 // Contexts that would make the message too large are left out, and their leases and shares with
@@ -22,7 +24,8 @@ void ToProto(const SyncAnswer& answer, v1::SynchronizeResponse* out);
 
 // Name and incarnation of a report stream's first message.
 absl::Status CheckHello(const v1::ReportHello& hello);
-// Verifies every chunk and column. Takes the batch's contents.
+// Verifies every chunk and column. Takes the batch's contents. No time is refused, however wrong
+// the agent's clock: TimeJudge decides what becomes of it.
 absl::StatusOr<ParsedBatch> ParseBatch(v1::ReportBatch& batch);
 // About what it holds in memory.
 size_t MemoryOf(const ParsedBatch& batch);

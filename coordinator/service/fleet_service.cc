@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "common/base/clock.h"
 #include "common/rpc/identity.h"
 #include "coordinator/service/fleet_convert.h"
 #include "coordinator/service/report_reactor.h"
@@ -15,7 +16,7 @@ grpc::ServerUnaryReactor* FleetService::Synchronize(grpc::CallbackServerContext*
                                                     v1::SynchronizeResponse* response) {
   if (absl::Status s = MayCallFleet(IdentifyPeer(*context), request->agent().name()); !s.ok())
     return RefuseUnary(context, s);
-  absl::StatusOr<AgentCall> converted = FromProto(*request, context->peer());
+  absl::StatusOr<AgentCall> converted = FromProto(*request, context->peer(), SystemClock().Wall());
   if (!converted.ok()) return RefuseUnary(context, converted.status());
 
   auto call = UnaryCall<v1::SynchronizeResponse>::Make(response);

@@ -107,6 +107,7 @@ absl::StatusOr<ScanRequest> FromProto(const v1::ScanRequestSpec& spec) {
   out.lane_timeout_s = spec.lane_timeout_s();
   out.retention_s = spec.retention_s();
   out.seed = spec.seed();
+  out.wait_for_agents = spec.wait_for_agents();
   return out;
 }
 
@@ -182,6 +183,11 @@ void ToProto(const AgentStatus& agent, v1::Agent* out) {
   out->set_probes_sent(agent.details.probes_sent);
   out->set_spool_bytes(agent.details.spool_bytes);
   out->set_local_failures(agent.details.local_failures);
+  if (agent.clock_skew_s.has_value()) out->set_clock_skew_s(*agent.clock_skew_s);
+  out->set_times_replaced(agent.times_replaced);
+  for (const std::string& rival : agent.rival_peers) out->add_rival_peers(rival);
+  out->set_away_reason(agent.away_reason);
+  out->set_certificate_not_after_unix_us(Micros(agent.details.certificate_not_after));
 }
 
 void ToProto(const Control::LeaseStatus& status, v1::LeaseInfo* out) {
@@ -213,6 +219,7 @@ void ToProto(const ResultPage& page, v1::ListObservationsResponse* out) {
     p->set_reason(std::string(ReasonName(o.reason)));
     if (o.rtt_us.has_value()) p->set_rtt_us(*o.rtt_us);
     p->set_unix_us(Micros(o.when));
+    p->set_time_of_receipt(o.time_of_receipt);
     p->set_agent(o.agent);
     if (o.source.has_value()) p->set_source(o.source->ToBytes());
     if (o.host_finding.has_value())

@@ -283,9 +283,12 @@ grpc::ServerUnaryReactor* ScanService::GetServerInfo(Context* context,
   response->set_epoch(control_.epoch());
   response->set_started_unix_us(ToUnixMicros(control_.started()));
   for (const std::string& rule : control_.scope()->Describe()) response->add_scope(rule);
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
+  auto call = UnaryCall<v1::ServerInfo>::Make(response);
+  control_.ListVantages(AnswerTo<v1::ServerInfo, std::vector<std::string>>(
+      call, [](const std::vector<std::string>& vantages, v1::ServerInfo* out) {
+        for (const std::string& v : vantages) out->add_vantages(v);
+      }));
+  return call.get();
 }
 
 }  // namespace portolan

@@ -261,6 +261,15 @@ std::string EncodeSegments(const std::vector<CompactedGroup::Segment>& segments)
     w.String(s.vantage);
     w.Signed(ToUnixMicros(s.start));
   }
+  // Behind the list, and only if there are any: which of them have the time of receipt. Older
+  // programs wrote none.
+  size_t marked = 0;
+  for (const CompactedGroup::Segment& s : segments) marked += s.time_of_receipt;
+  if (marked == 0) return w.Take();
+  w.Varint(marked);
+  for (size_t i = 0; i < segments.size(); ++i) {
+    if (segments[i].time_of_receipt) w.Varint(i);
+  }
   return w.Take();
 }
 
@@ -274,6 +283,13 @@ absl::StatusOr<std::vector<CompactedGroup::Segment>> DecodeSegments(std::string_
     s.vantage = r.String();
     s.start = FromUnixMicros(r.Signed());
     segments.push_back(std::move(s));
+  }
+  if (r.ok() && !r.done()) {
+    for (size_t n = r.Count(); n > 0 && r.ok(); --n) {
+      const uint64_t i = r.Varint();
+      if (i >= segments.size()) return Damaged("list of segments");
+      segments[i].time_of_receipt = true;
+    }
   }
   if (!r.done()) return Damaged("list of segments");
   return segments;

@@ -126,6 +126,10 @@ absl::Status Load(Connection& db, Store::StartState& out) {
     if (meta.Bytes(0) == "next_lane") out.next_lane = meta.U64(1);
   }
   PORTOLAN_RETURN_IF_ERROR(meta.status());
+  Statement& vantages = db.Sql("SELECT name, last_seen FROM vantages");
+  while (vantages.Step())
+    out.vantages.push_back({std::string(vantages.Bytes(0)), FromUnixMicros(vantages.Int(1))});
+  PORTOLAN_RETURN_IF_ERROR(vantages.status());
   Statement& scans =
       db.Sql("SELECT number FROM scans WHERE state < ?1 AND deleted = 0 ORDER BY number");
   scans.Bind(static_cast<int64_t>(ScanState::kComplete));

@@ -197,8 +197,9 @@ absl::StatusOr<Store::GroupOutcomes> SqliteReader::ReadGroup(LaneId lane, IndexR
   }
   PORTOLAN_RETURN_IF_ERROR(whole.status());
   Statement& s = db_->Sql(
-      "SELECT number, begin_pos, end_pos, origin, start, duration, outcomes FROM chunks WHERE lane "
-      "= ?1 AND begin_pos >= ?2 AND begin_pos < ?3 "
+      "SELECT number, begin_pos, end_pos, origin, start, duration, outcomes, of_receipt FROM "
+      "chunks "
+      "WHERE lane = ?1 AND begin_pos >= ?2 AND begin_pos < ?3 "
       "ORDER BY number");
   s.Bind(lane.value, group.begin, group.end);
   while (s.Step()) {
@@ -210,6 +211,7 @@ absl::StatusOr<Store::GroupOutcomes> SqliteReader::ReadGroup(LaneId lane, IndexR
     chunk.vantage = origin->vantage;
     chunk.start = FromUnixMicros(s.Int(4));
     chunk.duration_ms = static_cast<uint32_t>(s.Int(5));
+    chunk.time_of_receipt = s.Int(7) != 0;
     PORTOLAN_ASSIGN_OR_RETURN(
         chunk.outcomes, DecompressFromStorage(s.Bytes(6), MaxEncodedSize(chunk.range.size())));
     out.version = std::max(out.version, 2 * s.U64(0));

@@ -17,7 +17,8 @@ using Blob = Statement::Blob;
 constexpr size_t kMaxSkipped = 50'000;
 
 constexpr char kByAddress[] =
-    "SELECT address, port, position, reason, rtt_us, seen, origin, token FROM open_ports INDEXED "
+    "SELECT address, port, position, reason, rtt_us, seen, origin, token, of_receipt FROM "
+    "open_ports INDEXED "
     "BY open_ports_by_address "
     "WHERE lane = ?1 AND (address, port) >= (?2, ?3) ORDER BY address, port";
 
@@ -66,6 +67,7 @@ absl::Status SqliteReader::FillRow(const Statement& s, LaneId lane, StoredRow& r
   row.vantage = origin->vantage;
   row.row.source = origin->source;
   row.token = Token{s.U64(7)};
+  row.time_of_receipt = s.Int(8) != 0;
   return absl::OkStatus();
 }
 
@@ -175,8 +177,8 @@ absl::StatusOr<std::vector<StoredRow>> SqliteReader::ReadRowsAt(
   PORTOLAN_RETURN_IF_ERROR(snapshot.status());
   std::vector<StoredRow> out;
   Statement& s = db_->Sql(
-      "SELECT address, port, position, reason, rtt_us, seen, origin, token FROM open_ports WHERE "
-      "lane = ?1 AND position = ?2");
+      "SELECT address, port, position, reason, rtt_us, seen, origin, token, of_receipt FROM "
+      "open_ports WHERE lane = ?1 AND position = ?2");
   for (const uint64_t position : positions) {
     if (s.Bind(lane.value, position).Step())
       PORTOLAN_RETURN_IF_ERROR(FillRow(s, lane, out.emplace_back()));

@@ -58,6 +58,15 @@ absl::Status SqliteWriter::Apply(const WriteBatch& batch) {
             .Bind(batch.next_token.value)
             .Run());
   }
+  for (const KnownVantage& v : batch.vantages) {
+    PORTOLAN_RETURN_IF_ERROR(
+        db_.Sql("INSERT OR REPLACE INTO vantages (name, last_seen) VALUES (?1, ?2)")
+            .Bind(v.name, ToUnixMicros(v.last_seen))
+            .Run());
+  }
+  for (const std::string& name : batch.forget_vantages) {
+    PORTOLAN_RETURN_IF_ERROR(db_.Sql("DELETE FROM vantages WHERE name = ?1").Bind(name).Run());
+  }
   for (const ScanId& id : batch.delete_scans) PORTOLAN_RETURN_IF_ERROR(Delete(id));
   return absl::OkStatus();
 }
@@ -100,28 +109,29 @@ absl::Status SqliteWriter::PutChunk(const StoredChunk& chunk) {
   return db_
       .Sql(
           "INSERT INTO chunks (lane, begin_pos, end_pos, complete, origin, start, duration, "
-          "outcomes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
+          "outcomes, of_receipt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
       .Bind(chunk.lane.value, chunk.range.begin, chunk.range.end, IsComplete(chunk) ? 1 : 0, origin,
-            ToUnixMicros(chunk.start), chunk.duration_ms, Blob{packed})
+            ToUnixMicros(chunk.start), chunk.duration_ms, Blob{packed},
+            chunk.time_of_receipt ? 1 : 0)
       .Run();
 }
 
 absl::Status SqliteWriter::PutRows(const std::vector<StoredRow>& rows) {
   if (rows.empty()) return absl::OkStatus();
   Statement& put = db_.Sql(
-      "INSERT INTO open_ports (lane, position, address, port, reason, rtt_us, seen, origin, token) "
-      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "
+      "INSERT INTO open_ports (lane, position, address, port, reason, rtt_us, seen, origin, token, "
+      "of_receipt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) "
       "ON CONFLICT (lane, position) DO UPDATE SET reason = excluded.reason, rtt_us = "
-      "excluded.rtt_us, seen = excluded.seen, "
-      "origin = excluded.origin, token = excluded.token WHERE excluded.token > token");
+      "excluded.rtt_us, seen = excluded.seen, origin = excluded.origin, token = excluded.token, "
+      "of_receipt = excluded.of_receipt WHERE excluded.token > token");
   for (const StoredRow& r : rows) {
     PORTOLAN_ASSIGN_OR_RETURN(const int64_t origin, Origin(r.agent, r.vantage, &r.row.source));
     const std::string address = AddressKey(r.address);
-    PORTOLAN_RETURN_IF_ERROR(put.Bind(r.lane.value, r.row.index, Blob{address},
-                                      static_cast<int64_t>(r.port),
-                                      static_cast<int64_t>(r.row.reason), r.row.rtt_us,
-                                      ToUnixMicros(r.row.when), origin, r.token.value)
-                                 .Run());
+    PORTOLAN_RETURN_IF_ERROR(
+        put.Bind(r.lane.value, r.row.index, Blob{address}, static_cast<int64_t>(r.port),
+                 static_cast<int64_t>(r.row.reason), r.row.rtt_us, ToUnixMicros(r.row.when), origin,
+                 r.token.value, r.time_of_receipt ? 1 : 0)
+            .Run());
   }
   counts_.rows += rows.size();
   return absl::OkStatus();

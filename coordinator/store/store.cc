@@ -19,7 +19,7 @@ size_t Bytes(const Change& change) {
 bool WriteBatch::empty() const {
   return new_scans.empty() && requests.empty() && changes.empty() && chunks.empty() &&
          counts.empty() && rows.empty() && superseded.empty() && findings.empty() && !next_token &&
-         delete_scans.empty();
+         delete_scans.empty() && vantages.empty() && forget_vantages.empty();
 }
 
 size_t WriteBatch::bytes() const {
@@ -30,6 +30,7 @@ size_t WriteBatch::bytes() const {
   for (const StoredFinding& f : findings)
     n += sizeof(f) + f.finding.confirmed.size() * sizeof(ConfirmedPort);
   for (const Change& change : changes) n += Bytes(change);
+  n += (vantages.size() + forget_vantages.size()) * 128;
   return n;
 }
 

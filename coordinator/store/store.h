@@ -14,6 +14,7 @@
 #include "common/net/ip_set.h"
 #include "common/net/port_set.h"
 #include "common/scan/host_finding.h"
+#include "coordinator/scheduler/known_vantages.h"
 #include "coordinator/scheduler/types.h"
 
 namespace portolan {
@@ -28,6 +29,8 @@ struct StoredChunk {
   uint32_t duration_ms = 0;
   std::string outcomes;  // chunk encoding of range.size() positions; positions without a verdict,
                          // or counted before, are `owed` here
+  bool time_of_receipt = false;  // the agent's clock could not be believed, so `start` is when the
+                                 // chunk was received
 };
 
 struct StoredRow {
@@ -38,6 +41,7 @@ struct StoredRow {
   std::string agent;
   std::string vantage;
   Token token;
+  bool time_of_receipt = false;  // as in StoredChunk, of row.when
 };
 
 struct StoredFinding {
@@ -75,7 +79,9 @@ struct WriteBatch {
   std::vector<SupersededRows> superseded;
   // A later one of the same lane, address and kind takes the place of the one before.
   std::vector<StoredFinding> findings;
-  Token next_token;  // 0: unchanged
+  std::vector<KnownVantage> vantages;        // new, or with a later time
+  std::vector<std::string> forget_vantages;  // after `vantages`
+  Token next_token;                          // 0: unchanged
   std::vector<ScanId>
       delete_scans;  // finished ones; invisible from the commit on, purged later, little by little
   bool empty() const;
@@ -111,6 +117,7 @@ struct CompactedGroup {
     std::vector<IndexRange> positions;  // ascending
     std::string agent, vantage;
     WallTime start;
+    bool time_of_receipt = false;  // as in StoredChunk
   };
   std::vector<Segment> segments;
   size_t chunks = 0;  // how many stored chunks it was made from
@@ -144,6 +151,7 @@ class Store {
     Token next_token;
     uint64_t next_lane = 1;
     std::vector<ScanRecord> unfinished;
+    std::vector<KnownVantage> vantages;
   };
   // Once, before the first Write. DataLoss: the file is damaged, says what to do.
   virtual absl::StatusOr<StartState> Load() = 0;

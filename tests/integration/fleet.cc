@@ -124,10 +124,20 @@ Process& Fleet::StartAgent(const AgentSpec& spec) {
   Append(argv, spec.flags);
   Process::Options po;
   po.netns = spec.netns;
-  auto& slot = agents_[spec.name];
+  po.env = spec.env;
+  auto& slot = agents_[spec.key.empty() ? spec.name : spec.key];
   slot = std::make_unique<Process>(
       argv, dir_.path("agent-" + spec.name + "-" + std::to_string(starts_++)), po);
   return *slot;
+}
+
+nlohmann::json Fleet::ListedAgent(const std::string& name) {
+  std::istringstream lines(Cli({"agents", "list", "--json"}, seconds(20)).out);
+  for (std::string line; std::getline(lines, line);) {
+    const auto json = nlohmann::json::parse(line, nullptr, false);
+    if (json.is_object() && json.value("name", "") == name) return json;
+  }
+  return nullptr;
 }
 
 bool Fleet::WaitForAgents(int count) {

@@ -67,9 +67,13 @@ class Fleet {
     std::string name, vantage, netns;
     std::string coordinator;  // empty: the fleet's
     std::vector<std::string> flags;
+    std::map<std::string, std::string> env = {};
+    std::string key = {};  // what agent() calls it; empty: its name
   };
   Process& StartAgent(const AgentSpec& spec);
-  Process& agent(const std::string& name) { return *agents_.at(name); }
+  Process& agent(const std::string& key) { return *agents_.at(key); }
+  // The agent's object in `agents list --json`; null when it is not there.
+  nlohmann::json ListedAgent(const std::string& name);
   // Waits until the coordinator lists so many live agents.
   bool WaitForAgents(int count);
 

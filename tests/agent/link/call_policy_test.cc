@@ -70,6 +70,16 @@ TEST(CallPolicy, AnswerEndsTheBackOff) {
 TEST(CallPolicy, SupersededAndInvalidAreFatalAtOnce) {
   EXPECT_FALSE(CallPolicy(1, 1).OnFailure(Aborted("newer"), At(0)).ok());
   EXPECT_FALSE(CallPolicy(1, 1).OnFailure(InvalidArgument("name"), At(0)).ok());
+  const absl::Status in_use = CallPolicy(1, 1).OnFailure(AlreadyExists("name"), At(0));
+  EXPECT_TRUE(absl::IsAlreadyExists(in_use)) << "has an exit code of its own";
+}
+
+TEST(CallPolicy, WaitsAsLongAsTheCoordinatorSays) {
+  CallPolicy policy(1, 1);
+  ASSERT_TRUE(policy.OnFailure(Unavailable("away"), At(0)).ok());
+  policy.OnWait(std::chrono::milliseconds(700), At(10));
+  EXPECT_EQ(policy.NextCallAt(At(10)), At(710));
+  EXPECT_EQ(policy.failures(), 0);
 }
 
 TEST(CallPolicy, RefusalsAreFatalOnlyWhenRepeated) {

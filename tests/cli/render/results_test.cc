@@ -29,20 +29,31 @@ TEST(JsonRenderer, WritesALineAnObservationAndEndsWithTheLedger) {
       "\n");
 }
 
+TEST(JsonRenderer, MarksTimesOfReceipt) {
+  StringOutput out;
+  ResultRow row = Row("10.0.0.1", 22);
+  row.time_of_receipt = true;
+  ASSERT_TRUE(MakeJsonRenderer("abc", out)->Add(row).ok());
+  EXPECT_NE(out.text().find("\"time_of_receipt\":true"), std::string::npos) << out.text();
+}
+
 TEST(CsvRenderer, WritesAHeaderOnceAndQuotesWhatNeedsIt) {
   StringOutput out;
   const auto renderer = MakeCsvRenderer("abc", out);
   ResultRow row = Row("10.0.0.1", 22);
   row.name = "a,\"b\"";
   ASSERT_TRUE(renderer->Add(row).ok());
-  ASSERT_TRUE(renderer->Add(Row("10.0.0.1", 4, State::kFiltered, "no-response")).ok());
+  ResultRow late = Row("10.0.0.1", 4, State::kFiltered, "no-response");
+  late.time_of_receipt = true;
+  ASSERT_TRUE(renderer->Add(late).ok());
   ASSERT_TRUE(renderer->Finish(End(2, 1, 1)).ok());
   EXPECT_EQ(out.text(),
             "scan_id,vantage,ip,name,port,protocol,state,reason,rtt_ms,timestamp,service,agent,"
-            "source_ip,host_finding\n"
+            "source_ip,host_finding,time_of_receipt\n"
             "abc,office,10.0.0.1,\"a,\"\"b\"\"\",22,tcp,open,syn-ack,0.42,2026-01-02T03:04:05."
-            "678901Z,ssh,a1,10.9.9.9,\n"
-            "abc,office,10.0.0.1,,4,tcp,filtered,no-response,,2026-01-02T03:04:05.678901Z,,a1,,\n");
+            "678901Z,ssh,a1,10.9.9.9,,\n"
+            "abc,office,10.0.0.1,,4,tcp,filtered,no-response,,2026-01-02T03:04:05.678901Z,,a1,,,"
+            "true\n");
 }
 
 TEST(CsvRenderer, AnEmptyResultIsAHeader) {
@@ -50,7 +61,7 @@ TEST(CsvRenderer, AnEmptyResultIsAHeader) {
   ASSERT_TRUE(MakeCsvRenderer("abc", out)->Finish(End(2, 0, 2)).ok());
   EXPECT_EQ(out.text(),
             "scan_id,vantage,ip,name,port,protocol,state,reason,rtt_ms,timestamp,service,agent,"
-            "source_ip,host_finding\n");
+            "source_ip,host_finding,time_of_receipt\n");
 }
 
 TEST(TableRenderer, GroupsByAddressAndEndsWithTheLedger) {

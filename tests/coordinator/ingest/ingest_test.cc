@@ -144,6 +144,8 @@ TEST_F(IngestTest, FencedReportChangesNothingAndIsTold) {
   const Token old = TokenOf(x, 0);
   x.held.clear();
   x.incarnation = "two";  // what the first held goes back, and is granted anew
+  s->SetConnected(x.name, false, now);
+  Advance(1);
   Sync(x);
   const Token fresh = TokenOf(x, 0);
   ASSERT_NE(old, fresh);
@@ -175,6 +177,8 @@ TEST_F(IngestTest, NewerChunkSupersedesRowsOfOlderTokens) {
   ASSERT_EQ(Apply(x)->batch.rows.size(), 1u);
   x.held.clear();
   x.incarnation = "two";  // crashed before its chunk closed
+  s->SetConnected(x.name, false, now);
+  Advance(1);
   Sync(x);
   const Token fresh = TokenOf(x, 0);
   AddChunk(fresh, 0, {kClosed, kClosed, kOwed, kClosed});

@@ -146,6 +146,24 @@ TEST(SpecCodec, DamagedBytesNeverCrash) {
   EXPECT_TRUE(absl::IsDataLoss(DecodeRanges("\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F").status()));
 }
 
+TEST(SpecCodec, TimesOfReceiptComeBackAndOlderGroupsHaveNone) {
+  std::vector<CompactedGroup::Segment> segments(3);
+  for (size_t i = 0; i < segments.size(); ++i) {
+    segments[i].positions = {{10 * i, 10 * i + 5}};
+    segments[i].agent = "a";
+  }
+  const std::string older = EncodeSegments(segments);
+  for (const auto& s : *DecodeSegments(older)) EXPECT_FALSE(s.time_of_receipt);
+  segments[0].time_of_receipt = segments[2].time_of_receipt = true;
+  const std::string bytes = EncodeSegments(segments);
+  EXPECT_EQ(bytes.substr(0, older.size()), older) << "what older programs wrote is read";
+  const auto back = DecodeSegments(bytes);
+  ASSERT_TRUE(back.ok()) << back.status();
+  for (size_t i = 0; i < segments.size(); ++i)
+    EXPECT_EQ((*back)[i].time_of_receipt, segments[i].time_of_receipt) << i;
+  EXPECT_TRUE(absl::IsDataLoss(DecodeSegments(older + std::string("\x01\x03")).status()));
+}
+
 TEST(Bytes, NumbersComeBack) {
   ByteWriter w;
   const uint64_t numbers[] = {0, 1, 127, 128, 1u << 20, uint64_t{1} << 63, UINT64_MAX};

@@ -97,15 +97,21 @@ TEST_F(SqliteStoreTest, OlderSchemaIsBroughtUpToDate) {
   for (const char* sql :
        {"DROP INDEX scans_named", "ALTER TABLE scans DROP COLUMN name", "DROP TABLE host_findings",
         "ALTER TABLE lanes DROP COLUMN findings", "ALTER TABLE lanes DROP COLUMN findings_dropped",
+        "ALTER TABLE chunks DROP COLUMN of_receipt",
+        "ALTER TABLE open_ports DROP COLUMN of_receipt", "DROP TABLE vantages",
         "PRAGMA user_version = 1",
+        "INSERT INTO open_ports (lane, position, address, port, reason, rtt_us, seen, origin, "
+        "token) VALUES (7, 1, x'040A000001', 22, 1, 5, 99, 1, 1)",
         "INSERT INTO scans (id, state, created, started, finished, retention, spec, overlay) "
         "VALUES ('s', 4, 0, 0, 0, 0, x'', x'')",
         "INSERT INTO lanes (id, scan, vantage, open) VALUES (7, 1, 'dmz', 5)"})
     Query(place_, sql);
   const auto store = Open(place_);
   ASSERT_TRUE(store.ok()) << store.status();
-  EXPECT_EQ(Query(place_, "PRAGMA user_version"), 3);
+  EXPECT_EQ(Query(place_, "PRAGMA user_version"), 4);
   EXPECT_EQ(Query(place_, "SELECT count(*) FROM scans WHERE name = ''"), 1);  // damaged: no name
+  EXPECT_EQ(Query(place_, "SELECT of_receipt FROM open_ports"), 0);
+  EXPECT_EQ(Query(place_, "SELECT count(*) FROM vantages"), 0);
   EXPECT_EQ(Query(place_, "SELECT open FROM lanes WHERE id = 7"), 5);
   EXPECT_EQ(*(*store)->CountFindings({LaneId{7}}), std::vector<Store::FindingCounts>(1));
   EXPECT_TRUE((*store)->ReadFindings(LaneId{7}, std::nullopt, 10, true)->findings.empty());
@@ -119,7 +125,9 @@ TEST_F(SqliteStoreTest, ScansOfAnOlderSchemaAreFoundByTheirNames) {
   for (const char c : EncodeSpec(spec)) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
   for (const std::string& sql :
        {std::string("DROP INDEX scans_named"), std::string("ALTER TABLE scans DROP COLUMN name"),
-        std::string("PRAGMA user_version = 2"),
+        std::string("ALTER TABLE chunks DROP COLUMN of_receipt"),
+        std::string("ALTER TABLE open_ports DROP COLUMN of_receipt"),
+        std::string("DROP TABLE vantages"), std::string("PRAGMA user_version = 2"),
         "INSERT INTO scans (id, state, created, started, finished, retention, spec, overlay) "
         "VALUES ('s', 4, 0, 0, 0, 0, x'" +
             hex + "', x'')"})

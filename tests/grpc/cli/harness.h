@@ -118,6 +118,12 @@ class CliTest : public testing::Test {
     service.last = id;
     return scan;
   }
+  void AddLiveAgent(const std::string& vantage) {
+    v1::Agent& a = service.agents.emplace_back();
+    a.set_name("a-" + vantage);
+    a.set_vantage(vantage);
+    a.set_live(true);
+  }
   void AddLane(v1::Scan& scan, uint64_t id, const std::string& vantage) {
     v1::Lane* lane = scan.add_lanes();
     lane->set_id(id);

@@ -210,9 +210,9 @@ TEST_F(ResultsVerbTest, ProgramsGetBothFindingsAndMarkedPorts) {
               HasSubstr(R"("hosts":{"answer_everywhere":1,"open_there":1,"stopped_answering":0,)"
                         R"("findings":1,"dropped":5}})"));
   const Result csv = Remote({"results", "abc", "--csv"});
-  EXPECT_THAT(csv.out, HasSubstr("source_ip,host_finding\n"));
-  EXPECT_THAT(csv.out, HasSubstr(",a-office,,syn-proxy\n"));
-  EXPECT_THAT(csv.out, HasSubstr(",a-office,,\n"));
+  EXPECT_THAT(csv.out, HasSubstr("source_ip,host_finding,time_of_receipt\n"));
+  EXPECT_THAT(csv.out, HasSubstr(",a-office,,syn-proxy,\n"));
+  EXPECT_THAT(csv.out, HasSubstr(",a-office,,,\n"));
   EXPECT_THAT(csv.err, HasSubstr("198.18.0.8  SYN proxy"));
   EXPECT_THAT(csv.err, HasSubstr("about 5 findings more"));
 }

@@ -119,6 +119,38 @@ TEST_F(ScanVerbTest, WaitsThenPrintsAndExitsAsTheScanEnded) {
                             R"({"type":"summary","scan_id":"new","name":null,"state":"partial")"));
 }
 
+TEST_F(ScanVerbTest, SaysAtOnceThatNoAgentTakesTheWork) {
+  AddLiveAgent("office");
+  service.agents.emplace_back().set_vantage("dmz");  // away
+  const Result none = Remote({"scan", "10.0.0.1", "-p", "1", "--vantage", "dmz", "--detach",
+                              "--lane-timeout", "5m", "--wait-for-agents"});
+  EXPECT_EQ(none.code, 0);
+  EXPECT_TRUE(service.created.back().spec().wait_for_agents());
+  EXPECT_THAT(none.err,
+              HasSubstr("no agent of vantage \"dmz\" takes work now: scan new waits 5m00s "
+                        "for one (--lane-timeout); vantages with a live agent: office"));
+  EXPECT_EQ(none.out, "new\n");
+  const Result some = Remote({"scan", "10.0.0.1", "-p", "1", "--vantage", "office", "--detach"});
+  EXPECT_THAT(some.err, Not(HasSubstr("takes work now")));
+  EXPECT_FALSE(service.created.back().spec().wait_for_agents());
+  service.agents.clear();
+  EXPECT_THAT(Remote({"scan", "10.0.0.1", "-p", "1", "--detach"}).err,
+              HasSubstr("no agent takes work now"));
+}
+
+TEST_F(ScanVerbTest, WhatHoldsAScanUpIsSaidWithoutATerminalToo) {
+  AddLiveAgent("dmz");
+  v1::Scan& scan = AddScan("new", v1::SCAN_STATE_RUNNING);
+  scan.set_status_message("no agent of vantage \"dmz\" since 14:03:05Z");
+  v1::Scan end = scan;
+  end.set_state(v1::SCAN_STATE_PARTIAL);
+  service.watch_script.push_back({{scan, scan, end}, grpc::Status::OK, nullptr});
+  const Result result = Remote({"scan", "10.0.0.1", "-p", "1"});
+  const std::string note = "scan new: no agent of vantage \"dmz\" since 14:03:05Z\n";
+  EXPECT_THAT(result.err, HasSubstr(note));
+  EXPECT_EQ(result.err.find(note), result.err.rfind(note)) << "once";
+}
+
 TEST_F(ScanVerbTest, SaysWhatLimitedTheAgentsThatWorkedForIt) {
   v1::Scan& scan = AddScan("new", v1::SCAN_STATE_COMPLETE);
   scan.set_started_unix_us(1'000'000);
@@ -251,6 +283,7 @@ TEST_F(ScanVerbTest, ClosedAndFullOutputsEndDifferently) {
     absl::Status status_;
   };
   Observe("10.0.0.1", 1);
+  AddLiveAgent("dmz");
   Broken pipe(absl::CancelledError("reader gone")),
       full(absl::ResourceExhaustedError("No space left on device"));
   output = &pipe;

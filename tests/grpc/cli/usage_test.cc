@@ -186,6 +186,23 @@ TEST_F(UsageTest, AgentsAreListedAndDrained) {
   EXPECT_THAT(Remote({"agents"}).out, HasSubstr("dmz-1  dmz      live"));
   EXPECT_THAT(Remote({"agents", "list", "--json"}).out,
               HasSubstr(R"({"type":"agent","name":"dmz-1","vantage":"dmz","live":true)"));
+  EXPECT_THAT(Remote({"agents"}).out, HasSubstr("file limit 1024"));
+  v1::Agent& away = service.agents.emplace_back();
+  away.set_name("dmz-2");
+  away.set_clock_skew_s(7205);
+  away.set_times_replaced(true);
+  away.add_rival_peers("198.18.0.7");
+  away.set_away_reason("its certificate ended at 2026-01-02T03:04:05Z");
+  away.set_peer("ipv4:198.18.0.6:1000");
+  const Result text = Remote({"agents"});
+  for (const char* part :
+       {"+2h00m", "ipv4:198.18.0.6:1000", "its certificate ended at 2026",
+        "another agent of this name calls from 198.18.0.7", "its clock is wrong"})
+    EXPECT_THAT(text.out, HasSubstr(part));
+  EXPECT_THAT(Remote({"agents", "list", "--json"}).out,
+              HasSubstr(R"("clock_skew_s":7205,"times_replaced":true,"rival_peers":["198.18.0.7"],)"
+                        R"("away_reason":"its certificate ended at 2026-01-02T03:04:05Z",)"
+                        R"("certificate_not_after":null})"));
   EXPECT_EQ(Remote({"agents", "drain", "dmz-1"}).code, 0);
   EXPECT_EQ(Remote({"agents", "drain", "dmz-1", "--undo"}).code, 0);
   EXPECT_THAT(service.calls, testing::ElementsAre("DrainAgent dmz-1", "DrainAgent dmz-1 undo"));

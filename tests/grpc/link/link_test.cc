@@ -186,6 +186,49 @@ TEST_F(LinkTest, SupersededAgentStops) {
   EXPECT_TRUE(link_->Drain(std::chrono::seconds(1)).ok()) << "nothing is left to wait for";
 }
 
+TEST_F(LinkTest, AnAgentWaitsForItsNameAndHoldsNothing) {
+  Start();
+  client_->NextCall();
+  v1::SynchronizeResponse wait;
+  wait.set_epoch(1);
+  wait.set_lease_term_ms(10'000);
+  wait.set_wait_ms(1);
+  client_->Answer(wait);
+  client_->NextCall();
+  EXPECT_TRUE(link_->Status().waiting);
+  EXPECT_FALSE(link_->Status().connected);
+  EXPECT_FALSE(link_->Ready().ok());
+  EXPECT_TRUE(link_->Fatal().ok());
+  client_->Answer(Response({}));
+  client_->NextCall();
+  EXPECT_FALSE(link_->Status().waiting);
+  EXPECT_TRUE(link_->Ready().ok());
+}
+
+TEST_F(LinkTest, AnAgentWhoseNameIsInUseStops) {
+  Start();
+  client_->NextCall();
+  client_->Fail(AlreadyExists("another process uses this name"));
+  while (link_->Fatal().ok()) std::this_thread::yield();
+  EXPECT_EQ(link_->Fatal().code(), absl::StatusCode::kAlreadyExists);
+}
+
+TEST_F(LinkTest, TheLastCallsOfAProcessThatEndsSaySo) {
+  Start();
+  const v1::SynchronizeRequest first = client_->NextCall().request;
+  EXPECT_FALSE(first.leaving());
+  EXPECT_GT(first.sent_unix_us(), 0);
+  client_->Answer(Response({}));
+  EXPECT_FALSE(client_->NextCall().request.leaving());
+  auto drained =
+      std::async(std::launch::async, [&] { return link_->Drain(std::chrono::seconds(20)); });
+  const v1::SynchronizeRequest last = client_->NextCall().request;
+  EXPECT_TRUE(last.leaving());
+  EXPECT_EQ(last.leases_size(), 0);
+  client_->Answer(Response({}));
+  EXPECT_TRUE(drained.get().ok());
+}
+
 TEST_F(LinkTest, DrainThatCannotEndSaysWhatIsLeft) {
   Start();
   client_->NextCall();

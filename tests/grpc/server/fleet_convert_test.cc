@@ -9,6 +9,7 @@
 #include "common/base/status.h"
 #include "common/rpc/convert.h"
 #include "common/scan/chunk_codec.h"
+#include "coordinator/ingest/clock_skew.h"
 
 namespace portolan {
 namespace {
@@ -65,10 +66,6 @@ TEST(FleetConvert, MalformedBatchesAreRefused) {
   EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_count(0); }), HasSubstr("chunks"));
   EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_begin(UINT64_MAX - 1); }),
               HasSubstr("chunks"));
-  EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_start_unix_us(INT64_MAX); }),
-              HasSubstr("start_unix_us"));
-  EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_start_unix_us(-1); }),
-              HasSubstr("start_unix_us"));
   EXPECT_THAT(refused([](auto& b) { b.mutable_chunks(0)->set_outcomes(""); }), HasSubstr("chunks"));
   EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->add_rtt_us(1); }),
               HasSubstr("columns"));
@@ -76,8 +73,6 @@ TEST(FleetConvert, MalformedBatchesAreRefused) {
               HasSubstr("columns"));
   EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->set_source("abc"); }),
               HasSubstr("source"));
-  EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->set_base_unix_us(INT64_MIN); }),
-              HasSubstr("base_unix_us"));
   EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->set_index_delta(1, 0); }),
               HasSubstr("index_delta"));
   EXPECT_THAT(refused([](auto& b) { b.mutable_open_ports(0)->set_index_delta(1, UINT64_MAX); }),
@@ -135,8 +130,6 @@ TEST(FleetConvert, FindingsAreReadAndWrongOnesRefused) {
               HasSubstr("kind"));
   EXPECT_THAT(refused([](auto& x) { x.set_kind(static_cast<v1::HostFindingKind>(257)); }),
               HasSubstr("kind"));
-  EXPECT_THAT(refused([](auto& x) { x.set_unix_us(-1); }), HasSubstr("unix_us"));
-  EXPECT_THAT(refused([](auto& x) { x.set_since_unix_us(INT64_MAX); }), HasSubstr("since"));
   EXPECT_THAT(refused([](auto& x) { x.mutable_confirmed(0)->set_port(65536); }),
               HasSubstr("confirmed"));
   EXPECT_THAT(refused([](auto& x) { x.mutable_confirmed(0)->set_held(v1::HELD_QUIET); }),
@@ -157,6 +150,28 @@ TEST(FleetConvert, FindingsAreReadAndWrongOnesRefused) {
   EXPECT_THAT(std::string(Message(ParseBatch(many).status())), HasSubstr("host_findings"));
 }
 
+// A batch that is refused is lost; a clock that is wrong is no reason for that.
+TEST(FleetConvert, NoTimeIsAReasonToRefuseABatch) {
+  const WallTime now = FromUnixMicros(1'800'000'000'000'000);
+  for (const int64_t us : {INT64_MIN, int64_t{-1}, INT64_MAX, int64_t{253'402'300'800'000'000}}) {
+    v1::ReportBatch batch = GoodBatch();
+    v1::HostFinding* finding = AddFinding(batch)->mutable_finding();
+    batch.mutable_chunks(0)->set_start_unix_us(us);
+    batch.mutable_open_ports(0)->set_base_unix_us(us);
+    for (int i = 0; i < 3; ++i) batch.mutable_open_ports(0)->set_time_delta_ms(i, UINT32_MAX);
+    finding->set_unix_us(us);
+    finding->set_since_unix_us(us);
+    auto parsed = ParseBatch(batch);
+    ASSERT_TRUE(parsed.ok()) << us << parsed.status();
+    TimeJudge(std::nullopt, now).Apply(*parsed);
+    EXPECT_EQ(parsed->chunks[0].start, now) << us;
+    EXPECT_TRUE(parsed->chunks[0].time_of_receipt);
+    EXPECT_EQ(parsed->opens[2].row.when, now) << us;
+    EXPECT_TRUE(parsed->opens[2].time_of_receipt);
+    EXPECT_EQ(parsed->findings[0].finding.when, now) << us;
+  }
+}
+
 TEST(FleetConvert, RandomBytesNeverCrash) {
   std::mt19937 random(11);
   v1::ReportBatch whole = GoodBatch();
@@ -168,7 +183,7 @@ TEST(FleetConvert, RandomBytesNeverCrash) {
     v1::ReportBatch batch;
     if (batch.ParseFromString(bytes)) (void)ParseBatch(batch);
     v1::SynchronizeRequest request;
-    if (request.ParseFromString(bytes)) (void)FromProto(request, "peer");
+    if (request.ParseFromString(bytes)) (void)FromProto(request, "peer", FromUnixMicros(1));
   }
 }
 
@@ -193,7 +208,7 @@ TEST(FleetConvert, SynchronizeIsRead) {
   auto* known = r.add_scans();
   known->set_scan_id("abc");
   known->set_overlay_version(2);
-  auto call = FromProto(r, "ipv4:127.0.0.1:1");
+  auto call = FromProto(r, "ipv4:127.0.0.1:1", FromUnixMicros(1));
   ASSERT_TRUE(call.ok()) << call.status();
   EXPECT_EQ(call->epoch_seen, 3u);
   EXPECT_EQ(call->report.revision_seen, 9u);
@@ -204,25 +219,25 @@ TEST(FleetConvert, SynchronizeIsRead) {
   EXPECT_TRUE(call->report.fractions.empty()) << "an agent that knows none";
   auto divided = r;
   divided.mutable_shares(0)->set_target_fraction(0);
-  EXPECT_EQ(FromProto(divided, "")->report.fractions.at("abc"), 0);
+  EXPECT_EQ(FromProto(divided, "", FromUnixMicros(1))->report.fractions.at("abc"), 0);
   for (const double fraction : {-0.1, 1.1, std::nan("")}) {
     divided.mutable_shares(0)->set_target_fraction(fraction);
-    EXPECT_FALSE(FromProto(divided, "").ok());
+    EXPECT_FALSE(FromProto(divided, "", FromUnixMicros(1)).ok());
   }
   EXPECT_EQ(call->report.known_scans.at("abc"), 2u);
   EXPECT_EQ(call->details.peer, "ipv4:127.0.0.1:1");
   auto twice = r;
   *twice.add_leases() = *lease;
-  EXPECT_FALSE(FromProto(twice, "").ok());
+  EXPECT_FALSE(FromProto(twice, "", FromUnixMicros(1)).ok());
   twice = r;
   *twice.add_shares() = *share;
-  EXPECT_FALSE(FromProto(twice, "").ok());
+  EXPECT_FALSE(FromProto(twice, "", FromUnixMicros(1)).ok());
   twice = r;
   twice.mutable_shares(0)->set_rate(std::nan(""));
-  EXPECT_FALSE(FromProto(twice, "").ok());
+  EXPECT_FALSE(FromProto(twice, "", FromUnixMicros(1)).ok());
   twice = r;
   twice.mutable_leases(0)->set_token(0);
-  EXPECT_FALSE(FromProto(twice, "").ok());
+  EXPECT_FALSE(FromProto(twice, "", FromUnixMicros(1)).ok());
 }
 
 }  // namespace
