@@ -94,10 +94,23 @@ absl::Status ApiClient::Patience::Bad(const absl::Status& status) {
   if (now - since_ >= limit) {
     return Annotate(status, fmt::format("gave up after {}", HumanDuration(ToSeconds(limit))));
   }
-  if (client_.options_.wait(std::min(next_wait_, limit - (now - since_))))
-    return Aborted("interrupted");
-  next_wait_ = std::min(next_wait_ * 2, kLongestWait);
+  if (Wait(limit - (now - since_))) return Aborted("interrupted");
   return absl::OkStatus();
+}
+
+bool ApiClient::Patience::Wait(Duration limit) {
+  const ApiClientOptions& options = client_.options_;
+  const bool away = options.wait_connected && !options.coordinator.empty() &&
+                    client_.channel_->GetState(/*try_to_connect=*/true) != GRPC_CHANNEL_READY;
+  const Duration wait = std::min(next_wait_, limit);
+  if (!away) {
+    // It answers, and with an error.
+    next_wait_ = std::min(next_wait_ * 2, kLongestWait);
+    return options.wait(wait);
+  }
+  // Not more often, whatever cuts its connections; then as soon as there is one.
+  if (options.wait(std::min(kFirstWait, wait))) return true;
+  return options.wait_connected(*client_.channel_, std::min(kLongestWait, limit));
 }
 
 absl::StatusOr<v1::Scan> ApiClient::Watch(

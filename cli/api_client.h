@@ -27,6 +27,8 @@ struct ApiClientOptions {
   Duration reconnect_timeout = std::chrono::minutes(5);
   // Waits; true: interrupted. Tests move a fake clock here.
   std::function<bool(Duration)> wait;
+  // The same, at most until the channel is connected. Null: `wait` does.
+  std::function<bool(grpc::Channel&, Duration)> wait_connected;
 };
 
 // Calls of ScanService and MonitorService from one thread. An interrupt ends the call that is under
@@ -105,6 +107,9 @@ class ApiClient {
     absl::Status Bad(const absl::Status& status);
 
    private:
+    // Before the next try, at most `limit`; true: interrupted.
+    bool Wait(Duration limit);
+
     ApiClient& client_;
     Time since_ = kNever;  // of the first failure after the last success
     Duration next_wait_{};

@@ -50,6 +50,8 @@ struct Environment {
   bool in_is_terminal = false;  // somebody is there to be asked
   std::function<std::optional<std::string>(const char* name)> getenv;
   std::function<bool(Duration)> wait;  // true: interrupted
+  // The same, at most until the channel is connected, and connects it meanwhile. Null: `wait` does.
+  std::function<bool(grpc::Channel&, Duration)> wait_connected;
   std::function<absl::StatusOr<std::shared_ptr<grpc::Channel>>(const std::string& target,
                                                                const TlsFiles&)>
       dial;

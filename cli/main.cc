@@ -14,6 +14,7 @@
 #include "cli/exit_code.h"
 #include "cli/local.h"
 #include "common/ops/signals.h"
+#include "common/rpc/connection.h"
 
 namespace portolan {
 namespace {
@@ -73,6 +74,10 @@ int Main(int argc, char** argv) {
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
   };
   environment.wait = [&](Duration d) { return interrupts.WaitFor(d); };
+  environment.wait_connected = [&](grpc::Channel& channel, Duration d) {
+    (void)WaitForConnection(channel, d, SystemClock(), [&] { return interrupts.interrupted(); });
+    return interrupts.interrupted();
+  };
   environment.dial = Dial;
   environment.start_local = StartLocalStack;
 

@@ -26,6 +26,7 @@ absl::StatusOr<std::unique_ptr<Session>> Context::Connect(const LocalFlags& loca
   options.coordinator = globals.coordinator;
   PORTOLAN_ASSIGN_OR_RETURN(options.reconnect_timeout, ParseDuration(globals.reconnect_timeout));
   options.wait = env.wait;
+  options.wait_connected = env.wait_connected;
   std::shared_ptr<grpc::Channel> channel;
   if (!globals.coordinator.empty()) {
     if (local.any()) {

@@ -18,6 +18,7 @@
 #include "common/ops/http_endpoint.h"
 #include "common/ops/log.h"
 #include "common/ops/signals.h"
+#include "common/ops/tls_watch.h"
 
 namespace portolan {
 namespace {
@@ -99,14 +100,20 @@ class AgentImpl final : public Agent {
   static absl::StatusOr<std::unique_ptr<Agent>> Start(AgentOptions options) {
     PORTOLAN_RETURN_IF_ERROR(CheckAgentOptions(options));
     std::unique_ptr<CoordinatorClient> client;
+    std::unique_ptr<TlsWatch> tls;
     if (options.channel != nullptr) {
       client = MakeGrpcClient(options.channel);
     } else {
-      PORTOLAN_ASSIGN_OR_RETURN(client, MakeGrpcClient(options.coordinators, options.tls));
+      if (options.tls.enabled()) {
+        PORTOLAN_ASSIGN_OR_RETURN(tls, TlsWatch::Make(options.tls, SystemClock()));
+      }
+      PORTOLAN_ASSIGN_OR_RETURN(
+          client,
+          MakeGrpcClient(options.coordinators, tls != nullptr ? tls->copies() : TlsFiles()));
     }
     PORTOLAN_ASSIGN_OR_RETURN(Engines engines, MakeEngines(options));
 
-    std::unique_ptr<AgentImpl> agent(new AgentImpl(options, std::move(client)));
+    std::unique_ptr<AgentImpl> agent(new AgentImpl(options, std::move(tls), std::move(client)));
     const AgentFacts facts{std::string(engines.all[0]->name()), engines.reason, engines.window,
                            options.max_rate};
     std::vector<ProbeThread*> threads;
@@ -151,7 +158,16 @@ class AgentImpl final : public Agent {
          {"threads", std::to_string(threads.size())},
          {"window", std::to_string(engines.window)},
          {"version", Version()}});
+    if (agent->tls_ != nullptr) {
+      // A connection shows the certificate with which it was made: the coordinator would see the
+      // old one end.
+      agent->tls_->Start([client = agent->client_.get()] { client->Reconnect(); });
+    }
     return std::unique_ptr<Agent>(std::move(agent));
+  }
+
+  ~AgentImpl() override {
+    if (tls_ != nullptr) tls_->Stop();
   }
 
   absl::Status Live() const override { return link_->Live(); }
@@ -172,8 +188,11 @@ class AgentImpl final : public Agent {
   absl::Status Fatal() const override { return link_->Fatal(); }
 
  private:
-  AgentImpl(const AgentOptions& options, std::unique_ptr<CoordinatorClient> client)
-      : client_(std::move(client)), spool_(SpoolOptionsOf(options), SystemClock()) {}
+  AgentImpl(const AgentOptions& options, std::unique_ptr<TlsWatch> tls,
+            std::unique_ptr<CoordinatorClient> client)
+      : tls_(std::move(tls)),
+        client_(std::move(client)),
+        spool_(SpoolOptionsOf(options), SystemClock()) {}
 
   static SpoolOptions SpoolOptionsOf(const AgentOptions& options) {
     SpoolOptions out;
@@ -181,7 +200,8 @@ class AgentImpl final : public Agent {
     return out;
   }
 
-  // Each uses those above it.
+  // Each uses those above it; tls_ calls the client until it is stopped.
+  std::unique_ptr<TlsWatch> tls_;  // null: without TLS
   std::unique_ptr<CoordinatorClient> client_;
   Spool spool_;
   std::vector<std::unique_ptr<ProbeThread>> threads_;

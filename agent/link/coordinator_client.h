@@ -46,9 +46,15 @@ class CoordinatorClient {
   virtual void CancelSynchronize() = 0;
 
   virtual std::unique_ptr<ReportStream> OpenReport(size_t which) = 0;
+
+  // Makes new connections for the calls that follow, and ends the report streams that are open, so
+  // that the coordinator sees the certificate that is in use now: gRPC presents it only when it
+  // connects. A Synchronize call that is under way goes on. Any thread.
+  virtual void Reconnect() {}
 };
 
-// InvalidArgument: a bad HOST:PORT or bad TLS files.
+// InvalidArgument: a bad HOST:PORT or bad TLS files. While a coordinator does not answer, a thread
+// of the client connects to it (ConnectionPoller).
 absl::StatusOr<std::unique_ptr<CoordinatorClient>> MakeGrpcClient(
     const std::vector<std::string>& coordinators, const TlsFiles& tls);
 // For a coordinator in the same process.

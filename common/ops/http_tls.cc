@@ -38,12 +38,14 @@ absl::StatusOr<std::unique_ptr<HttpTls>> HttpTls::Load(const TlsFiles& files, co
   MutexLock lock(out->mu_);
   out->read_ = out->LastChanges();
   out->looked_ = clock.Now();
-  PORTOLAN_ASSIGN_OR_RETURN(out->current_, out->Read());
+  CertificateFacts ignored;
+  PORTOLAN_ASSIGN_OR_RETURN(out->current_, out->Read(&ignored));
   return out;
 }
 
-absl::StatusOr<HttpTls::Context> HttpTls::Read() const {
-  PORTOLAN_RETURN_IF_ERROR(CheckTlsFiles(files_));
+absl::StatusOr<HttpTls::Context> HttpTls::Read(CertificateFacts* certificate) const {
+  PORTOLAN_ASSIGN_OR_RETURN(const TlsTexts texts, ReadTlsFiles(files_));
+  *certificate = ReadCertificateFacts(texts.cert).value_or(CertificateFacts());
   Context context(SSL_CTX_new(TLS_server_method()), &SSL_CTX_free);
   if (context == nullptr) return Unavailable("TLS cannot be set up: {}", WhatOpenSslSays());
   Configure(*context);
@@ -71,14 +73,19 @@ HttpTls::Context HttpTls::Current() {
   looked_ = now;
   const Times times = LastChanges();
   if (times == read_) return current_;
-  absl::StatusOr<Context> context = Read();
+  CertificateFacts certificate;
+  absl::StatusOr<Context> context = Read(&certificate);
   if (context.ok()) {
     read_ = times;
     failed_.reset();
     current_ = *std::move(context);
-    Log(LogLevel::kInfo, "certificates of --http have been read again", {{"file", files_.cert}});
+    Log(LogLevel::kInfo, "certificates of --http have been read again",
+        {{"file", files_.cert},
+         {"serial", certificate.serial},
+         {"not_after", CertificateTimeText(certificate.not_after)}});
   } else if (std::exchange(failed_, times) != times) {
-    Log(LogLevel::kWarning, "certificates of --http have changed and are not used",
+    Log(LogLevel::kWarning,
+        "certificates of --http have changed and cannot be used: what was read before stays in use",
         {{"error", std::string(Message(context.status()))}});
   }
   return current_;

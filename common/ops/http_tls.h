@@ -10,6 +10,7 @@
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
 #include "common/base/time.h"
+#include "common/rpc/certificate.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/identity.h"
 
@@ -40,7 +41,7 @@ class HttpTls {
   static constexpr Duration kLook = std::chrono::seconds(10);
 
   HttpTls(TlsFiles files, const Clock& clock) : files_(std::move(files)), clock_(clock) {}
-  absl::StatusOr<Context> Read() const;
+  absl::StatusOr<Context> Read(CertificateFacts* certificate) const;
   Times LastChanges() const;
   Context Current();
 

@@ -18,6 +18,12 @@ struct TlsFiles {
 // InvalidArgument: only some are given, a file cannot be read, the key does not belong to the
 // certificate, the certificate has expired; names the file.
 absl::Status CheckTlsFiles(const TlsFiles& files);
+// What the files hold, checked as CheckTlsFiles does.
+struct TlsTexts {
+  std::string cert, key, ca;  // PEM
+  friend bool operator==(const TlsTexts&, const TlsTexts&) = default;
+};
+absl::StatusOr<TlsTexts> ReadTlsFiles(const TlsFiles& files);
 
 // Before anything else of gRPC is used; again does nothing. Debian's Abseil is built to look for
 // deadlocks at each lock of a mutex, over one table for the whole process: gRPC waits for it.

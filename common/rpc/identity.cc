@@ -85,7 +85,12 @@ PeerIdentity IdentifyPeer(const grpc::ServerContextBase& context) {
   // A server with certificates takes no other connections, but for the in-process ones of its own
   // program.
   if (!tls) return PeerIdentity{Role::kAnyone, ""};
-  return IdentityFromUris(uris);
+  PeerIdentity identity = IdentityFromUris(uris);
+  const std::vector<grpc::string_ref> pem =
+      auth->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
+  if (!pem.empty())
+    identity.certificate = ReadCertificateFacts({pem.front().data(), pem.front().size()});
+  return identity;
 }
 
 absl::Status MayCallFleet(const PeerIdentity& peer, const std::string& agent_name) {

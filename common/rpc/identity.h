@@ -2,11 +2,13 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "common/rpc/certificate.h"
 
 namespace portolan {
 
@@ -17,7 +19,8 @@ namespace portolan {
 enum class Role { kNone, kAgent, kOperator, kCoordinator, kAnyone };
 struct PeerIdentity {
   Role role = Role::kNone;
-  std::string name;  // of the certificate; empty: any
+  std::string name;                                            // of the certificate; empty: any
+  std::optional<CertificateFacts> certificate = std::nullopt;  // of callers over TLS
 };
 
 PeerIdentity IdentityFromUris(const std::vector<std::string>& san_uris);  // pure

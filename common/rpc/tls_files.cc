@@ -86,7 +86,10 @@ int NoPassPhrase(char*, int, int, void* asked) {
 }  // namespace
 
 absl::Status CheckTlsFiles(const TlsFiles& files) {
-  if (!files.enabled()) return absl::OkStatus();
+  return files.enabled() ? ReadTlsFiles(files).status() : absl::OkStatus();
+}
+
+absl::StatusOr<TlsTexts> ReadTlsFiles(const TlsFiles& files) {
   for (const auto& [flag, path] :
        {std::pair("--tls-cert", &files.cert), std::pair("--tls-key", &files.key),
         std::pair("--tls-ca", &files.ca)}) {
@@ -94,17 +97,18 @@ absl::Status CheckTlsFiles(const TlsFiles& files) {
       return InvalidArgument(
           "{} is missing: give --tls-cert, --tls-key and --tls-ca together, or none of them", flag);
   }
-  PORTOLAN_ASSIGN_OR_RETURN(const std::string cert_pem, ReadPem("--tls-cert", files.cert));
-  PORTOLAN_ASSIGN_OR_RETURN(const std::string key_pem, ReadPem("--tls-key", files.key));
-  PORTOLAN_ASSIGN_OR_RETURN(const std::string ca_pem, ReadPem("--tls-ca", files.ca));
+  TlsTexts texts;
+  PORTOLAN_ASSIGN_OR_RETURN(texts.cert, ReadPem("--tls-cert", files.cert));
+  PORTOLAN_ASSIGN_OR_RETURN(texts.key, ReadPem("--tls-key", files.key));
+  PORTOLAN_ASSIGN_OR_RETURN(texts.ca, ReadPem("--tls-ca", files.ca));
 
-  const std::vector<CertificatePtr> chain = ReadCertificates(cert_pem);
+  const std::vector<CertificatePtr> chain = ReadCertificates(texts.cert);
   if (chain.empty())
     return InvalidArgument("--tls-cert {}: holds no certificate in PEM form", files.cert);
   PORTOLAN_RETURN_IF_ERROR(CheckDates("--tls-cert", files.cert, chain.front().get()));
 
   bool asked = false;
-  KeyPtr key(PEM_read_bio_PrivateKey(Memory(key_pem).get(), nullptr, NoPassPhrase, &asked));
+  KeyPtr key(PEM_read_bio_PrivateKey(Memory(texts.key).get(), nullptr, NoPassPhrase, &asked));
   ERR_clear_error();
   if (key == nullptr && asked) {
     return InvalidArgument(
@@ -120,7 +124,7 @@ absl::Status CheckTlsFiles(const TlsFiles& files) {
                            files.key, files.cert);
   }
 
-  const std::vector<CertificatePtr> roots = ReadCertificates(ca_pem);
+  const std::vector<CertificatePtr> roots = ReadCertificates(texts.ca);
   if (roots.empty())
     return InvalidArgument("--tls-ca {}: holds no certificate in PEM form", files.ca);
   absl::Status dates;
@@ -128,7 +132,8 @@ absl::Status CheckTlsFiles(const TlsFiles& files) {
     dates = CheckDates("--tls-ca", files.ca, root.get());
     if (dates.ok()) break;
   }
-  return dates;
+  PORTOLAN_RETURN_IF_ERROR(dates);
+  return texts;
 }
 
 }  // namespace portolan

@@ -12,6 +12,7 @@
 #include "common/ops/http_endpoint.h"
 #include "common/ops/log.h"
 #include "common/ops/signals.h"
+#include "common/ops/tls_watch.h"
 #include "coordinator/control/control.h"
 #include "coordinator/monitoring/control_scans.h"
 #include "coordinator/monitoring/monitor_directory.h"
@@ -36,7 +37,9 @@ class CoordinatorImpl final : public Coordinator {
   absl::Status Start() {
     // What the user got wrong is said before anything is opened or written.
     PORTOLAN_RETURN_IF_ERROR(CheckOptions());
-    PORTOLAN_RETURN_IF_ERROR(CheckTlsFiles(options_.tls));
+    if (options_.tls.enabled()) {
+      PORTOLAN_ASSIGN_OR_RETURN(tls_, TlsWatch::Make(options_.tls, SystemClock()));
+    }
     SqliteOptions sqlite;
     sqlite.directory = options_.data_directory;
     sqlite.sync_full = options_.sync_full;
@@ -61,6 +64,7 @@ class CoordinatorImpl final : public Coordinator {
          {"data", options_.data_directory},
          {"epoch", std::to_string(control_->epoch())},
          {"version", Version()}});
+    if (tls_ != nullptr) tls_->Start(nullptr);
     return absl::OkStatus();
   }
 
@@ -161,7 +165,7 @@ class CoordinatorImpl final : public Coordinator {
     grpc::ServerBuilder builder;
     ConfigureServer(builder);
     PORTOLAN_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ServerCredentials> credentials,
-                              MakeServerCredentials(options_.tls));
+                              MakeServerCredentials(tls_ != nullptr ? tls_->copies() : TlsFiles()));
     if (!options_.listen.empty())
       builder.AddListeningPort(FormatHostPort(grpc_.host, grpc_.port), credentials, &grpc_port_);
     builder.RegisterService(fleet_.get());
@@ -236,6 +240,7 @@ class CoordinatorImpl final : public Coordinator {
   int grpc_port_ = 0;
   WebhookConfig webhooks_;
   // Each borrows those before it.
+  std::unique_ptr<TlsWatch> tls_;  // null: without TLS
   std::unique_ptr<Control> control_;
   std::unique_ptr<ControlScans> scan_client_;
   std::unique_ptr<Monitoring> monitoring_;

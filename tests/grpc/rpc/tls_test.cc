@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
+#include <optional>
+#include <sstream>
 
 #include "common/rpc/channel.h"
 #include "common/rpc/identity.h"
@@ -19,16 +22,22 @@ class WhoAmI final : public grpc::CallbackGenericService {
       grpc::GenericCallbackServerContext* context) override {
     class Reactor final : public grpc::ServerGenericBidiReactor {
      public:
-      explicit Reactor(grpc::GenericCallbackServerContext* context) {
+      Reactor(grpc::GenericCallbackServerContext* context,
+              std::vector<std::optional<CertificateFacts>>* certificates) {
         const PeerIdentity peer = IdentifyPeer(*context);
         Finish(grpc::Status(grpc::StatusCode::ALREADY_EXISTS,
                             fmt::format("{} {}", static_cast<int>(peer.role), peer.name)));
+        if (certificates != nullptr) certificates->push_back(peer.certificate);
       }
       void OnDone() override { delete this; }
       void OnCancel() override {}
     };
-    return new Reactor(context);
+    return new Reactor(context, &certificates);
   }
+
+ public:
+  // Of each caller; read it when the calls have ended.
+  std::vector<std::optional<CertificateFacts>> certificates;
 };
 
 class TlsTest : public ::testing::Test {
@@ -96,6 +105,83 @@ TEST_F(TlsTest, TheCallerIsKnownByItsSanUri) {
   EXPECT_EQ(s.error_message(), fmt::format("{} ", static_cast<int>(Role::kOperator)));
   s = Call(ca_.Issue("other", {"DNS:other.example"}), "127.0.0.1");
   EXPECT_EQ(s.error_message(), fmt::format("{} ", static_cast<int>(Role::kNone)));
+}
+
+TEST_F(TlsTest, TheCallersCertificateIsKnown) {
+  StartServer(Server(ca_));
+  const TlsFiles client = ca_.Issue("a1", {"URI:spiffe://test/portolan/agent/a1"}, -60, 7200);
+  Call(client, "127.0.0.1");
+  server_->Shutdown();
+  server_->Wait();
+  ASSERT_EQ(service_.certificates.size(), 1u);
+  ASSERT_TRUE(service_.certificates[0].has_value());
+  std::ifstream file(client.cert);
+  std::stringstream pem;
+  pem << file.rdbuf();
+  EXPECT_EQ(service_.certificates[0], ReadCertificateFacts(pem.str()));
+  EXPECT_EQ(service_.certificates[0]->serial, "03")
+      << "the authority's and the server's are before";
+}
+
+TEST(Certificate, FactsAreThoseOfTheFirstOne) {
+  // openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=x -days 3650
+  //   -set_serial 0x7A31F00D00000000000000000000000000000001
+  constexpr std::string_view kPem = R"(-----BEGIN CERTIFICATE-----
+MIIBbTCCAROgAwIBAgIUejHwDQAAAAAAAAAAAAAAAAAAAAEwCgYIKoZIzj0EAwIw
+DDEKMAgGA1UEAwwBeDAeFw0yNjExMzAwNDIyMjlaFw0zNjExMjcwNDIyMjlaMAwx
+CjAIBgNVBAMMAXgwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQ/meI5kME0fI69
+Gn5rI/KpT+13gPjU+E7X2CWylShhWgvWvOgrQk9BCLWz91LQA9jMNfzsBrbrsFQm
+rnffhZSEo1MwUTAdBgNVHQ4EFgQUZpj0MGl5996pctAmUuON2qprrKcwHwYDVR0j
+BBgwFoAUZpj0MGl5996pctAmUuON2qprrKcwDwYDVR0TAQH/BAUwAwEB/zAKBggq
+hkjOPQQDAgNIADBFAiB15yerDfTGmpIMyW7zw6G7KKJvHfxdKzwWiIaJWIeKqgIh
+ALQDKtZv48/Lb+ulH5fo9CTpbVms6spBa+Mu9mrEQZQC
+-----END CERTIFICATE-----
+)";
+  const auto facts = ReadCertificateFacts(std::string(kPem) + "and more");
+  ASSERT_TRUE(facts.has_value());
+  EXPECT_EQ(facts->serial, "7A31F00D00000000000000000000000000000001");
+  EXPECT_EQ(ToUnixMicros(facts->not_after), 2'111'372'549'000'000);
+  EXPECT_EQ(facts->not_after - facts->not_before, std::chrono::hours(24 * 3650));
+  EXPECT_EQ(ReadCertificateFacts(""), std::nullopt);
+  EXPECT_EQ(ReadCertificateFacts("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+            std::nullopt);
+}
+
+TEST(ExpiryNotice, IsGivenOnceADayNearTheEndAndAtTheEnd) {
+  using std::chrono::hours;
+  using Say = ExpiryNotice::Say;
+  const WallTime begin = WallTime(hours(24 * 20'000));
+  const auto lives = [&](hours life) { return CertificateFacts{"1", begin, begin + life}; };
+  // (hours before the end, what is said), looked at every ten minutes until 30 hours after the end.
+  const auto said = [&](const CertificateFacts& c) {
+    ExpiryNotice notice;
+    std::vector<std::pair<int64_t, Say>> out;
+    for (WallTime t = begin; t < c.not_after + hours(30); t += std::chrono::minutes(10)) {
+      if (const Say say = notice.Look(c, t); say != Say::kNothing)
+        out.emplace_back((c.not_after - t) / hours(1), say);
+    }
+    return out;
+  };
+  using testing::ElementsAre;
+  using testing::Pair;
+  EXPECT_THAT(said(lives(hours(24))), ElementsAre(Pair(4, Say::kEndsSoon), Pair(0, Say::kHasEnded),
+                                                  Pair(-24, Say::kHasEnded)));
+  const auto year = said(lives(hours(24 * 365)));
+  ASSERT_EQ(year.size(), 16u);
+  EXPECT_EQ(year[0], std::pair(int64_t{14 * 24}, Say::kEndsSoon));
+  EXPECT_EQ(year[13], std::pair(int64_t{24}, Say::kEndsSoon));
+  EXPECT_EQ(year[14], std::pair(int64_t{0}, Say::kHasEnded));
+
+  // A new certificate starts over; a clock that is set back silences nothing.
+  ExpiryNotice notice;
+  const CertificateFacts old = lives(hours(24)), fresh = lives(hours(48));
+  EXPECT_EQ(notice.Look(old, begin + hours(23)), Say::kEndsSoon);
+  EXPECT_EQ(notice.Look(fresh, begin + hours(23)), Say::kNothing);
+  EXPECT_EQ(notice.Look(fresh, begin + hours(47)), Say::kEndsSoon);
+  EXPECT_EQ(notice.Look(fresh, begin + hours(46)), Say::kEndsSoon);
+  EXPECT_EQ(notice.Look(fresh, begin + hours(46)), Say::kNothing);
+  EXPECT_EQ(CertificateTimeText(WallTime(std::chrono::seconds(1'700'000'000))),
+            "2023-11-14T22:13:20Z");
 }
 
 // The files are looked at every 30 s.
