@@ -246,7 +246,7 @@ absl::StatusOr<std::map<DiffKey, DiffSide::Rows, decltype(&Before)>> DiffSide::A
           PORTOLAN_ASSIGN_OR_RETURN(const ResultRow row, ToRow(o, pool));
           const bool everywhere = row.state == State::kOpen && (row.host_finding.has_value() ||
                                                                 IsEverywhere(row.ip, row.vantage));
-          const Row mine{row.state, row.reason, everywhere};
+          const Row mine{row.state, row.reason, everywhere, row.ip.is_v6()};
           const std::string_view lane = pool.Intern(LaneOf(row.vantage));
           const auto add = [&](std::string_view name) {
             seen[{name, row.ip, row.port}][lane].push_back(mine);
@@ -321,7 +321,14 @@ DiffAnswer DiffSide::Judge(const DiffSide& other, const DiffKey& key, const Rows
       unknown(std::move(cause), text);
       continue;
     }
+    // A family of addresses that no agent of the vantage can ask is not part of what it sees.
+    bool asked[2] = {false, false};
+    const auto outside = [](const Row& row) {
+      return row.state == State::kNotProbed && row.reason == ReasonName(Reason::kAgentScope);
+    };
+    for (const Row& row : mine->second) asked[row.v6] |= !outside(row);
     for (const Row& row : mine->second) {
+      if (outside(row) && !asked[row.v6] && asked[!row.v6]) continue;
       if (row.everywhere) unknown("answers-everywhere", "");
       if (!IsObserved(row.state)) unknown(std::string(row.reason), "");
     }

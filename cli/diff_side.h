@@ -73,6 +73,7 @@ class DiffSide {
     State state = State::kOpen;
     std::string_view reason;
     bool everywhere = false;  // open, of a host that answers on every port
+    bool v6 = false;
   };
   using Rows = std::map<std::string_view, std::vector<Row>>;  // by lane
 

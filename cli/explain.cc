@@ -29,6 +29,7 @@ std::string SightText(const v1::SubjectState& s, WallTime now) {
   if (!s.side().empty()) out += " (" + s.side() + ")";
   if (s.state() == v1::PORT_STATE_UNSPECIFIED) {
     out += ": not known";
+    if (!s.unknown_reason().empty()) out += ": " + s.unknown_reason();
   } else {
     out += fmt::format(": {}", StateName(static_cast<State>(s.state())));
     if (!s.reason().empty()) out += ", by " + s.reason();
@@ -46,6 +47,8 @@ std::string SightText(const v1::SubjectState& s, WallTime now) {
     out += "; NOT EXPECTED, by rule " + s.rule();
   } else if (s.expected() == "yes") {
     out += "; expected, by rule " + s.rule();
+  } else if (s.expected() == "unknown") {
+    out += "; MUST BE OPEN, by rule " + s.rule();
   } else {
     out += "; no rule says whether it should be";
   }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "cli/base/inputs.h"
 #include "cli/exit_code.h"
@@ -43,11 +44,14 @@ absl::StatusOr<v1::ListExposureRequest> RequestOf(const Flags& flags) {
   return request;
 }
 
-// "no: RULE" where any vantage has that, else "yes", else "-".
+// "no: RULE" where any vantage has that, else "unknown", else "yes", else "-".
 std::string ExpectedText(const v1::Exposure& e) {
   std::string yes;
   for (const v1::SubjectState& s : e.states()) {
     if (s.expected() == "no") return "no: " + Printable(s.rule());
+  }
+  for (const v1::SubjectState& s : e.states()) {
+    if (s.expected() == "unknown") return "unknown: " + Printable(s.rule());
     if (s.expected() == "yes" && yes.empty()) yes = "yes: " + Printable(s.rule());
   }
   return yes.empty() ? "-" : yes;
@@ -128,7 +132,30 @@ class Matrix {
       }
       out += text + "\n";
     }
-    return context_.Print(out);
+    return context_.Print(out + UnknownText(rows, begin, end));
+  }
+
+  // Why there is a "-" in the block: each reason once.
+  static std::string UnknownText(const Rows& rows, int begin, int end) {
+    struct Places {
+      int count = 0;
+      std::string first;
+    };
+    std::map<std::string, Places> reasons;
+    for (int i = begin; i < end; ++i) {
+      for (const v1::SubjectState& s : rows[i].states()) {
+        if (s.unknown_reason().empty()) continue;
+        Places& places = reasons[s.unknown_reason()];
+        if (places.count++ == 0)
+          places.first = SubjectText(rows[i].target(), rows[i].port()) + " from " + s.vantage();
+      }
+    }
+    std::string out;
+    for (const auto& [reason, places] : reasons) {
+      out += fmt::format("  -  not known: {} ({}{})\n", Printable(reason), Printable(places.first),
+                         places.count == 1 ? "" : fmt::format(" and {} more", places.count - 1));
+    }
+    return out;
   }
 
   std::vector<std::string> Cells(const v1::Exposure& e) const {
@@ -159,13 +186,13 @@ std::string CsvOf(const v1::Exposure& e) {
   std::string out;
   for (const v1::SubjectState& s : e.states()) {
     const bool known = s.state() != v1::PORT_STATE_UNSPECIFIED;
-    out += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", CsvCell(e.monitor()),
+    out += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", CsvCell(e.monitor()),
                        CsvCell(e.target()), e.port(), CsvCell(e.service()),
                        CsvCell(e.exposure_class()), CsvCell(e.barrier()), CsvCell(s.vantage()),
                        CsvCell(s.side()), known ? StateName(static_cast<State>(s.state())) : "",
                        CsvCell(s.reason()), CsvCell(s.expected()), CsvCell(s.rule()),
                        s.since_unix_us() != 0 ? Rfc3339(FromUnixMicros(s.since_unix_us())) : "",
-                       CsvCell(s.address()));
+                       CsvCell(s.address()), CsvCell(s.unknown_reason()));
   }
   return out;
 }
@@ -176,11 +203,11 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
   if (flags.csv) {
     PORTOLAN_RETURN_IF_ERROR(
         context.Print("monitor,target,port,service,class,barrier,vantage,side,state,reason,"
-                      "expected,rule,since,address\n"));
+                      "expected,rule,since,address,unknown_reason\n"));
   }
   Matrix matrix(context);
   uint64_t rows = 0;
-  do {
+  while (true) {
     PORTOLAN_ASSIGN_OR_RETURN(
         const v1::ListExposureResponse page,
         session->client->CallPatiently(&ApiClient::Monitors::ListExposure, request));
@@ -191,7 +218,13 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
       if (flags.csv) PORTOLAN_RETURN_IF_ERROR(context.Print(CsvOf(e)));
     }
     request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty());
+    // What must be open and is not known to be is not as expected, either.
+    if (request.page_token().empty() && request.expected() == "no") {
+      request.set_expected("unknown");
+      continue;
+    }
+    if (request.page_token().empty()) break;
+  }
   if (rows == 0) {
     context.env.notes->Note(flags.unexpected ? "nothing is open, or missing, that must not be"
                                              : "nothing is open: as far as monitors have looked; "

@@ -13,7 +13,9 @@
 #include "cli/render/text.h"
 #include "cli/vantages.h"
 #include "common/base/status.h"
+#include "common/monitor/listed_targets.h"
 #include "common/monitor/monitor_file.h"
+#include "common/net/list_text.h"
 
 namespace portolan {
 namespace {
@@ -26,13 +28,12 @@ struct Flags {
   bool dry_run = false, prune = false, json = false;
 };
 
-absl::StatusOr<std::string> ReadAll(std::istream& in, const std::string& name) {
+absl::StatusOr<std::string> ReadAll(std::istream& in, const std::string& name, size_t most) {
   std::string text;
   char block[4096];
   while (in.read(block, sizeof block) || in.gcount() > 0) {
     text.append(block, static_cast<size_t>(in.gcount()));
-    if (text.size() > kMaxFile)
-      return InvalidArgument("{}: over {} bytes: split the file", name, kMaxFile);
+    if (text.size() > most) return InvalidArgument("{}: over {} bytes: split the file", name, most);
   }
   if (in.bad()) return InvalidArgument("{}: reading failed: is it a directory?", name);
   return text;
@@ -60,6 +61,29 @@ absl::StatusOr<std::vector<std::string>> FilesOf(const std::string& from) {
   return files;
 }
 
+// The lists of targets that a document names. Their paths count from its directory; those of
+// standard input, from the working directory.
+absl::Status AddTargetFiles(const std::string& path, v1::MonitorDocument* document) {
+  namespace fs = std::filesystem;
+  for (const std::string& name : TargetFilesOf(document->yaml())) {
+    const fs::path where = path == "-" ? fs::path(name) : fs::path(path).parent_path() / name;
+    std::ifstream in(where, std::ios::binary);
+    if (!in) {
+      return InvalidArgument(
+          "{}: spec.targetsFrom.file \"{}\": no file {}, or no permission to read it; its path "
+          "counts from {}",
+          document->source(), name, where.string(),
+          path == "-" ? "the working directory" : "the directory of the document");
+    }
+    PORTOLAN_ASSIGN_OR_RETURN(std::string text,
+                              ReadAll(in, where.string(), ListedTargets::kMaxBytes));
+    v1::MonitorDocument::TargetFile* file = document->add_target_files();
+    file->set_path(name);
+    file->set_text(DecodeText(std::move(text)));  // UTF-16 is no text of a message
+  }
+  return absl::OkStatus();
+}
+
 absl::Status AddFile(const std::string& path, Context& context, v1::ApplyMonitorsRequest* request,
                      size_t* documents) {
   const std::string name = path == "-" ? "stdin" : path;
@@ -68,7 +92,8 @@ absl::Status AddFile(const std::string& path, Context& context, v1::ApplyMonitor
     file.open(path, std::ios::binary);
     if (!file) return InvalidArgument("-f \"{}\": no such file, or no permission to read it", path);
   }
-  PORTOLAN_ASSIGN_OR_RETURN(std::string text, ReadAll(path == "-" ? *context.env.in : file, name));
+  PORTOLAN_ASSIGN_OR_RETURN(std::string text,
+                            ReadAll(path == "-" ? *context.env.in : file, name, kMaxFile));
   // What is no YAML at all is said here; what it means, the coordinator says, which may be newer.
   std::vector<MonitorProblem> problems;
   *documents += ReadYaml(text, &problems).size();
@@ -78,7 +103,7 @@ absl::Status AddFile(const std::string& path, Context& context, v1::ApplyMonitor
   v1::MonitorDocument* document = request->add_documents();
   document->set_source(name);
   document->set_yaml(std::move(text));
-  return absl::OkStatus();
+  return AddTargetFiles(path, document);
 }
 
 std::string_view ActionText(v1::ApplyMonitorsResponse::Action action) {
@@ -167,8 +192,10 @@ void AddMonitorApply(Program& program, CLI::App* monitor) {
       {"[OPTION]... -f FILE|DIR|-", "make the monitors be as the files say",
        "All of them or none: a file with one mistake changes nothing, and each problem is named "
        "with file, line and column (exit code 2). Applying the same files again changes nothing. "
-       "Monitors that are in no file stay as they are, unless --prune is given. What a monitor "
-       "file holds: docs/monitors.md.",
+       "Monitors that are in no file stay as they are, unless --prune is given. Lists of targets "
+       "that a monitor takes from a file (targetsFrom) are read here and sent along; their paths "
+       "count from the directory of the monitor's file, or with - from the working directory. What "
+       "a monitor file holds: docs/monitors.md.",
        "  portolan monitor apply -f monitors/ --dry-run\n"
        "  portolan monitor apply -f monitors/ --prune\n"
        "  portolan monitor get web | sed s/1h/30m/ | portolan monitor apply -f -"},

@@ -42,6 +42,24 @@ void AddRuns(const v1::Monitor& m, bool color, std::string* out) {
   *out += "\n" + table.Render(color);
 }
 
+// Of the last run that has ended.
+void AddNames(const v1::Monitor& m, bool color, std::string* out) {
+  for (const v1::MonitorRun& run : m.runs()) {
+    if (run.state() == v1::MonitorRun::STATE_RUNNING) continue;
+    if (run.unresolved_names().empty()) return;
+    *out += fmt::format(
+        "\nnames with nothing to look at in run {}: what their ports are is not "
+        "known\n",
+        run.number());
+    TextTable table({{"NAME"}, {"WHY"}});
+    for (const v1::MonitorRun::UnresolvedName& n : run.unresolved_names())
+      table.Add({Printable(n.name()), Printable(n.problem())});
+    *out += table.Render(color);
+    if (run.unresolved_names_size() >= 100) *out += "and perhaps more: the first 100 are kept\n";
+    return;
+  }
+}
+
 void AddVantages(const v1::Monitor& m, bool color, std::string* out) {
   for (const v1::MonitorVantageStatus& v : m.vantages()) {
     *out +=
@@ -121,6 +139,7 @@ std::string Describe(const v1::Monitor& m, const v1::ListFindingsResponse& findi
   }
   Field(&out, "events", Grouped(m.events()));
   AddRuns(m, color, &out);
+  AddNames(m, color, &out);
   AddVantages(m, color, &out);
   AddFindings(m, findings, &out);
   return out;

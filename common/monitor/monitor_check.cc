@@ -126,6 +126,11 @@ class Checker {
   }
 
   void CheckRest() {
+    if (spec_.targets.empty() && spec_.targets_file.empty()) {
+      Fail("spec",
+           "spec has no \"targets\"; add it: addresses, networks, ranges and names to scan; or "
+           "targetsFrom, with a file");
+    }
     const ConfirmationRule& c = spec_.confirmation;
     if (c.needed > c.probes) {
       Fail("spec.confirmation.needed", "needed {} is above probes {}; nothing could be confirmed",

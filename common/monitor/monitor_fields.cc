@@ -202,39 +202,79 @@ const SpecTable<MonitorSpec>& MetadataTable() {
   return kTable;
 }
 
-const SpecTable<MonitorSpec>& SpecSection() {
+absl::Status CheckFile(const std::string& path) {
+  if (path.find_first_of(std::string_view("\r\n\0", 3)) == path.npos) return absl::OkStatus();
+  return InvalidArgument("file \"{}\": write a path in one line", literal::Printable(path));
+}
+
+const SpecTable<MonitorSpec>& TargetsFromTable() {
   using S = MonitorSpec;
   static const SpecTable<S>& kTable = Kept<S>({
-      "spec",
-      {RequiredOf("targets", &S::targets, ListOf(Target(), 1, kMaxTargets),
-                  "Addresses, networks, ranges and names to scan; names are resolved at each run"),
-       FieldOf("exclude", &S::exclude, ListOf(Target(), 0, kMaxTargets), "Targets never to probe"),
-       FieldOf("ports", &S::ports, PortsCodec(),
-               "Ports to scan, as in 22,443,8000-8100, http*, well-known; top-100 when not given"),
-       FieldOf("excludePorts", &S::exclude_ports, PortsCodec(), "Ports never to probe"),
-       RequiredOf("vantages", &S::vantages, ListOf(ObjectOf(VantageTable()), 1, 64),
-                  "Where to scan from; each port is probed from each of them"),
-       RequiredOf("schedule", &S::schedule, ObjectOf(ScheduleTable()), "When to run"),
-       FieldOf("rate", &S::rate, ObjectOf(RateTable()), "How fast, and how carefully"),
-       FieldOf(
-           "overlap", &S::overlap, EnumCodec<OverlapPolicy>({"skip", "queue"}),
-           "A run that is due while the one before it is under way: skip it, or queue it (one at "
-           "most)"),
-       FieldOf("retention", &S::retention, DurationCodec(hours(1), 3660 * kDay),
-               "How long the results of a run are kept; 30d when not given"),
-       FieldOf("profiles", &S::profiles, ListOf(ProfileName(), 0, 16),
-               "Rules that come with the program; asked after the monitor's own"),
-       FieldOf("expectations", &S::expectations, ListOf(ObjectOf(RuleTable()), 0, 256),
-               "What should be open and what should not; the first rule that matches decides"),
-       FieldOf("confirmation", &S::confirmation, ObjectOf(ConfirmationTable()),
-               "How a difference is confirmed before it becomes an event"),
-       FieldOf("canaries", &S::canaries, ObjectOf(CanaryTable()),
-               "Endpoints of known state, three or more: a vantage that sees them otherwise is not "
-               "believed. Chosen from the baseline when not given"),
-       FieldOf("webhooks", &S::webhooks, ListOf(NameCodec(60), 0, 16),
-               "Webhooks of the coordinator's configuration that are sent its events"),
-       FieldOf("paused", &S::paused, BoolCodec(), "Do not run by the schedule")},
+      "targetsFrom",
+      {RequiredOf("file", &S::targets_file, CheckedCodec(1'024, CheckFile),
+                  "A list of targets, in the syntax of -iL; its path counts from the directory of "
+                  "the document. Read when the document is applied, by the program that reads it")},
   });
+  return kTable;
+}
+
+// Fields of S under a key of their own, which is left out when no file is named.
+SpecField<MonitorSpec> FromOf(std::string key, const SpecTable<MonitorSpec>& table,
+                              std::string doc) {
+  SpecField<MonitorSpec> out = GroupOf(std::move(key), table, std::move(doc));
+  out.required = false;
+  out.write = [write = out.write](const MonitorSpec& s) -> std::optional<YamlNode> {
+    if (s.targets_file.empty()) return std::nullopt;
+    return write(s);
+  };
+  return out;
+}
+
+const SpecTable<MonitorSpec>& SpecSection() {
+  using S = MonitorSpec;
+  static const SpecTable<S>& kTable = []() -> const SpecTable<S>& {
+    SpecTable<S> t{
+        "spec",
+        {FieldOf("targets", &S::targets, ListOf(Target(), 1, kMaxTargets),
+                 "Addresses, networks, ranges and names to scan; names are looked up at each run"),
+         FromOf("targetsFrom", TargetsFromTable(),
+                "A file with further targets, or with all of them: for more than 10,000"),
+         FieldOf("exclude", &S::exclude, ListOf(Target(), 0, kMaxTargets),
+                 "Targets never to probe"),
+         FieldOf(
+             "ports", &S::ports, PortsCodec(),
+             "Ports to scan, as in 22,443,8000-8100, http*, well-known; top-100 when not given"),
+         FieldOf("excludePorts", &S::exclude_ports, PortsCodec(), "Ports never to probe"),
+         RequiredOf("vantages", &S::vantages, ListOf(ObjectOf(VantageTable()), 1, 64),
+                    "Where to scan from; each port is probed from each of them"),
+         RequiredOf("schedule", &S::schedule, ObjectOf(ScheduleTable()), "When to run"),
+         FieldOf("rate", &S::rate, ObjectOf(RateTable()), "How fast, and how carefully"),
+         FieldOf(
+             "overlap", &S::overlap, EnumCodec<OverlapPolicy>({"skip", "queue"}),
+             "A run that is due while the one before it is under way: skip it, or queue it (one at "
+             "most)"),
+         FieldOf("retention", &S::retention, DurationCodec(hours(1), 3660 * kDay),
+                 "How long the results of a run are kept; 30d when not given"),
+         FieldOf("profiles", &S::profiles, ListOf(ProfileName(), 0, 16),
+                 "Rules that come with the program; asked after the monitor's own"),
+         FieldOf("expectations", &S::expectations, ListOf(ObjectOf(RuleTable()), 0, 256),
+                 "What should be open and what should not; the first rule that matches decides"),
+         FieldOf("confirmation", &S::confirmation, ObjectOf(ConfirmationTable()),
+                 "How a difference is confirmed before it becomes an event"),
+         FieldOf(
+             "canaries", &S::canaries, ObjectOf(CanaryTable()),
+             "Endpoints of known state, three or more: a vantage that sees them otherwise is not "
+             "believed. Chosen from the baseline when not given"),
+         FieldOf("webhooks", &S::webhooks, ListOf(NameCodec(60), 0, 16),
+                 "Webhooks of the coordinator's configuration that are sent its events"),
+         FieldOf("paused", &S::paused, BoolCodec(), "Do not run by the schedule")},
+    };
+    const auto needs = [](const char* key) {
+      return YamlNode::Map().Add("required", YamlNode::List({YamlNode::Quoted(key)}));
+    };
+    t.more_schema.Add("anyOf", YamlNode::List({needs("targets"), needs("targetsFrom")}));
+    return Kept<S>(std::move(t));
+  }();
   return kTable;
 }
 

@@ -5,6 +5,7 @@
 
 #include "common/base/status.h"
 #include "common/monitor/monitor_fields.h"
+#include "common/monitor/text_hash.h"
 #include "common/net/literal.h"
 
 namespace portolan {
@@ -78,15 +79,6 @@ std::string Shown(std::string_view text) {
   return fmt::format("{}... ({} bytes)", text.substr(0, end), text.size());
 }
 
-uint64_t HashOf(std::string_view text, uint64_t h) {
-  for (const char c : text) {
-    h = (h ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
-    h ^= h >> 29;
-  }
-  h = (h ^ (h >> 33)) * 0xFF51AFD7ED558CCDu;
-  return h ^ (h >> 33);
-}
-
 }  // namespace
 
 MonitorFile ParseMonitors(std::string_view text) {
@@ -115,6 +107,19 @@ MonitorFile ParseMonitors(std::string_view text) {
   return out;
 }
 
+std::vector<std::string> TargetFilesOf(std::string_view text) {
+  std::vector<std::string> out;
+  std::vector<MonitorProblem> ignored;  // ParseMonitors says them
+  for (const YamlNode& root : ReadYaml(text, &ignored)) {
+    const YamlNode* spec = root.Find("spec");
+    const YamlNode* from = spec == nullptr ? nullptr : spec->Find("targetsFrom");
+    const YamlNode* file = from == nullptr ? nullptr : from->Find("file");
+    if (file == nullptr || !file->is_scalar() || file->text.empty()) continue;
+    if (std::find(out.begin(), out.end(), file->text) == out.end()) out.push_back(file->text);
+  }
+  return out;
+}
+
 absl::Status ProblemsStatus(std::string_view file, const std::vector<MonitorProblem>& problems) {
   if (problems.empty()) return absl::OkStatus();
   constexpr size_t kShown = 20;
@@ -135,7 +140,9 @@ absl::Status CheckMonitor(const MonitorSpec& spec) {
   std::vector<MonitorProblem> problems;
   MonitorSpec read;
   const YamlNode root = WriteTable(MonitorTable(), spec);
-  if (ReadMonitor(root, &read, &problems) && !(read == spec)) {
+  const bool ok = ReadMonitor(root, &read, &problems);
+  read.listed = spec.listed;  // not in the document
+  if (ok && !(read == spec)) {
     problems.push_back({0, 0, "",
                         "times finer than a millisecond (dates: a second) cannot be written; round "
                         "them"});
@@ -149,9 +156,8 @@ std::string MonitorYaml(const MonitorSpec& spec) {
 }
 
 std::string MonitorDigest(const MonitorSpec& spec) {
-  const std::string text = MonitorYaml(spec);
-  return fmt::format("{:016x}{:016x}", HashOf(text, 0xCBF29CE484222325u),
-                     HashOf(text, 0x9E3779B97F4A7C15u));
+  return TextDigest(spec.listed.empty() ? MonitorYaml(spec)
+                                        : MonitorYaml(spec) + spec.listed.digest());
 }
 
 std::vector<std::string> DiffMonitors(const MonitorSpec& before, const MonitorSpec& after) {
@@ -171,8 +177,16 @@ std::vector<std::string> DiffMonitors(const MonitorSpec& before, const MonitorSp
   for (const auto& [path, value] : b) {
     if (in_a.count(path) == 0) out.push_back(fmt::format("+ {}: {}", path, Shown(value)));
   }
+  constexpr size_t kShownLines = 20;
+  for (std::string& line : after.listed.DiffFrom(before.listed, kShownLines))
+    out.push_back(std::move(line));
   // The same fields in another order: of rules, order decides.
-  if (out.empty() && !(before == after)) out.push_back("spec: entries in another order");
+  if (out.empty() && !(before == after)) {
+    out.push_back(
+        before.listed == after.listed
+            ? "spec: entries in another order"
+            : "spec.targetsFrom: the same lines, in another order or with other comments");
+  }
   return out;
 }
 

@@ -27,6 +27,10 @@ struct MonitorFile {
 // nothing.
 MonitorFile ParseMonitors(std::string_view text);
 
+// The files that the documents' targetsFrom name, each once, as written: to be read by whoever read
+// the documents. Documents that are not valid name what can be told of them. Reads no file.
+std::vector<std::string> TargetFilesOf(std::string_view text);
+
 // "monitors/web.yaml:12:7: spec.ports: ..." one a line; OK when there are none. `file`: for people.
 absl::Status ProblemsStatus(std::string_view file, const std::vector<MonitorProblem>& problems);
 

@@ -9,6 +9,7 @@
 
 #include "common/base/time.h"
 #include "common/monitor/expectation.h"
+#include "common/monitor/listed_targets.h"
 #include "common/scan/scan_spec.h"
 
 namespace portolan {
@@ -75,6 +76,10 @@ struct MonitorSpec {
   std::map<std::string, std::string> labels;
   std::string owner;
   std::vector<std::string> targets;
+  // Further targets are in this file, whose path is as the document has it; empty: there are none.
+  // Who reads a document reads the file, too, and puts its content into `listed`.
+  std::string targets_file;
+  ListedTargets listed;
   std::vector<std::string> exclude;
   std::string ports = "top-100";
   std::string exclude_ports;

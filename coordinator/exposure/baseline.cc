@@ -111,9 +111,19 @@ class Folder {
       fold_.added.push_back(s.subject);
       return;
     }
-    const auto was = base_.not_open.find(s.subject);
-    Add(s.subject, was == base_.not_open.end() ? Symbol() : was->second.symbol,
+    Add(s.subject, FormerState(s.subject),
         {{State::kOpen, s.reason}, s.address, s.rtt_us, s.when, s.agent});
+  }
+
+  // Of a subject that is not open in the baseline; the default symbol: not known.
+  Symbol FormerState(const Subject& subject) const {
+    const auto was = base_.not_open.find(subject);
+    if (was != base_.not_open.end()) return was->second.symbol;
+    // More candidates than this are only counted.
+    if (!run_.previous || fold_.candidates.size() > max_candidates_) return {};
+    const std::optional<SubjectOutcome> before = run_.previous(subject);
+    // Open there: seen, and never confirmed.
+    return before && IsGone(before->symbol) ? before->symbol : Symbol();
   }
 
   // False: it leaves the baseline silently.

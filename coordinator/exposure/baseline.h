@@ -60,7 +60,8 @@ struct VantageBaseline {
   // vantage or must be open. What is in neither map has no known outcome.
   std::map<Subject, NotOpenRecord> not_open;
   std::map<TargetKey, FoldedHost> folded;
-  std::map<std::string, WallTime> unresolved;  // names without an address, since when
+  // Names that the last complete run could not look at because they had no address, since when.
+  std::map<std::string, WallTime> unresolved;
   std::optional<MassChange> mass;
   friend bool operator==(const VantageBaseline&, const VantageBaseline&) = default;
 };
@@ -85,6 +86,9 @@ struct VantageRun {
   std::vector<OpenSighting> open;
   // Of any covered subject, open or not; of a name see JoinOutcomes. May be null when not complete.
   OutcomeLookup lookup;
+  // What the complete run before knew, of any subject; asked for openings of which the baseline
+  // does not keep how they were not open. May be null.
+  OutcomeLookup previous;
   std::map<TargetKey, HostAnswers> folded;
   std::set<std::string> unresolved;  // covered names that had no address in this run
 };

@@ -47,7 +47,7 @@ struct ChangeCandidate {
   std::string vantage;
   Subject subject;
   ChangeKind kind = ChangeKind::kOpened;
-  Symbol from;  // the default one: not open, and how is not kept (space is, positions are not)
+  Symbol from;  // the default one: not open, and how is not known
   Symbol to;
   IpAddress address;
   uint32_t rtt_us = 0;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "common/net/service_catalogue.h"
 
@@ -94,15 +95,16 @@ std::string Listed(const std::vector<std::string>& names) {
 // The vantages, by what they see.
 struct Views {
   std::vector<std::string> open, reset, refused, rejected, prohibited, silent, throttled, host_away,
-      no_route, loops, unknown;
-  std::vector<std::string> forbidden, missing;  // against a rule
+      no_route, loops;
+  std::map<std::string, std::vector<std::string>> unknown;  // by why
+  std::vector<std::string> forbidden, missing;              // against a rule
 };
 
 Views Sort(std::span<const ExplainedSight> sights) {
   Views v;
   for (const ExplainedSight& s : sights) {
     if (!s.outcome) {
-      v.unknown.push_back(s.vantage);
+      v.unknown[s.unknown].push_back(s.vantage);
       continue;
     }
     const Symbol symbol = s.outcome->symbol;
@@ -142,7 +144,7 @@ Views Sort(std::span<const ExplainedSight> sights) {
         v.loops.push_back(s.vantage);
         break;
       default:
-        v.unknown.push_back(s.vantage);
+        v.unknown["no verdict on the port"].push_back(s.vantage);
     }
   }
   return v;
@@ -290,13 +292,11 @@ std::vector<std::string> NextSteps(const Subject& subject, const Comparison& com
         "It is open from outside and not from inside, which is seldom meant: look for a forwarding "
         "rule or load balancer that leads outside callers to another machine.");
   }
-  if (!v.unknown.empty()) {
-    steps.push_back(
-        fmt::format("Nothing is known from {}: its run was not complete, it is quarantined, or the "
-                    "host answers "
-                    "on every port. portolan monitor describe says which; portolan monitor run-now "
-                    "looks again.",
-                    Listed(v.unknown)));
+  for (const auto& [why, vantages] : v.unknown) {
+    steps.push_back(fmt::format(
+        "It is not known what {} {}{}. portolan monitor describe shows how the monitor does; "
+        "portolan monitor run-now looks again.",
+        Listed(vantages), vantages.size() == 1 ? "sees" : "see", why.empty() ? "" : ": " + why));
   }
   if (!v.open.empty()) {
     steps.push_back(fmt::format("Call it once by hand from {} to see what it says: nc -vz {} {}.",

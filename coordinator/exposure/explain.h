@@ -20,6 +20,7 @@ struct ExplainedSight {
   std::string vantage;
   VantageRole side = VantageRole::kInside;
   std::optional<SubjectOutcome> outcome;  // nullopt: not known
+  std::string unknown = {};               // then why, in one clause
   // By the rule that decides; nullopt: none does, or it allows both.
   std::optional<ExpectAction> action;
   std::string rule;

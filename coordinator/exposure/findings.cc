@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 
 namespace portolan {
@@ -44,6 +45,12 @@ std::string_view FindingKindName(FindingKind k) {
       return "mass-change";
     case FindingKind::kFlapping:
       return "flapping";
+    case FindingKind::kNameNotFound:
+      return "name-not-found";
+    case FindingKind::kNameNotLookedUp:
+      return "name-not-looked-up";
+    case FindingKind::kNameOutOfScope:
+      return "name-out-of-scope";
   }
   return "unknown";
 }
@@ -85,8 +92,14 @@ void FindingBoard::Offer(const FindingKey& key, const std::function<Finding()>& 
 
 FindingBoard::Changes FindingBoard::End(WallTime now) {
   Changes changes;
+  std::vector<Finding> worse;
   for (auto& [key, finding] : state_.open) {
-    if (round_.kept.count(key) > 0) continue;
+    if (const auto kept = round_.kept.find(key); kept != round_.kept.end()) {
+      if (kept->second.severity <= finding.severity) continue;
+      kept->second.found = now;
+      worse.push_back(kept->second);
+      continue;
+    }
     finding.resolved = now;
     changes.resolved.push_back(std::move(finding));
   }
@@ -104,6 +117,9 @@ FindingBoard::Changes FindingBoard::End(WallTime now) {
     changes.found.push_back(finding);
     state_.open.emplace(key, std::move(finding));
   }
+  changes.found.insert(changes.found.end(), worse.begin(), worse.end());
+  std::sort(changes.found.begin(), changes.found.end(),
+            [](const Finding& a, const Finding& b) { return a.key < b.key; });
   state_.total = std::move(round_.total);
   round_ = Round();
   return changes;

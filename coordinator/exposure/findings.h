@@ -21,13 +21,17 @@ enum class FindingKind : uint8_t {
   kRuleExpired = 3,        // an expectation that no longer applies
   kQuarantined = 4,        // a vantage fails its canaries
   kNoCanaries = 5,         // a vantage cannot be judged
-  kNameUnresolved = 6,     // a name has no address
+  kNameUnresolved = 6,     // a name has no address: of older versions, for reading what they stored
   kAnswersEverywhere = 7,  // a host answers on every port
   kSynProxy = 8,           // a proxy completes every handshake for it
   kMassChange = 9,         // more changes than can be confirmed
   kFlapping = 10,          // a port changes too often
+  kNameNotFound = 11,      // a name does not exist, or has no address
+  kNameNotLookedUp = 12,   // names could not be looked up: one finding for all of them
+  kNameOutOfScope = 13,    // a name leads to nothing but addresses that may not be scanned
 };
-std::string_view FindingKindName(FindingKind k);  // "name-unresolved"
+inline constexpr FindingKind kLastFindingKind = FindingKind::kNameOutOfScope;
+std::string_view FindingKindName(FindingKind k);  // "name-not-found"
 
 // What a finding is about. The same over runs, so that it is one finding however often it is seen.
 struct FindingKey {
@@ -46,7 +50,7 @@ struct Finding {
   Severity severity = Severity::kInfo;
   IpAddress address;  // evidence
   WallTime since;     // of the cause: a port open since; a vantage quarantined since
-  WallTime found;     // when this became a finding
+  WallTime found;     // when this became a finding, of this severity or a higher one
   WallTime resolved;  // epoch 0: it is open
   std::string owner, text, remedy;
   friend bool operator==(const Finding&, const Finding&) = default;
@@ -64,7 +68,9 @@ class FindingBoard {
     friend bool operator==(const State&, const State&) = default;
   };
   struct Changes {
-    std::vector<Finding> found, resolved;  // by key
+    // By key. One that has become more severe is found again: whoever hears only of severe ones
+    // must hear of it.
+    std::vector<Finding> found, resolved;
     void Add(Changes other);
     friend bool operator==(const Changes&, const Changes&) = default;
   };

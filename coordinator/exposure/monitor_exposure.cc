@@ -29,6 +29,8 @@ void MonitorExposure::Configure(MonitorExposureConfig config) {
               std::move(canaries_),
               confirmations_.state(),
               findings_.state(),
+              std::move(names_),
+              looked_up_,
               evaluated_,
               true};
   *this = MonitorExposure(std::move(config));
@@ -41,14 +43,16 @@ void MonitorExposure::Restore(State state) {
   canaries_ = std::move(state.canaries);
   confirmations_.Restore(std::move(state.confirmations));
   findings_.Restore(std::move(state.findings));
+  names_ = std::move(state.names);
+  looked_up_ = state.looked_up;
   evaluated_ = state.evaluated;
   stale_ = state.stale;
   DropVantages();
 }
 
 MonitorExposure::State MonitorExposure::Snapshot() const {
-  return {baselines_,        health_,    canaries_, confirmations_.state(),
-          findings_.state(), evaluated_, stale_};
+  return {baselines_, health_,    canaries_, confirmations_.state(), findings_.state(), names_,
+          looked_up_, evaluated_, stale_};
 }
 
 // Those that the specification no longer has; and begins those that are new.
@@ -81,6 +85,25 @@ absl::StatusOr<ExposureStep> MonitorExposure::OnVerdict(const std::string& vanta
     confirmations_.Drop([&](const ChangeKey& key) { return key.vantage == vantage; }, false);
   }
   if (before != after) step.findings = Evaluate(now);
+  return step;
+}
+
+ExposureStep MonitorExposure::OnNames(NameTroubles troubles, bool ended, WallTime now) {
+  ExposureStep step;
+  for (auto& [name, trouble] : troubles) {
+    const auto before = names_.find(name);
+    trouble.since = before == names_.end() ? now : before->second.since;
+  }
+  if (!ended) {
+    NameTroubles all = names_;
+    for (auto& [name, trouble] : troubles) all[name] = std::move(trouble);
+    troubles = std::move(all);
+  } else {
+    looked_up_ = now;
+  }
+  if (troubles == names_) return step;
+  names_ = std::move(troubles);
+  step.findings = Evaluate(now);
   return step;
 }
 
@@ -240,8 +263,7 @@ std::vector<VantageView> MonitorExposure::ViewsOf(const Subject& subject) const 
   for (const auto& [vantage, side] : config_.vantages) {
     VantageView view{side, std::nullopt};
     const VantageBaseline& b = baselines_.at(vantage);
-    const bool known = b.established && b.folded.count(subject.target) == 0 &&
-                       health_.at(vantage).verdict.state != CanaryState::kQuarantined;
+    const bool known = !Discounted(subject, vantage).has_value();
     const auto open = b.open.find(subject);
     const auto gone = b.not_open.find(subject);
     if (known && open != b.open.end()) {

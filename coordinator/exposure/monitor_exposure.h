@@ -14,6 +14,8 @@
 #include "coordinator/exposure/expectations.h"
 #include "coordinator/exposure/exposure_class.h"
 #include "coordinator/exposure/findings.h"
+#include "coordinator/exposure/names.h"
+#include "coordinator/exposure/unknown.h"
 
 namespace portolan {
 
@@ -69,6 +71,8 @@ class MonitorExposure {
     std::map<std::string, std::vector<Canary>> canaries;
     Confirmations::State confirmations;
     FindingBoard::State findings;
+    NameTroubles names;  // that lead nowhere, as of the last lookup
+    WallTime looked_up;  // when a run last looked up its names; epoch 0: never
     WallTime evaluated;  // when findings were last brought up to date
     bool stale = true;   // and whether something changed since
     friend bool operator==(const State&, const State&) = default;
@@ -85,6 +89,10 @@ class MonitorExposure {
   // NotFound: no such vantage.
   absl::StatusOr<ExposureStep> OnVerdict(const std::string& vantage, const CanaryVerdict& verdict,
                                          CanaryPhase phase, WallTime now);
+  // Names of targets and exclusions were looked up. `ended`: by a run that has ended: `troubles`
+  // are all there are, and findings about others resolve. Else by one that goes on: they are added
+  // to those that are known. Call it before OnRun. `since` of the troubles does not matter.
+  ExposureStep OnNames(NameTroubles troubles, bool ended, WallTime now);
   // Never fails: parts that cannot be used are told as such.
   ExposureStep OnRun(std::vector<VantageRun> run, WallTime now);
   ExposureStep OnAnswer(const ConfirmationAnswer& answer, WallTime now);
@@ -101,6 +109,8 @@ class MonitorExposure {
   const Confirmations& confirmations() const { return confirmations_; }
   const FindingBoard& findings() const { return findings_; }
   const MonitorExposureConfig& config() const { return config_; }
+  const NameTroubles& names() const { return names_; }
+  WallTime looked_up() const { return looked_up_; }
   struct Moment {
     WallTime evaluated;
     bool stale = true;
@@ -108,8 +118,12 @@ class MonitorExposure {
   Moment moment() const { return {evaluated_, stale_}; }  // see State
 
   // What each vantage is known to see of a subject, from the baselines; in the order of vantages.
+  // What a name led to before is not known of it once it leads nowhere.
   std::vector<VantageView> ViewsOf(const Subject& subject) const;
   Comparison Compare(const Subject& subject) const { return CompareVantages(ViewsOf(subject)); }
+  // Why ViewsOf has no outcome of it from a vantage; nullopt: it has one, or there is no such
+  // vantage. kNoOutcome: the baseline does not say; the results of its last run may.
+  std::optional<Unknown> WhyUnknown(const Subject& subject, const std::string& vantage) const;
   // The rule that decides; nullptr: none, or no such vantage.
   const ExposureRule* RuleFor(const Subject& subject, const std::string& vantage,
                               WallTime now) const;
@@ -135,7 +149,19 @@ class MonitorExposure {
   void OfferPorts(const std::string& vantage, VantageRole side, WallTime now);
   void OfferVantage(const std::string& vantage);
   void OfferMonitor(WallTime now);
+  // name_findings.cc
+  void OfferNames(WallTime now);
+  struct Behind {  // a name that leads nowhere
+    Severity severity = Severity::kMedium;
+    std::string owner;
+    uint64_t required = 0;  // of its ports: must be open
+    bool any = false;       // a must-be-open rule decides for one of them; else the default
+  };
+  Behind WhatIsBehind(const std::string& name, bool excludes, WallTime now) const;
   bool RuleExpiredSince(WallTime then, WallTime now) const;
+  // Why nothing of a subject is known from a vantage whatever the baseline holds; nullopt: it
+  // counts.
+  std::optional<UnknownCause> Discounted(const Subject& subject, const std::string& vantage) const;
 
   MonitorExposureConfig config_;
   std::map<std::string, VantageBaseline> baselines_;
@@ -143,6 +169,8 @@ class MonitorExposure {
   std::map<std::string, std::vector<Canary>> canaries_;
   Confirmations confirmations_;
   FindingBoard findings_;
+  NameTroubles names_;
+  WallTime looked_up_;
   WallTime evaluated_;
   bool stale_ = true;
 };

@@ -154,26 +154,7 @@ void MonitorExposure::OfferVantage(const std::string& vantage) {
 }
 
 void MonitorExposure::OfferMonitor(WallTime now) {
-  // Names are looked up once for all vantages, so this is one finding.
-  std::map<std::string, WallTime> unresolved;
-  for (const auto& [vantage, baseline] : baselines_) {
-    for (const auto& [name, since] : baseline.unresolved) {
-      WallTime& first = unresolved.emplace(name, since).first->second;
-      first = std::min(first, since);
-    }
-  }
-  for (const auto& [name, since] : unresolved) {
-    FindingKey key = KeyOf(FindingKind::kNameUnresolved, "");
-    key.target = TargetKey::OfName(name);
-    findings_.Offer(key, [n = &name, first = since] {
-      Finding f;
-      f.severity = Severity::kMedium;
-      f.since = first;
-      f.text = fmt::format("the name {} has no address: its ports are not looked at", *n);
-      f.remedy = "see whether the record was removed on purpose; if so, remove the target";
-      return f;
-    });
-  }
+  OfferNames(now);
   for (const auto& [change, history] : confirmations_.state().history) {
     if (!history.flapping) continue;
     findings_.Offer(KeyOf(FindingKind::kFlapping, change.vantage, change.subject),

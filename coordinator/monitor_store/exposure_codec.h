@@ -10,6 +10,9 @@
 #include "coordinator/exposure/change.h"
 #include "coordinator/exposure/confirmations.h"
 #include "coordinator/exposure/findings.h"
+#include "coordinator/exposure/names.h"
+#include "coordinator/monitoring/last_run.h"
+#include "coordinator/monitoring/views.h"
 #include "coordinator/monitors/monitor_plan.h"
 
 // How the state of monitors is kept: compact records with a version in front and a checksum at the
@@ -44,6 +47,22 @@ struct StoredFindings {
 };
 std::string EncodeFindings(const StoredFindings& findings);
 absl::StatusOr<StoredFindings> DecodeFindings(std::string_view bytes);
+
+// Names that lead nowhere, and as of when.
+struct StoredNames {
+  NameTroubles troubles;
+  WallTime looked_up;
+  friend bool operator==(const StoredNames&, const StoredNames&) = default;
+};
+std::string EncodeNames(const StoredNames& names);
+absl::StatusOr<StoredNames> DecodeNames(std::string_view bytes);
+
+// Those of one run.
+std::string EncodeUnresolved(const std::vector<UnresolvedName>& names);
+absl::StatusOr<std::vector<UnresolvedName>> DecodeUnresolved(std::string_view bytes);
+
+std::string EncodeLastRuns(const LastRuns& runs);
+absl::StatusOr<LastRuns> DecodeLastRuns(std::string_view bytes);
 
 std::string EncodeEvent(const ExposureEvent& event);
 absl::StatusOr<ExposureEvent> DecodeEvent(std::string_view bytes);

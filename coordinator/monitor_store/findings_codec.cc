@@ -8,7 +8,7 @@ namespace {
 constexpr uint8_t kFindingVersion = 1, kFindingsVersion = 1;
 
 FindingKind GetKind(RecordReader& r) {
-  return r.GetEnum(FindingKind::kMustNotBeOpen, FindingKind::kFlapping);
+  return r.GetEnum(FindingKind::kMustNotBeOpen, kLastFindingKind);
 }
 
 void PutFinding(RecordWriter& w, const Finding& f) {

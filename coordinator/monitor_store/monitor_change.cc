@@ -75,6 +75,13 @@ void Change::PutMonitor(const MonitorSpec& spec, const std::string& manager,
            .Bind(spec.name, manager, yaml)
            .Run());
   PutPlan(spec.name, plan);
+  if (!spec.listed.empty()) {
+    PutPart(spec.name, kTargetListPart, "", SealRecord(spec.listed.text()));
+  } else if (const int64_t id = NumberOf(spec.name); id != 0) {
+    Keep(db_.Sql("DELETE FROM parts WHERE monitor = ? AND kind = ?")
+             .Bind(id, kTargetListPart)
+             .Run());
+  }
 }
 
 void Change::PutPlan(const std::string& monitor, const MonitorPlanState& plan) {
@@ -130,6 +137,14 @@ void Change::PutFindings(const std::string& monitor, const FindingBoard::State& 
   PutPart(monitor, kFindingsPart, "", EncodeFindings({state, evaluated, stale}));
 }
 
+void Change::PutNames(const std::string& monitor, const NameTroubles& names, WallTime looked_up) {
+  PutPart(monitor, kNamesPart, "", EncodeNames({names, looked_up}));
+}
+
+void Change::PutLastRuns(const std::string& monitor, const LastRuns& runs) {
+  PutPart(monitor, kLastRunsPart, "", EncodeLastRuns(runs));
+}
+
 void Change::AddResolved(const std::string& monitor, std::span<const Finding> findings) {
   const int64_t number = NumberOf(monitor);
   if (number == 0) return;
@@ -166,13 +181,14 @@ std::vector<StoredEvent> Change::AddEvents(const std::string& monitor,
 void Change::PutRun(const RunRecord& run) {
   const int64_t number = NumberOf(run.monitor);
   if (number == 0) return;
+  const std::string unresolved = run.unresolved.empty() ? "" : EncodeUnresolved(run.unresolved);
   Keep(db_.Sql("INSERT OR REPLACE INTO runs (monitor, number, generation, \"trigger\", state, due, "
-               "started, finished, scan, message, positions, known, candidates) VALUES (?, ?, ?, "
-               "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+               "started, finished, scan, message, positions, known, candidates, unresolved) VALUES "
+               "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, x''))")
            .Bind(number, run.number, run.generation, static_cast<int>(run.trigger),
                  static_cast<int>(run.state), ToUnixMicros(run.due), ToUnixMicros(run.started),
                  ToUnixMicros(run.finished), run.scan, run.message, run.positions, run.known,
-                 run.candidates)
+                 run.candidates, Statement::Blob{unresolved})
            .Run());
   if (run.state == RunState::kRunning || !status_.ok()) return;
   Keep(db_.Sql("DELETE FROM run_inputs WHERE monitor = ? AND number <= ?")  // and what a crash left

@@ -42,6 +42,14 @@ absl::StatusOr<std::vector<RunRecord>> MonitorStore::TakeRuns(const std::string&
     run.positions = rows.U64(9);
     run.known = rows.U64(10);
     run.candidates = rows.U64(11);
+    if (const std::string_view bytes = rows.Bytes(12); !bytes.empty()) {
+      absl::StatusOr<std::vector<UnresolvedName>> names = DecodeUnresolved(bytes);
+      if (names.ok()) {
+        run.unresolved = *std::move(names);
+      } else {
+        ++damaged_rows_;  // the rest of the row counts
+      }
+    }
     const int64_t trigger = rows.Int(2), state = rows.Int(3);
     if (trigger < 1 || trigger > static_cast<int64_t>(RunTrigger::kCatchUp) || state < 1 ||
         state > static_cast<int64_t>(RunState::kFailed)) {
@@ -59,7 +67,8 @@ absl::StatusOr<std::vector<RunRecord>> MonitorStore::Runs(const std::string& mon
   PORTOLAN_ASSIGN_OR_RETURN(const int64_t number, Find(monitor));
   Statement& rows = db_->Sql(
       "SELECT number, generation, \"trigger\", state, due, started, finished, scan, message, "
-      "positions, known, candidates FROM runs WHERE monitor = ? ORDER BY number DESC LIMIT ?");
+      "positions, known, candidates, unresolved FROM runs WHERE monitor = ? ORDER BY number DESC "
+      "LIMIT ?");
   rows.Bind(number, uint64_t{Bounded(limit)});
   return TakeRuns(monitor, rows);
 }
@@ -69,7 +78,7 @@ absl::StatusOr<std::optional<RunRecord>> MonitorStore::FindRun(const std::string
   PORTOLAN_ASSIGN_OR_RETURN(const int64_t id, Find(monitor));
   Statement& rows = db_->Sql(
       "SELECT number, generation, \"trigger\", state, due, started, finished, scan, message, "
-      "positions, known, candidates FROM runs WHERE monitor = ? AND number = ?");
+      "positions, known, candidates, unresolved FROM runs WHERE monitor = ? AND number = ?");
   rows.Bind(id, number);
   PORTOLAN_ASSIGN_OR_RETURN(std::vector<RunRecord> runs, TakeRuns(monitor, rows));
   if (runs.empty()) return std::optional<RunRecord>();

@@ -12,6 +12,7 @@
 #include "common/base/status.h"
 #include "common/monitor/monitor_file.h"
 #include "coordinator/monitor_store/parts.h"
+#include "coordinator/monitor_store/record.h"
 #include "coordinator/monitor_store/schema.h"
 
 namespace portolan {
@@ -94,6 +95,16 @@ absl::StatusOr<MonitorStore::Loaded> MonitorStore::LoadAll() {
     record.manager = std::move(row.manager);
     PORTOLAN_RETURN_IF_ERROR(LoadPlan(record, loaded.problems));
     PORTOLAN_RETURN_IF_ERROR(LoadParts(row.number, record, loaded.problems));
+    if (!record.spec.targets_file.empty() && record.spec.listed.empty()) {
+      left_out_.insert(row.name);
+      loaded.problems.push_back(
+          {row.name,
+           fmt::format(
+               "its stored list of targets (from \"{}\") cannot be read, so it does not run "
+               "until it is applied again",
+               record.spec.targets_file)});
+      continue;
+    }
     loaded.monitors.push_back(std::move(record));
   }
   return loaded;
@@ -169,6 +180,22 @@ absl::Status MonitorStore::LoadParts(int64_t number, MonitorRecord& record,
         state.stale = findings.stale;
         break;
       }
+      case kNamesPart: {
+        StoredNames names;
+        take(DecodeNames(bytes), names, "", "names are looked up by the next run");
+        state.names = std::move(names.troubles);
+        state.looked_up = names.looked_up;
+        break;
+      }
+      case kLastRunsPart:
+        take(DecodeLastRuns(bytes), record.last_runs, "",
+             "what was before is not known of changes that the next run finds");
+        break;
+      case kTargetListPart:
+        if (const auto text = UnsealRecord(bytes)) {
+          record.spec.listed = ListedTargets::Stored(std::string(*text));
+        }
+        break;
       default:  // of a newer program that was here in between
         problems.push_back(
             {record.spec.name, fmt::format("a part of unknown kind {} is ignored", parts.Int(0))});

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "coordinator/exposure/monitor_exposure.h"
 #include "coordinator/monitor_store/exposure_codec.h"
+#include "coordinator/monitoring/last_run.h"
 #include "coordinator/monitoring/views.h"
 #include "coordinator/notify/outbox.h"
 #include "coordinator/store/sqlite_db.h"
@@ -25,6 +26,7 @@ struct MonitorRecord {
   std::string manager;  // see MonitorStatus
   MonitorPlanState plan;
   MonitorExposure::State exposure;
+  LastRuns last_runs;  // by vantage
 };
 
 // What could not be read, and what became of it.
@@ -53,9 +55,11 @@ class MonitorStore {
   //  canaries       chosen anew
   //  confirmations  dropped; what is true is found again by the next run. Numbers of events go on
   //  findings       none is open; they are found again when they are next evaluated
+  //  names          all are taken to lead somewhere until the next run looks them up
+  //  last runs      what was before is not known of changes that the next run finds
   //  plan           a new generation, whose first slot is after the last that was handled; a run
   //                 under way is forgotten
-  //  spec           the monitor is left out, until it is applied anew: then without its old state
+  //  spec, list     the monitor is left out, until it is applied anew: then without its old state
   struct Loaded {
     std::vector<MonitorRecord> monitors;  // by name
     std::vector<StoreProblem> problems;
@@ -89,6 +93,8 @@ class MonitorStore {
     // Those that are open. What was resolved becomes history by AddResolved.
     void PutFindings(const std::string& monitor, const FindingBoard::State& state,
                      WallTime evaluated, bool stale);
+    void PutNames(const std::string& monitor, const NameTroubles& names, WallTime looked_up);
+    void PutLastRuns(const std::string& monitor, const LastRuns& runs);
     void AddResolved(const std::string& monitor, std::span<const Finding> findings);
     // Gives them their numbers over all monitors, ascending and never used twice. Nothing after an
     // error.

@@ -25,7 +25,8 @@ CREATE TABLE plans (
   body          BLOB                     -- NULL: the monitor was removed
 ) STRICT;
 
--- 1 baseline, 2 health, 3 canaries: of a vantage. 4 confirmations, 5 open findings: vantage ''.
+-- 1 baseline, 2 health, 3 canaries: of a vantage. 4 confirmations, 5 open findings, 6 names that
+-- lead nowhere, 7 last complete runs, 8 list of targets from a file: vantage ''.
 CREATE TABLE parts (
   id      INTEGER PRIMARY KEY,           -- records are large: not WITHOUT ROWID
   monitor INTEGER NOT NULL REFERENCES monitors (number),
@@ -93,6 +94,10 @@ CREATE INDEX findings_by_time ON findings (resolved, number);
 CREATE TABLE removed (
   monitor INTEGER PRIMARY KEY
 ) STRICT;
+)sql",
+                                                 R"sql(
+-- EncodeUnresolved; NULL: none.
+ALTER TABLE runs ADD COLUMN unresolved BLOB;
 )sql"};
 
 }  // namespace portolan

@@ -6,15 +6,9 @@
 
 namespace portolan {
 
-Confirmer::Confirmer(TaskRunner& runner, ThreadPool& pool, ScanClient& scans, const Clock& clock,
-                     const Resolver& resolver, std::string monitor, Answers answers)
-    : runner_(runner),
-      pool_(pool),
-      scans_(scans),
-      clock_(clock),
-      resolver_(resolver),
-      monitor_(std::move(monitor)),
-      answers_(std::move(answers)) {}
+Confirmer::Confirmer(InputJob::Environment env, const Clock& clock, std::string monitor,
+                     Answers answers)
+    : env_(env), clock_(clock), monitor_(std::move(monitor)), answers_(std::move(answers)) {}
 
 void Confirmer::Look(const std::vector<ConfirmationProbe>& outstanding, WallTime now) {
   using Group = std::pair<std::string, std::vector<std::string>>;  // vantage, agents to avoid
@@ -28,7 +22,7 @@ void Confirmer::Look(const std::vector<ConfirmationProbe>& outstanding, WallTime
     if (batch->probes.size() < kMaxProbes) batch->probes.push_back(p);
   }
   for (auto& [group, batch] : batches) {
-    if (jobs_.size() >= kMaxScans) return;
+    if (scans() >= kMaxScans) return;
     for (const ConfirmationProbe& p : batch->probes) under_way_[p.key] = p.number;
     Resolve(std::move(batch));
   }
@@ -36,8 +30,8 @@ void Confirmer::Look(const std::vector<ConfirmationProbe>& outstanding, WallTime
 
 std::vector<IpAddress> Confirmer::Batch::AddressesOf(const Subject& subject) const {
   if (const IpAddress* address = subject.target.address()) return {*address};
-  const auto it = input->names.find(std::string(subject.target.name()));
-  return it == input->names.end() ? std::vector<IpAddress>() : it->second;
+  const auto it = input->names.find(subject.target.name());
+  return it == input->names.end() ? std::vector<IpAddress>() : it->second.addresses;
 }
 
 // Names are probed at all addresses that they have now, but for what is excluded now.
@@ -50,24 +44,20 @@ void Confirmer::Resolve(std::shared_ptr<Batch> batch) {
     if (p.key.subject.target.is_name()) names.emplace(p.key.subject.target.name());
   }
   spec.targets.assign(names.begin(), names.end());
+  spec.targets_file.clear();
+  spec.listed = {};
   const uint64_t job = next_job_++;
-  jobs_[job] = nullptr;
-  const bool posted = pool_.TryPost([batch, job, spec = std::move(spec), weak = weak_from_this(),
-                                     &resolver = resolver_, &runner = runner_, &scans = scans_] {
-    batch->input = ResolveInput(spec, resolver);
-    if (batch->input.ok()) {
-      DropAddresses(*batch->input, [&](const IpAddress& a) { return scans.CheckAddress(a); });
-    }
-    runner.Post([batch, job, weak] {
-      if (const auto self = weak.lock()) {
-        self->jobs_.erase(job);
+  lookups_[job] = InputJob::Start(
+      env_, std::move(spec), [batch, job, weak = weak_from_this()](absl::StatusOr<RunInput> input) {
+        const std::shared_ptr<Confirmer> self = weak.lock();
+        if (self == nullptr) return;
+        batch->input = std::move(input);
+        if (batch->input.ok()) {
+          if (absl::Status s = CheckExclusions(*batch->input); !s.ok()) batch->input = s;
+        }
+        self->lookups_.erase(job);
         self->Probe(batch);
-      }
-    });
-  });
-  if (posted) return;
-  jobs_.erase(job);
-  for (const ConfirmationProbe& p : batch->probes) under_way_.erase(p.key);
+      });
 }
 
 void Confirmer::Probe(std::shared_ptr<const Batch> batch) {
@@ -86,7 +76,7 @@ void Confirmer::Probe(std::shared_ptr<const Batch> batch) {
   // No key: what was asked before a restart is asked again, and later answers count.
   jobs_[job] = nullptr;
   jobs_[job] =
-      ProbePorts(runner_, scans_, clock_, std::move(request), "",
+      ProbePorts(env_.runner, env_.scans, clock_, std::move(request), "",
                  [weak = weak_from_this(), job, batch](absl::StatusOr<PortAnswers> answers) {
                    if (const auto self = weak.lock()) self->OnAnswers(job, *batch, answers);
                  });

@@ -9,6 +9,7 @@
 #include "common/base/task_runner.h"
 #include "common/base/thread_pool.h"
 #include "coordinator/exposure/confirmations.h"
+#include "coordinator/monitoring/input_job.h"
 #include "coordinator/monitoring/port_probe.h"
 
 namespace portolan {
@@ -19,13 +20,12 @@ namespace portolan {
 class Confirmer : public std::enable_shared_from_this<Confirmer> {
  public:
   using Answers = std::function<void(std::vector<ConfirmationAnswer>)>;
-  Confirmer(TaskRunner& runner, ThreadPool& pool, ScanClient& scans, const Clock& clock,
-            const Resolver& resolver, std::string monitor, Answers answers);
+  Confirmer(InputJob::Environment env, const Clock& clock, std::string monitor, Answers answers);
 
   void Configure(MonitorSpec spec) { spec_ = std::move(spec); }
   // Begins what is due of `outstanding` and not under way. At most kMaxScans scans at once.
   void Look(const std::vector<ConfirmationProbe>& outstanding, WallTime now);
-  size_t scans() const { return jobs_.size(); }
+  size_t scans() const { return jobs_.size() + lookups_.size(); }
 
  private:
   static constexpr size_t kMaxScans = 8;
@@ -41,16 +41,14 @@ class Confirmer : public std::enable_shared_from_this<Confirmer> {
   void Probe(std::shared_ptr<const Batch> batch);
   void OnAnswers(uint64_t job, const Batch& batch, const absl::StatusOr<PortAnswers>& answers);
 
-  TaskRunner& runner_;
-  ThreadPool& pool_;
-  ScanClient& scans_;
+  const InputJob::Environment env_;
   const Clock& clock_;
-  const Resolver& resolver_;
   const std::string monitor_;
   const Answers answers_;
   MonitorSpec spec_;
-  std::map<ChangeKey, uint32_t> under_way_;            // number of the probe
-  std::map<uint64_t, std::shared_ptr<ScanJob>> jobs_;  // null while names are looked up
+  std::map<ChangeKey, uint32_t> under_way_;  // number of the probe
+  std::map<uint64_t, std::shared_ptr<InputJob>> lookups_;
+  std::map<uint64_t, std::shared_ptr<ScanJob>> jobs_;
   uint64_t next_job_ = 1;
 };
 

@@ -7,20 +7,16 @@
 #include <utility>
 
 #include "common/base/status.h"
+#include "common/monitor/monitor_file.h"
+#include "common/net/literal.h"
 
 namespace portolan {
 namespace {
 
 namespace fs = std::filesystem;
 constexpr size_t kMaxBytes = 16u << 20;
+constexpr size_t kMaxListBytes = 64u << 20;  // of all lists of targets
 constexpr size_t kMaxFiles = 10'000;
-
-bool Same(const std::vector<MonitorDocument>& a, const std::vector<MonitorDocument>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const MonitorDocument& x, const MonitorDocument& y) {
-                      return x.source == y.source && x.yaml == y.yaml;
-                    });
-}
 
 bool IsMonitorFile(const fs::path& file) {
   const std::string name = file.filename().string();
@@ -28,22 +24,45 @@ bool IsMonitorFile(const fs::path& file) {
          (file.extension() == ".yaml" || file.extension() == ".yml");
 }
 
-absl::StatusOr<MonitorDocument> ReadDocument(const fs::path& file, size_t& room) {
+// `room` is what is left of `most` bytes.
+absl::StatusOr<std::string> ReadText(const fs::path& file, size_t most, size_t& room) {
   std::error_code error;
   const uintmax_t size = fs::file_size(file, error);
   if (error) return Unavailable("{}: {}", file.string(), error.message());
   if (size > room) {
     return ResourceExhausted("{}: {} bytes; all files may have {}: divide them over coordinators",
-                             file.string(), size, kMaxBytes);
+                             file.string(), size, most);
   }
   std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
+  std::ostringstream out;
+  out << in.rdbuf();
   if (!in) return Unavailable("{}: cannot be read; see to its permissions", file.string());
-  MonitorDocument doc{file.filename().string(), text.str()};
-  if (doc.yaml.size() > room) return ResourceExhausted("{}: grows while it is read", file.string());
-  room -= doc.yaml.size();
-  return doc;
+  std::string text = std::move(out).str();
+  if (text.size() > room) return ResourceExhausted("{}: grows while it is read", file.string());
+  room -= text.size();
+  return text;
+}
+
+// A list of targets is read where the documents are and nowhere else, whatever they say: whoever
+// may write a document here may not therefore read the coordinator's other files, which errors
+// quote. Links within the directory are followed, as in a mounted ConfigMap.
+absl::Status AddTargetFiles(const fs::path& directory, MonitorDocument& doc, size_t& room) {
+  for (const std::string& name : TargetFilesOf(doc.yaml)) {
+    std::error_code error;
+    const fs::path top = fs::canonical(directory, error);
+    const fs::path file = fs::weakly_canonical(top / name, error);
+    const auto [end, unused] = std::mismatch(top.begin(), top.end(), file.begin(), file.end());
+    if (error || fs::path(name).is_absolute() || end != top.end()) {
+      return InvalidArgument(
+          "{}: spec.targetsFrom.file \"{}\": lists are read from {} only; put it there, and write "
+          "its path from there",
+          doc.source, literal::Printable(name), directory.string());
+    }
+    absl::StatusOr<std::string> text = ReadText(file, kMaxListBytes, room);
+    if (!text.ok()) return Annotate(text.status(), doc.source + ": spec.targetsFrom.file");
+    doc.target_files[name] = *std::move(text);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -67,10 +86,13 @@ absl::StatusOr<std::vector<MonitorDocument>> ReadMonitorFiles(const std::string&
   }
   std::sort(files.begin(), files.end());
   std::vector<MonitorDocument> out;
-  size_t room = kMaxBytes;
+  size_t room = kMaxBytes, list_room = kMaxListBytes;
   for (const fs::path& file : files) {
-    PORTOLAN_ASSIGN_OR_RETURN(MonitorDocument doc, ReadDocument(file, room));
-    out.push_back(std::move(doc));
+    MonitorDocument& doc = out.emplace_back();
+    doc.source = file.filename().string();
+    PORTOLAN_ASSIGN_OR_RETURN(doc.yaml, ReadText(file, kMaxBytes, room));
+    const fs::path parent = file.has_parent_path() ? file.parent_path() : fs::path(".");
+    PORTOLAN_RETURN_IF_ERROR(AddTargetFiles(parent, doc, list_room));
   }
   return out;
 }
@@ -106,7 +128,7 @@ void MonitorDirectory::Look() {
   absl::StatusOr<std::vector<MonitorDocument>> documents = ReadMonitorFiles(path_);
   // Files may be looked at while they are being replaced: what is new counts when the next look
   // sees the same.
-  const bool settled = !documents.ok() || (looked_ && Same(*documents, seen_));
+  const bool settled = !documents.ok() || (looked_ && *documents == seen_);
   runner_.PostAfter(settled ? kEvery : kSettle, [this] { Look(); });
   if (!documents.ok()) return Fail(documents.status());
   looked_ = true;
@@ -117,7 +139,7 @@ void MonitorDirectory::Look() {
         "no file is there any more, which may be a mount that failed: nothing is deleted; to "
         "delete the last monitors, leave a file without any"));
   }
-  const bool same = applied_once_ && Same(*documents, tried_);
+  const bool same = applied_once_ && *documents == tried_;
   // What was refused may have become right, when what it stands in the way of is gone.
   if (same && !refused_) {
     failing_ = false;

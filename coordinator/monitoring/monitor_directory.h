@@ -14,7 +14,8 @@ namespace portolan {
 // the order of their names. Looks every few seconds; a change is applied as a whole, and monitors
 // that no file declares any more are deleted (only those that came from here). Files that are not
 // valid change nothing: what was there goes on, and the log and failing() say why. Hidden files are
-// left out, so a mounted ConfigMap works. Thread-safe.
+// left out, so a mounted ConfigMap works. Lists of targets that documents name are read along, from
+// the directory and below it only. Thread-safe.
 class MonitorDirectory {
  public:
   static constexpr const char* kManager = "directory";
@@ -52,8 +53,9 @@ class MonitorDirectory {
   TaskRunner runner_;
 };
 
-// The documents of a directory, or of one file. NotFound, PermissionDenied; ResourceExhausted: more
-// than 16 MiB or 10,000 files.
+// The documents of a directory, or of one file, with their lists of targets. InvalidArgument: there
+// is no such path, or a list lies elsewhere; Unavailable: one cannot be read; ResourceExhausted:
+// more than 16 MiB or 10,000 files, or 64 MiB of lists.
 absl::StatusOr<std::vector<MonitorDocument>> ReadMonitorFiles(const std::string& path);
 
 }  // namespace portolan

@@ -1,5 +1,7 @@
 #include "coordinator/monitoring/monitor_run.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "common/base/status.h"
@@ -24,22 +26,18 @@ std::shared_ptr<MonitorRun> MonitorRun::Start(Environment env, const RunOrder& o
                                               MonitorSpec spec, const std::string& kept,
                                               Callbacks callbacks) {
   std::shared_ptr<MonitorRun> run(new MonitorRun(env, order, std::move(callbacks)));
-  // Never from within the call that starts it: the owner has to have it first.
-  env.runner.Post([weak = std::weak_ptr(run), spec = std::move(spec), kept]() mutable {
+  const InputJob::Environment input{env.runner, env.inputs, env.names, env.scans};
+  const auto on_input = [weak = std::weak_ptr(run)](absl::StatusOr<RunInput> read, bool restored) {
     const std::shared_ptr<MonitorRun> self = weak.lock();
-    if (self == nullptr) return;
-    if (!kept.empty()) {
-      absl::StatusOr<RunInput> input = RunInput::Decode(kept);
-      if (input.ok()) {
-        self->input_ = *std::move(input);
-        // In the middle of the run for all that is known: what was seen before the restart stands,
-        // a quarantine too, and the old look is no news.
-        return self->ProbeCanaries(CanaryPhase::kDuring, self->LookKey("again"),
-                                   [s = self.get()] { s->StartScan(); });
-      }
-    }
-    self->LookUp(std::move(spec));
-  });
+    if (self != nullptr && self->callbacks_.ended) self->OnInput(std::move(read), restored);
+  };
+  if (kept.empty()) {
+    run->input_job_ = InputJob::Start(
+        input, std::move(spec),
+        [on_input](absl::StatusOr<RunInput> read) { on_input(std::move(read), false); });
+  } else {
+    run->input_job_ = InputJob::Restore(input, std::move(spec), kept, on_input);
+  }
   return run;
 }
 
@@ -61,24 +59,18 @@ std::function<void(T)> MonitorRun::Back(F f) {
   };
 }
 
-void MonitorRun::LookUp(MonitorSpec spec) {
-  const auto resolved = Back<absl::StatusOr<RunInput>>(
-      [](MonitorRun& self, absl::StatusOr<RunInput> input) { self.OnInput(std::move(input)); });
-  const bool posted = env_.names.TryPost([spec = std::move(spec), resolved, &runner = env_.runner,
-                                          &resolver = env_.resolver, &scans = env_.scans] {
-    absl::StatusOr<RunInput> input = ResolveInput(spec, resolver);
-    if (input.ok()) {
-      DropAddresses(*input, [&](const IpAddress& a) { return scans.CheckAddress(a); });
-    }
-    runner.Post([resolved, input = std::move(input)] { resolved(input); });
-  });
-  if (!posted)
-    Fail(ResourceExhausted("too many names are being looked up; the next run tries again"));
-}
-
-void MonitorRun::OnInput(absl::StatusOr<RunInput> input) {
+void MonitorRun::OnInput(absl::StatusOr<RunInput> input, bool restored) {
+  input_job_.reset();
   if (!input.ok()) return Fail(input.status());
   input_ = *std::move(input);
+  looked_up_ = true;
+  callbacks_.names(TroublesOf(input_));
+  if (restored) {
+    // In the middle of the run for all that is known: what was seen before the restart stands, a
+    // quarantine too, and the old look is no news.
+    return ProbeCanaries(CanaryPhase::kDuring, LookKey("again"), [this] { StartScan(); });
+  }
+  if (const absl::Status s = CheckExclusions(input_); !s.ok()) return Fail(s);
   callbacks_.keep_input(input_.Encode(), [weak = weak_from_this()] {
     const std::shared_ptr<MonitorRun> self = weak.lock();
     if (self == nullptr) return;
@@ -203,29 +195,60 @@ void MonitorRun::Read() {
 void MonitorRun::Fail(const absl::Status& why) {
   record_.state = RunState::kFailed;
   record_.message = std::string(Message(why));
-  record_.finished = env_.clock.Wall();
-  const std::shared_ptr<MonitorRun> self = shared_from_this();
-  std::exchange(callbacks_.ended, nullptr)({record_, {}});
+  Finish({});
 }
 
 void MonitorRun::End(std::vector<VantageRun> parts) {
   record_.state = RunState::kComplete;
+  std::string missing;
   for (const VantageRun& part : parts) {
-    if (part.complete) continue;
-    record_.state = RunState::kPartial;
-    record_.message +=
-        (record_.message.empty() ? "not everything was looked at from " : ", ") + part.vantage;
+    if (!part.complete) missing += (missing.empty() ? "" : ", ") + part.vantage;
+  }
+  if (!missing.empty() && scan_.has_value()) {
+    record_.message = "not everything was looked at from " + missing;
+    if (!scan_->message.empty()) record_.message += ": " + scan_->message;
   }
   if (scan_.has_value()) {
     record_.known = Probed(scan_->ledger);
     record_.positions = scan_->planned;
-    if (!scan_->message.empty() && record_.state == RunState::kPartial) {
-      record_.message += ": " + scan_->message;
+  }
+  const std::set<std::string> unresolved = UnresolvedOf(input_);
+  if (!unresolved.empty()) {
+    const NameTroubles troubles = TroublesOf(input_);
+    const std::string& first = *unresolved.begin();
+    const auto trouble = troubles.find(first);
+    record_.message += fmt::format(
+        "{}{} with nothing to look at: {}{}{}", record_.message.empty() ? "" : "; ",
+        unresolved.size() == 1 ? "one name" : fmt::format("{} names", unresolved.size()), first,
+        trouble == troubles.end() ? "" : " (" + TroubleText(trouble->second) + ")",
+        unresolved.size() == 1 ? "" : ", ...");
+  }
+  if (!missing.empty() || !unresolved.empty()) record_.state = RunState::kPartial;
+  Finish(std::move(parts));
+}
+
+void MonitorRun::Finish(std::vector<VantageRun> parts) {
+  record_.finished = env_.clock.Wall();
+  Result result;
+  result.parts = std::move(parts);
+  if (looked_up_) {
+    result.troubles = TroublesOf(input_);
+    for (const auto& [name, trouble] : *result.troubles) {
+      if (record_.unresolved.size() == kKeptUnresolved) break;
+      record_.unresolved.push_back({name, trouble});
     }
   }
-  record_.finished = env_.clock.Wall();
+  if (scan_.has_value() && space_ != nullptr && record_.state != RunState::kFailed) {
+    auto looked = std::make_shared<LookedRun>();
+    looked->number = order_.number;
+    looked->scan = scan_->id;
+    looked->finished = record_.finished;
+    looked->names = space_->Names();
+    result.looked = std::move(looked);
+  }
+  result.record = record_;
   const std::shared_ptr<MonitorRun> self = shared_from_this();
-  std::exchange(callbacks_.ended, nullptr)({record_, std::move(parts)});
+  std::exchange(callbacks_.ended, nullptr)(std::move(result));
 }
 
 }  // namespace portolan

@@ -9,6 +9,7 @@
 #include "common/base/task_runner.h"
 #include "common/base/thread_pool.h"
 #include "coordinator/exposure/canaries.h"
+#include "coordinator/monitoring/input_job.h"
 #include "coordinator/monitoring/port_probe.h"
 #include "coordinator/monitoring/run_results.h"
 #include "coordinator/monitoring/views.h"
@@ -28,10 +29,15 @@ class MonitorRun : public std::enable_shared_from_this<MonitorRun> {
   struct Result {
     RunRecord record;               // how it ended
     std::vector<VantageRun> parts;  // empty when it failed
+    // Names that lead nowhere; nullopt: it failed before they were looked up.
+    std::optional<NameTroubles> troubles;
+    // Its results, for later questions; nullptr: it made no scan, or failed.
+    std::shared_ptr<const LookedRun> looked;
   };
   struct Callbacks {
     // Names were looked up: to be kept until the end. Returns what is to be done when it is kept.
     std::function<void(std::string input, std::function<void()> kept)> keep_input;
+    std::function<void(NameTroubles)> names;  // they were looked up: what leads nowhere
     std::function<std::map<std::string, std::vector<Canary>>()> canaries;  // by vantage, now
     std::function<void(const std::string& vantage, const CanaryVerdict&, CanaryPhase)> verdict;
     std::function<void(const RunRecord&)> progress;  // its scan was made
@@ -39,11 +45,11 @@ class MonitorRun : public std::enable_shared_from_this<MonitorRun> {
   };
   struct Environment {
     TaskRunner& runner;
-    ThreadPool& names;  // looks up names
-    ThreadPool& pool;   // reads results
+    ThreadPool& inputs;  // reads lists of targets
+    ThreadPool& pool;    // reads results
     ScanClient& scans;
     const Clock& clock;
-    const Resolver& resolver;
+    NameLookup& names;
     CanaryOptions canaries;
   };
 
@@ -56,8 +62,7 @@ class MonitorRun : public std::enable_shared_from_this<MonitorRun> {
 
  private:
   MonitorRun(Environment env, const RunOrder& order, Callbacks callbacks);
-  void LookUp(MonitorSpec spec);
-  void OnInput(absl::StatusOr<RunInput> input);
+  void OnInput(absl::StatusOr<RunInput> input, bool restored);
   void ProbeCanaries(CanaryPhase phase, const std::string& key, std::function<void()> then);
   void Judge(const std::map<std::string, std::vector<Canary>>& canaries, const PortAnswers& answers,
              CanaryPhase phase);
@@ -69,6 +74,7 @@ class MonitorRun : public std::enable_shared_from_this<MonitorRun> {
   void Read();
   void Fail(const absl::Status& why);
   void End(std::vector<VantageRun> parts);
+  void Finish(std::vector<VantageRun> parts);
   // `f(self, value)` on the runner's thread, if this still lives then.
   template <typename T, typename F>
   std::function<void(T)> Back(F f);
@@ -76,7 +82,9 @@ class MonitorRun : public std::enable_shared_from_this<MonitorRun> {
   const Environment env_;
   const RunOrder order_;
   Callbacks callbacks_;
+  std::shared_ptr<InputJob> input_job_;
   RunInput input_;
+  bool looked_up_ = false;  // `input_` is
   RunRecord record_;
   std::shared_ptr<const RunSpace> space_;
   std::optional<ScanStatus> scan_;

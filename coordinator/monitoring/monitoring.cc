@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/check.h"
 #include "common/base/status.h"
 #include "coordinator/monitoring/monitoring_impl.h"
 
@@ -10,8 +11,8 @@ namespace portolan {
 namespace {
 
 constexpr size_t kMaxQueue = 20'000;
-constexpr int kNameThreads = 8;  // that wait for name servers
-constexpr int kPoolThreads = 2;  // that read results
+constexpr int kInputThreads = 2;  // that read lists of targets
+constexpr int kPoolThreads = 2;   // that read results
 constexpr size_t kPoolQueue = 2'000;
 constexpr auto kTickEvery = std::chrono::seconds(1);  // confirmations
 constexpr auto kShortestTurn = std::chrono::milliseconds(20);
@@ -40,18 +41,14 @@ MonitoringImpl::MonitoringImpl(MonitoringOptions options, ScanClient& scans, con
       scans_(scans),
       clock_(clock),
       outbox_(options_.webhooks, OutboxLimits{}, clock),
-      resolver_([this](const std::string& name) -> absl::StatusOr<std::vector<IpAddress>> {
-        // Else a long list of names would hold up the end of the program.
-        if (stopping_) return Unavailable("the coordinator is stopping");
-        return options_.resolver(name);
-      }),
       metrics_(std::make_shared<MonitoringMetrics>()),
       set_(options_.limits),
-      names_pool_("monitor-names", kNameThreads, kPoolQueue),
+      inputs_pool_("monitor-input", kInputThreads, kPoolQueue),
       pool_("monitor-pool", kPoolThreads, kPoolQueue),
       runner_("monitoring", clock, kMaxQueue) {}
 
 absl::Status MonitoringImpl::Open() {
+  PORTOLAN_CHECK(options_.names != nullptr);
   const std::string path = options_.data_directory + "/monitors.db";
   PORTOLAN_ASSIGN_OR_RETURN(store_, MonitorStore::Open(path, options_.sync_full));
   PORTOLAN_ASSIGN_OR_RETURN(MonitorStore::Loaded loaded, store_->LoadAll());
@@ -95,6 +92,7 @@ void MonitoringImpl::Load(MonitorStore::Loaded loaded) {
     std::unique_ptr<MonitorEntry> entry = MakeEntry(name, *std::move(config));
     entry->manager = record.manager;
     entry->exposure->Restore(std::move(record.exposure));
+    entry->last_runs = std::move(record.last_runs);
     entry->confirmer->Configure(record.spec);
     if (auto runs = store_->Runs(name, kRecentRuns); runs.ok()) entry->recent = *std::move(runs);
     entry->events = store_->CountEvents(name).value_or(0);
@@ -124,7 +122,7 @@ void MonitoringImpl::Stop() {
     });
   }
   if (sender_ != nullptr) sender_->Stop();
-  names_pool_.Stop();
+  inputs_pool_.Stop();
   pool_.Stop();
   runner_.Stop();
 }
@@ -146,6 +144,8 @@ absl::Status MonitoringImpl::Commit() {
     for (const auto& [vantage, health] : x.health()) {
       if (entry->dirty_health) change.PutHealth(name, vantage, health, x.canaries().at(vantage));
     }
+    if (entry->dirty_names) change.PutNames(name, x.names(), x.looked_up());
+    if (entry->dirty_last_runs) change.PutLastRuns(name, entry->last_runs);
     if (!entry->dirty_state) continue;
     const MonitorExposure::Moment moment = x.moment();
     change.PutConfirmations(name, x.confirmations().state());
@@ -155,6 +155,7 @@ absl::Status MonitoringImpl::Commit() {
   for (const auto& [name, entry] : entries_) {
     entry->dirty_baselines.clear();
     entry->dirty_health = entry->dirty_state = false;
+    entry->dirty_names = entry->dirty_last_runs = false;
   }
   writes_.clear();
   changed_plans_.clear();
@@ -168,7 +169,9 @@ void MonitoringImpl::Flush() {
   for (int round = 0; round < kMaxRounds; ++round) {
     for (std::string& name : set_.TakeChanged()) changed_plans_.insert(std::move(name));
     const bool dirty = std::any_of(entries_.begin(), entries_.end(), [](const auto& e) {
-      return !e.second->dirty_baselines.empty() || e.second->dirty_health || e.second->dirty_state;
+      const MonitorEntry& m = *e.second;
+      return !m.dirty_baselines.empty() || m.dirty_health || m.dirty_state || m.dirty_names ||
+             m.dirty_last_runs;
     });
     if (writes_.empty() && changed_plans_.empty() && !dirty && after_.empty()) break;
     if (cannot_write_ && clock_.Now() < retry_at_) break;

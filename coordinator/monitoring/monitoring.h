@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
-#include "common/net/target_parser.h"
+#include "common/net/name_lookup.h"
 #include "common/ops/log.h"
 #include "coordinator/monitoring/scan_client.h"
 #include "coordinator/monitoring/views.h"
@@ -25,8 +25,8 @@ struct MonitoringOptions {
   bool sync_full = true;       // see SqliteOptions
   MonitorSet::Limits limits;
   WebhookConfig webhooks;
-  Resolver resolver = SystemResolver();
-  uint64_t seed = 1;  // of scans and back-offs
+  NameLookup* names = nullptr;  // must outlive it; required
+  uint64_t seed = 1;            // of scans and back-offs
   // Open ports that are metrics of their own, over all monitors. What is beyond is counted.
   size_t series_budget = 10'000;
   // Ports that are counted for metrics before other work has its turn: some tens of milliseconds.
@@ -38,7 +38,8 @@ struct MonitoringOptions {
 
 // Runs the monitors of a coordinator: makes their scans when they are due, holds what these saw
 // against the baselines, confirms changes, keeps events and findings, tells webhooks. One thread
-// owns all of it and its database (monitors.db); names are looked up and scans are read by others.
+// owns all of it and its database (monitors.db). Names are looked up by NameLookup, which no thread
+// waits for; lists and scans are read by others.
 //
 // Thread-safe; nothing blocks the caller. Every callback is called exactly once, on one of this
 // object's threads or (refusals) the caller's, and must not block. Errors: NOT_FOUND, no such

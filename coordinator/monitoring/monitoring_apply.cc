@@ -1,4 +1,3 @@
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <utility>
@@ -11,119 +10,36 @@
 namespace portolan {
 namespace {
 
-constexpr size_t kMaxDocumentBytes = 1u << 20;
-constexpr size_t kMaxAllBytes = 16u << 20;
 constexpr size_t kMaxDiffLines = 200;
 
-absl::StatusOr<std::vector<Canary>> CanariesOf(const MonitorSpec& spec) {
-  std::vector<Canary> out;
-  for (const bool open : {true, false}) {
-    for (const std::string& text : open ? spec.canaries.open : spec.canaries.closed) {
-      PORTOLAN_ASSIGN_OR_RETURN(const EndpointText endpoint, ParseEndpointText(text));
-      Canary c;
-      c.subject = {TargetKey::FromString(endpoint.host), endpoint.port};
-      if (const IpAddress* address = c.subject.target.address()) c.address = *address;
-      c.open = open;
-      c.given = true;
-      out.push_back(std::move(c));
-    }
-  }
-  return out;
-}
-
 }  // namespace
-
-absl::StatusOr<MonitorExposureConfig> ExposureConfigOf(const MonitorSpec& spec) {
-  MonitorExposureConfig config;
-  config.monitor = spec.name;
-  for (const MonitorVantage& v : spec.vantages) config.vantages[v.name] = v.role;
-  config.confirmation.needed = spec.confirmation.needed;
-  config.confirmation.probes = spec.confirmation.probes;
-  config.confirmation.delay = spec.confirmation.delay;
-  PORTOLAN_RETURN_IF_ERROR(CheckConfirmationOptions(config.confirmation));
-  PORTOLAN_ASSIGN_OR_RETURN(config.given_canaries, CanariesOf(spec));
-  PORTOLAN_ASSIGN_OR_RETURN(config.expectations, ExpectationSet::Compile(spec));
-  return config;
-}
 
 void MonitoringImpl::Apply(std::vector<MonitorDocument> documents, bool dry_run, bool prune,
                            std::string manager, Done<std::vector<ApplyResult>> done) {
   using Results = std::vector<ApplyResult>;
-  OnThread<Results>(std::move(done), [this, documents = std::move(documents), dry_run, prune,
-                                      manager = std::move(manager)](Done<Results> d) {
-    if (cannot_write_ && !dry_run) return d(CannotStore());
-    absl::StatusOr<Results> results = DoApply(documents, dry_run, prune, manager);
-    if (!results.ok() || dry_run) return d(std::move(results));
-    AnswerAfterCommit<Results>(std::move(d), *std::move(results));
+  auto shared = std::make_shared<Done<Results>>(std::move(done));
+  // Long lists take seconds to read, in which nothing else should wait.
+  const bool posted = !stopping_ && inputs_pool_.TryPost([this, documents = std::move(documents),
+                                                          dry_run, prune, shared,
+                                                          manager = std::move(manager)] {
+    auto wanted = std::make_shared<absl::StatusOr<std::vector<Wanted>>>(ReadDocuments(documents));
+    OnThread<Results>(std::move(*shared), [this, wanted, dry_run, prune, manager](Done<Results> d) {
+      if (!wanted->ok()) return d(wanted->status());
+      if (cannot_write_ && !dry_run) return d(CannotStore());
+      absl::StatusOr<Results> results = DoApply(**wanted, dry_run, prune, manager);
+      if (!results.ok() || dry_run) return d(std::move(results));
+      AnswerAfterCommit<Results>(std::move(d), *std::move(results));
+    });
   });
+  if (posted) return;
+  (*shared)(stopping_ ? absl::Status(Unavailable("the coordinator is stopping; try again"))
+                      : absl::Status(ResourceExhausted("too many documents wait to be read; try "
+                                                       "again in a few seconds")));
 }
 
-absl::StatusOr<std::vector<MonitoringImpl::Wanted>> MonitoringImpl::ReadDocuments(
-    const std::vector<MonitorDocument>& documents) const {
-  std::vector<Wanted> wanted;
-  std::map<std::string, std::string> sources;
-  std::vector<std::string> problems;
-  size_t bytes = 0;
-  for (const MonitorDocument& doc : documents) {
-    bytes += doc.yaml.size();
-    if (doc.yaml.size() > kMaxDocumentBytes || bytes > kMaxAllBytes) {
-      return InvalidArgument("{}: {} bytes; a document may have {}, all of them {}: divide it",
-                             literal::Printable(doc.source), doc.yaml.size(), kMaxDocumentBytes,
-                             kMaxAllBytes);
-    }
-    MonitorFile file = ParseMonitors(doc.yaml);
-    if (const absl::Status s = ProblemsStatus(doc.source, file.problems); !s.ok()) {
-      problems.emplace_back(Message(s));
-    }
-    for (MonitorFile::Entry& entry : file.monitors) {
-      MonitorSpec& spec = entry.spec;
-      const auto fail = [&](std::string_view what) {
-        problems.push_back(fmt::format("{}:{}: {}", doc.source, entry.line, what));
-      };
-      const auto [at, fresh] = sources.try_emplace(spec.name, doc.source);
-      if (!fresh) {
-        fail(fmt::format("monitor \"{}\" is declared in {} already; names are unique", spec.name,
-                         at->second));
-      }
-      for (const std::string& name : spec.webhooks) {
-        const auto& receivers = options_.webhooks.receivers;
-        if (std::none_of(receivers.begin(), receivers.end(),
-                         [&](const auto& r) { return r.name == name; })) {
-          fail(
-              fmt::format("spec.webhooks: the coordinator has no receiver \"{}\"; it must be in "
-                          "its --webhooks file",
-                          name));
-        }
-      }
-      if (const auto config = ExposureConfigOf(spec); !config.ok()) fail(Message(config.status()));
-      if (const auto s = Schedule::Create(spec.schedule, spec.name); !s.ok()) {
-        fail(Message(s.status()));
-      }
-      // It is kept in another style, and must be read again.
-      if (const size_t size = MonitorYaml(spec).size(); size > kMaxDocumentBytes) {
-        fail(fmt::format(
-            "monitor \"{}\" takes {} bytes as it is kept; at most {}: write networks, or "
-            "divide it",
-            spec.name, size, kMaxDocumentBytes));
-      }
-      // Names mean something at a run only; what is an address must be in scope now.
-      RunInput input;
-      input.spec = spec;
-      const ScanRequest request = RunScan(input, 0, 1);
-      if (!request.targets.empty()) {
-        if (const absl::Status s = scans_.CheckScope(request); !s.ok()) fail(Message(s));
-      }
-      wanted.push_back({doc.source, std::move(spec)});
-    }
-  }
-  if (!problems.empty()) return InvalidArgument("{}", fmt::join(problems, "\n"));
-  return wanted;
-}
-
-absl::StatusOr<std::vector<ApplyResult>> MonitoringImpl::DoApply(
-    const std::vector<MonitorDocument>& documents, bool dry_run, bool prune,
-    const std::string& manager) {
-  PORTOLAN_ASSIGN_OR_RETURN(const std::vector<Wanted> wanted, ReadDocuments(documents));
+absl::StatusOr<std::vector<ApplyResult>> MonitoringImpl::DoApply(const std::vector<Wanted>& wanted,
+                                                                 bool dry_run, bool prune,
+                                                                 const std::string& manager) {
   const auto owner = [](const std::string& m) { return m.empty() ? std::string("the API") : m; };
   std::map<std::string, ApplyResult> results;
   size_t created = 0, deleted = 0;
@@ -184,7 +100,7 @@ std::unique_ptr<MonitorEntry> MonitoringImpl::MakeEntry(const std::string& name,
   entry->name = name;
   entry->exposure = std::make_unique<MonitorExposure>(std::move(config));
   entry->confirmer = std::make_shared<Confirmer>(
-      runner_, names_pool_, scans_, clock_, resolver_, name,
+      InputEnvironment(), clock_, name,
       [this, name](const std::vector<ConfirmationAnswer>& answers) { OnAnswers(name, answers); });
   return entry;
 }
@@ -205,7 +121,9 @@ absl::Status MonitoringImpl::PutMonitor(const MonitorSpec& spec, const std::stri
   } else {
     std::vector<std::string> gone;
     for (const auto& [vantage, role] : it->second->exposure->config().vantages) {
-      if (config.vantages.count(vantage) == 0) gone.push_back(vantage);
+      if (config.vantages.count(vantage) > 0) continue;
+      gone.push_back(vantage);
+      if (it->second->last_runs.erase(vantage) > 0) it->second->dirty_last_runs = true;
     }
     it->second->exposure->Configure(std::move(config));
     Write([name = spec.name, gone](Change& change) {
@@ -361,6 +279,14 @@ MonitorStatus MonitoringImpl::StatusOf(const MonitorEntry& entry, size_t runs) c
     for (const auto& [key, pending] : x.confirmations().state().pending) {
       v.confirming += key.vantage == vantage ? 1 : 0;
     }
+  }
+  s.unresolved_names = x.names().size();
+  for (const auto& [unresolved, trouble] : x.names()) {
+    if (!s.unresolved_text.empty()) {
+      s.unresolved_text += ", ...";
+      break;
+    }
+    s.unresolved_text = unresolved + " (" + TroubleText(trouble) + ")";
   }
   s.open_findings = x.findings().state().open.size();
   s.events = entry.events;

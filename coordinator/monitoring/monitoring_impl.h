@@ -15,6 +15,7 @@
 #include "coordinator/exposure/monitor_exposure.h"
 #include "coordinator/monitor_store/monitor_store.h"
 #include "coordinator/monitoring/confirmer.h"
+#include "coordinator/monitoring/last_outcomes.h"
 #include "coordinator/monitoring/monitor_run.h"
 #include "coordinator/monitoring/monitoring.h"
 
@@ -30,10 +31,13 @@ struct MonitorEntry {
   std::unique_ptr<MonitorExposure> exposure;
   std::shared_ptr<Confirmer> confirmer;
   std::shared_ptr<MonitorRun> run;
+  LastRuns last_runs;  // by vantage
   // What differs from what is stored.
   std::set<std::string> dirty_baselines;  // vantages
   bool dirty_health = false;              // of all vantages, with their canaries
   bool dirty_state = false;               // confirmations and findings
+  bool dirty_names = false;               // names that lead nowhere
+  bool dirty_last_runs = false;
   bool metrics_stale = true;
   MonitorMetrics metrics;  // but for what changes with the time alone, and for open_ports
   std::vector<MonitorMetrics::Port> open_ports;            // as many as the budget lets it show
@@ -127,11 +131,11 @@ class MonitoringImpl final : public Monitoring {
     std::string source;
     MonitorSpec spec;
   };
+  // On any thread.
   absl::StatusOr<std::vector<Wanted>> ReadDocuments(
       const std::vector<MonitorDocument>& documents) const;
-  absl::StatusOr<std::vector<ApplyResult>> DoApply(const std::vector<MonitorDocument>& documents,
-                                                   bool dry_run, bool prune,
-                                                   const std::string& manager);
+  absl::StatusOr<std::vector<ApplyResult>> DoApply(const std::vector<Wanted>& wanted, bool dry_run,
+                                                   bool prune, const std::string& manager);
   absl::Status PutMonitor(const MonitorSpec& spec, const std::string& manager,
                           uint64_t stored_generation);
   void Remove(const std::string& name);
@@ -146,8 +150,17 @@ class MonitoringImpl final : public Monitoring {
   ExposureRow RowOf(const MonitorEntry& entry, const Subject& subject) const;
   absl::StatusOr<ExposurePage> DoExposure(const ExposureQuery& query) const;
   absl::StatusOr<FindingList> DoFindings(const FindingQuery& query);
+  // What baselines say, and where the results of the last runs have to be asked for the rest.
+  struct Question {
+    size_t row = 0, sight = 0;
+    std::shared_ptr<const LookedRun> run;
+  };
   absl::StatusOr<Explanation> DoExplain(const std::string& target, uint16_t port,
-                                        const std::string& monitor);
+                                        const std::string& monitor,
+                                        std::vector<Question>* questions);
+  InputJob::Environment InputEnvironment() {
+    return {runner_, inputs_pool_, *options_.names, scans_};
+  }
   void Publish(const std::vector<StoredEvent>& events);
   void FeedFollower(uint64_t id);
 
@@ -162,7 +175,6 @@ class MonitoringImpl final : public Monitoring {
   ScanClient& scans_;
   const Clock& clock_;
   const Outbox outbox_;
-  const Resolver resolver_;
   std::unique_ptr<WebhookSender> sender_;
 
   // Own synchronisation.
@@ -197,7 +209,7 @@ class MonitoringImpl final : public Monitoring {
   bool stopped_ = false;
 
   // Threads last, so that they end before what they use.
-  ThreadPool names_pool_;
+  ThreadPool inputs_pool_;
   ThreadPool pool_;
   TaskRunner runner_;
 };

@@ -40,7 +40,11 @@ size_t MonitoringImpl::CountExposure(MonitorEntry& entry, size_t budget) const {
     if (row.comparison.open > 0 && row.comparison.not_open > 0) ++m.disagreements;
     for (const VantageSight& s : row.sights) {
       MonitorMetrics::Vantage& v = m.vantages[s.vantage];
-      if (!s.outcome.has_value()) continue;
+      if (!s.outcome.has_value()) {
+        if (s.unknown && s.expected == Expected::kUnknown)
+          ++v.unknown_expected[static_cast<size_t>(s.unknown->cause)];
+        continue;
+      }
       if (!IsOpen(s.outcome->symbol)) {
         if (s.expected == Expected::kNo) ++v.missing_expected[s.severity];
         continue;
@@ -52,6 +56,8 @@ size_t MonitoringImpl::CountExposure(MonitorEntry& entry, size_t budget) const {
       if (entry.open_ports.size() < budget) entry.open_ports.push_back({subject, s.vantage});
     }
   }
+  for (const auto& [name, trouble] : x.names())
+    ++m.unresolved_names[static_cast<size_t>(trouble.problem) - 1];
   entry.open_ports.shrink_to_fit();
   m.hosts_by_port = PortRanking::Of(hosts_by_port, kExposedHostsPorts);
   const FindingBoard::State& board = x.findings().state();

@@ -11,19 +11,11 @@ namespace {
 constexpr size_t kMaxPage = 2'000;
 // Subjects that one page looks at when it finds nothing; then it is empty and has a token.
 constexpr size_t kMaxLookedAt = 100'000;
-constexpr size_t kExplainedEvents = 20;
 constexpr size_t kMaxFindings = 100'000;
 
 absl::Status CheckLimit(size_t limit, size_t most) {
   if (limit >= 1 && limit <= most) return absl::OkStatus();
   return InvalidArgument("page of {}: ask for 1 to {}", limit, most);
-}
-
-Expected ExpectedOf(const ExposureRule* rule, bool open) {
-  if (rule == nullptr) return Expected::kUnspecified;
-  const bool broken = open ? rule->action == ExpectAction::kMustNotBeOpen
-                           : rule->action == ExpectAction::kMustBeOpen;
-  return broken ? Expected::kNo : Expected::kYes;
 }
 
 // The subjects of a monitor that somebody sees open or that must be open, in order, each once.
@@ -113,8 +105,15 @@ std::string_view ExpectedName(Expected e) {
       return "yes";
     case Expected::kNo:
       return "no";
+    case Expected::kUnknown:
+      return "unknown";
   }
   return "unknown";
+}
+
+Expected ExpectedOf(ExpectAction action, bool open) {
+  const bool broken = action == (open ? ExpectAction::kMustNotBeOpen : ExpectAction::kMustBeOpen);
+  return broken ? Expected::kNo : Expected::kYes;
 }
 
 ExposureRow MonitoringImpl::RowOf(const MonitorEntry& entry, const Subject& subject) const {
@@ -138,8 +137,18 @@ ExposureRow MonitoringImpl::RowOf(const MonitorEntry& entry, const Subject& subj
       sight.last_seen = record.last_seen;
     }
     const ExposureRule* rule = x.RuleFor(subject, vantage, now);
-    if (rule != nullptr) sight.rule = rule->id, sight.severity = rule->severity;
-    if (sight.outcome.has_value()) sight.expected = ExpectedOf(rule, open);
+    if (rule != nullptr) {
+      sight.rule = rule->id;
+      sight.action = rule->action;
+      sight.severity = rule->severity;
+    }
+    if (sight.outcome.has_value()) {
+      if (rule != nullptr) sight.expected = ExpectedOf(rule->action, open);
+    } else {
+      sight.unknown = x.WhyUnknown(subject, vantage);
+      if (rule != nullptr && rule->action == ExpectAction::kMustBeOpen)
+        sight.expected = Expected::kUnknown;
+    }
   }
   return row;
 }
@@ -318,42 +327,6 @@ void MonitoringImpl::Findings(FindingQuery query, Done<FindingList> done) {
   OnThread<FindingList>(std::move(done), [this, query = std::move(query)](Done<FindingList> d) {
     d(DoFindings(query));
   });
-}
-
-absl::StatusOr<Explanation> MonitoringImpl::DoExplain(const std::string& target, uint16_t port,
-                                                      const std::string& monitor) {
-  if (target.empty() || target.size() > 255) {
-    return InvalidArgument("target \"{}\": give an address or a name", literal::Printable(target));
-  }
-  if (!monitor.empty()) PORTOLAN_RETURN_IF_ERROR(Find(monitor).status());
-  Explanation out;
-  out.subject = {TargetKey::FromString(target), port};
-  for (const auto& [name, entry] : entries_) {
-    if (!monitor.empty() && name != monitor) continue;
-    const MonitorExposure& x = *entry->exposure;
-    const bool covered =
-        std::any_of(x.baselines().begin(), x.baselines().end(),
-                    [&](const auto& b) { return b.second.covered.Contains(out.subject); });
-    if (!covered) {
-      out.uncovered_by.push_back(name);
-      continue;
-    }
-    out.rows.push_back(RowOf(*entry, out.subject));
-    for (const auto& [key, finding] : x.findings().state().open) {
-      const bool here = key.target.has_value() && *key.target == out.subject.target &&
-                        (!key.port.has_value() || *key.port == port);
-      if (here) out.findings.push_back({name, finding});
-    }
-  }
-  PORTOLAN_ASSIGN_OR_RETURN(out.events, store_->EventsOf(out.subject, monitor, kExplainedEvents));
-  return out;
-}
-
-void MonitoringImpl::Explain(std::string target, uint16_t port, std::string monitor,
-                             Done<Explanation> done) {
-  OnThread<Explanation>(std::move(done),
-                        [this, target = std::move(target), port, monitor = std::move(monitor)](
-                            Done<Explanation> d) { d(DoExplain(target, port, monitor)); });
 }
 
 // ---- notifications ----

@@ -48,6 +48,13 @@ void MonitoringImpl::StartRun(MonitorEntry& entry, const RunOrder& order, const 
     AfterCommit(std::move(kept_input));
     FlushSoon();
   };
+  callbacks.names = [this, name](NameTroubles troubles) {
+    const auto it = entries_.find(name);
+    if (it == entries_.end()) return;
+    it->second->dirty_names = true;
+    Take(*it->second, it->second->exposure->OnNames(std::move(troubles), false, clock_.Wall()));
+    FlushSoon();
+  };
   callbacks.canaries = [this, name] {
     const auto it = entries_.find(name);
     return it == entries_.end() ? std::map<std::string, std::vector<Canary>>()
@@ -75,8 +82,13 @@ void MonitoringImpl::StartRun(MonitorEntry& entry, const RunOrder& order, const 
     OnRunEnded(name, std::move(result));
     FlushSoon();
   };
-  const MonitorRun::Environment env{
-      runner_, names_pool_, pool_, scans_, clock_, resolver_, entry.exposure->config().canaries};
+  const MonitorRun::Environment env{runner_,
+                                    inputs_pool_,
+                                    pool_,
+                                    scans_,
+                                    clock_,
+                                    *options_.names,
+                                    entry.exposure->config().canaries};
   entry.run = MonitorRun::Start(env, order, set_.Find(name)->spec(), kept, std::move(callbacks));
   Log(LogLevel::kInfo, "run started",
       {{"monitor", name},
@@ -91,12 +103,29 @@ void MonitoringImpl::OnRunEnded(const std::string& monitor, MonitorRun::Result r
   entry.run.reset();
   RunRecord& record = result.record;
   const WallTime now = clock_.Wall();
+  if (result.troubles.has_value()) {
+    entry.dirty_names = true;
+    Take(entry, entry.exposure->OnNames(*std::move(result.troubles), true, now));
+  }
   if (record.state != RunState::kFailed) {
+    LastOutcomes last(scans_);
+    for (VantageRun& part : result.parts) {
+      const auto before = entry.last_runs.find(part.vantage);
+      if (before == entry.last_runs.end()) continue;
+      // Called within OnRun only.
+      part.previous = [&last, run = before->second, vantage = part.vantage](const Subject& s) {
+        return last.At(*run, vantage, s).outcome;
+      };
+    }
     const ExposureStep step = entry.exposure->OnRun(std::move(result.parts), now);
     std::string discarded;
     for (const auto& [vantage, part] : step.runs) {
       record.candidates += part.candidates;
       entry.dirty_baselines.insert(vantage);
+      if (part.use == RunUse::kFolded && result.looked != nullptr) {
+        entry.last_runs[vantage] = result.looked;
+        entry.dirty_last_runs = true;
+      }
       if (part.use == RunUse::kDiscarded) discarded += (discarded.empty() ? "" : ", ") + vantage;
     }
     if (!discarded.empty()) {

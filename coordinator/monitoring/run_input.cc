@@ -6,61 +6,37 @@
 #include "common/base/bytes.h"
 #include "common/base/status.h"
 #include "common/monitor/monitor_file.h"
+#include "common/net/host_name.h"
 #include "common/net/literal.h"
+#include "common/net/port_set.h"
 
 namespace portolan {
 namespace {
 
-constexpr uint8_t kVersion = 1;
-constexpr size_t kMaxRanges = 4'000'000;
+constexpr uint8_t kVersion = 2;
+constexpr uint8_t kVersionWithoutProblems = 1;  // why a name had no address was not kept
 // A lane whose vantage has no agent ends after this: the run is then partial, instead of late.
 constexpr auto kLongestWait = std::chrono::minutes(10);
 constexpr auto kWaitForPorts = std::chrono::minutes(1);
 // Scans of single ports are of interest until they were read.
 constexpr auto kPortsRetention = std::chrono::hours(24);
+constexpr size_t kShownAddresses = 3;
 
-// One entry of a specification: an address expression, or a name. Names are not looked up.
-struct Entry {
-  TargetList list;  // of a name: empty
-  std::string name;
-  std::optional<uint16_t> port;
-};
-absl::StatusOr<Entry> ParseEntry(const std::string& text) {
-  PORTOLAN_ASSIGN_OR_RETURN(const ParsedTargets parsed, ParseTargets({text}, kMaxRanges));
-  if (!parsed.problems().empty()) return parsed.problems().ToStatus();
-  Entry entry;
-  entry.list = parsed.WithoutNames();
-  if (!parsed.names().empty()) {
-    entry.name = parsed.names()[0];
-    entry.port = parsed.name_uses()[0].port;
-  } else if (!entry.list.endpoints.empty()) {
-    entry.port = entry.list.endpoints[0].port;
-  }
-  return entry;
-}
-
-std::string TextOf(const IpAddress& address, std::optional<uint16_t> port) {
-  return port ? FormatEndpoint(address, *port) : address.ToString();
-}
-
-const std::vector<IpAddress>* AddressesOfName(const RunInput& input, const std::string& name) {
+const RunInput::Name* Find(const RunInput& input, std::string_view name) {
   const auto it = input.names.find(name);
   return it == input.names.end() ? nullptr : &it->second;
 }
 
-// Texts without names.
-std::vector<std::string> WithAddresses(const RunInput& input,
-                                       const std::vector<std::string>& texts) {
-  std::vector<std::string> out;
-  for (const std::string& text : texts) {
-    const absl::StatusOr<Entry> entry = ParseEntry(text);
-    if (!entry.ok() || entry->name.empty()) {
-      out.push_back(text);  // planning the scan says what is wrong with it
-    } else if (const auto* addresses = AddressesOfName(input, entry->name)) {
-      for (const IpAddress& a : *addresses) out.push_back(TextOf(a, entry->port));
-    }
+// The entries of a list, with addresses in place of names.
+std::vector<std::string> WithAddresses(const RunInput& input, std::vector<std::string> texts,
+                                       const SpecTargets::List& list) {
+  for (const SpecTargets::Named& n : list.named) {
+    const RunInput::Name* name = Find(input, n.name);
+    if (name == nullptr) continue;
+    for (const IpAddress& a : name->addresses)
+      texts.push_back(n.port ? FormatEndpoint(a, *n.port) : a.ToString());
   }
-  return out;
+  return texts;
 }
 
 }  // namespace
@@ -69,89 +45,133 @@ std::string RunInput::Encode() const {
   ByteWriter out;
   out.Byte(kVersion);
   out.String(MonitorYaml(spec));
+  out.String(spec.listed.digest());
   out.Varint(names.size());
-  for (const auto& [name, addresses] : names) {
-    out.String(name);
-    out.Varint(addresses.size());
-    for (const IpAddress& a : addresses) out.String(a.ToString());
+  for (const auto& [text, name] : names) {
+    out.String(text);
+    out.Varint(name.addresses.size());
+    for (const IpAddress& a : name.addresses) out.String(a.ToString());
+    out.Byte(name.problem ? static_cast<uint8_t>(*name.problem) : 0);
+    out.String(name.detail);
   }
   return out.Take();
 }
 
-absl::StatusOr<RunInput> RunInput::Decode(std::string_view bytes) {
+absl::StatusOr<RunInput> RunInput::Decode(std::string_view bytes, const ListedTargets& listed) {
   const auto damaged = [&] {
     return DataLoss("what a run looks at: {} bytes are damaged", bytes.size());
   };
   ByteReader in(bytes);
-  if (in.Byte() != kVersion) return damaged();
+  const uint8_t version = in.Byte();
+  if (version != kVersion && version != kVersionWithoutProblems) return damaged();
   MonitorFile file = ParseMonitors(in.String());
   if (file.monitors.size() != 1 || !file.problems.empty()) return damaged();
   RunInput out;
   out.spec = std::move(file.monitors[0].spec);
+  const std::string digest(version == kVersion ? in.String() : std::string_view());
   for (size_t n = in.Count(2); n > 0; --n) {
-    std::string name(in.String());
-    std::vector<IpAddress>& addresses = out.names[std::move(name)];
+    Name& name = out.names[NormalisedName(in.String())];
     for (size_t left = in.Count(); left > 0; --left) {
       const absl::StatusOr<IpAddress> a = IpAddress::Parse(in.String());
       if (!a.ok()) return damaged();
-      addresses.push_back(*a);
+      name.addresses.push_back(*a);
     }
+    if (version == kVersion) {
+      const uint8_t problem = in.Byte();
+      if (problem > static_cast<uint8_t>(NameProblem::kOutOfScope)) return damaged();
+      if (problem != 0) name.problem = static_cast<NameProblem>(problem);
+      name.detail = in.String();
+    } else if (name.addresses.empty()) {
+      name.problem = NameProblem::kCouldNotAsk;
+    }
+    if (name.problem.has_value() != name.addresses.empty()) return damaged();
   }
   if (!in.done()) return damaged();
+  if (digest != listed.digest()) {
+    return FailedPrecondition(
+        "the list of targets was changed while the coordinator was restarted in the middle of the "
+        "run; the next run takes the new one");
+  }
+  out.spec.listed = listed;
+  PORTOLAN_ASSIGN_OR_RETURN(out.targets, SpecTargets::Read(out.spec));
   return out;
 }
 
-absl::StatusOr<RunInput> ResolveInput(const MonitorSpec& spec, const Resolver& resolver) {
+RunInput MakeInput(MonitorSpec spec, std::shared_ptr<const SpecTargets> targets,
+                   std::vector<NameAnswer> answers) {
   RunInput input;
-  input.spec = spec;
-  const auto look_up = [&](const std::string& name) {
-    auto [it, fresh] = input.names.try_emplace(name);
-    if (!fresh) return;
-    absl::StatusOr<std::vector<IpAddress>> found = resolver(name);
-    if (!found.ok()) return;
-    it->second = *std::move(found);
-    std::sort(it->second.begin(), it->second.end());
-    it->second.erase(std::unique(it->second.begin(), it->second.end()), it->second.end());
-  };
-  for (const auto* texts :
-       {&spec.targets, &spec.canaries.open, &spec.canaries.closed, &spec.exclude}) {
-    for (const std::string& text : *texts) {
-      PORTOLAN_ASSIGN_OR_RETURN(const Entry entry, ParseEntry(text));
-      if (entry.name.empty()) continue;
-      look_up(entry.name);
-      if (texts == &spec.exclude && input.names[entry.name].empty()) {
-        return Unavailable(
-            "exclude \"{}\": the name has no address now, so nothing was probed; write the "
-            "address, "
-            "or see to the name",
-            literal::Printable(text));
-      }
-    }
+  input.spec = std::move(spec);
+  const std::vector<std::string>& names = targets->names();
+  for (size_t i = 0; i < names.size() && i < answers.size(); ++i) {
+    RunInput::Name& name = input.names[names[i]];
+    name.addresses = std::move(answers[i].addresses);
+    name.detail = std::move(answers[i].detail);
+    if (!name.addresses.empty()) continue;
+    name.problem =
+        static_cast<NameProblem>(answers[i].problem.value_or(LookupProblem::kCouldNotAsk));
   }
+  input.targets = std::move(targets);
   return input;
+}
+
+absl::Status CheckExclusions(const RunInput& input) {
+  for (const SpecTargets::Named& n : input.targets->exclude().named) {
+    const RunInput::Name* name = Find(input, n.name);
+    // One that is out of scope is not probed in any case.
+    if (name == nullptr || !name->problem || *name->problem == NameProblem::kOutOfScope) continue;
+    const std::string why = TroubleText({*name->problem, name->detail, true, {}});
+    return Unavailable("exclude \"{}\": {}, so nothing was probed; {}", literal::Printable(n.name),
+                       why,
+                       *name->problem == NameProblem::kCouldNotAsk
+                           ? "see to the name servers, or write the address"
+                           : "write the address, or see to the name");
+  }
+  return absl::OkStatus();
 }
 
 void DropAddresses(RunInput& input,
                    const std::function<absl::Status(const IpAddress& address)>& check) {
-  for (auto& [name, addresses] : input.names) {
-    std::erase_if(addresses, [&](const IpAddress& a) { return !check(a).ok(); });
+  for (auto& [text, name] : input.names) {
+    std::vector<IpAddress> dropped;
+    std::erase_if(name.addresses, [&](const IpAddress& a) {
+      if (check(a).ok()) return false;
+      dropped.push_back(a);
+      return true;
+    });
+    if (!name.addresses.empty() || dropped.empty()) continue;
+    name.problem = NameProblem::kOutOfScope;
+    name.detail.clear();
+    for (size_t i = 0; i < std::min(dropped.size(), kShownAddresses); ++i)
+      name.detail += (i == 0 ? "" : ", ") + dropped[i].ToString();
+    if (dropped.size() > kShownAddresses) name.detail += ", ...";
   }
 }
 
 std::vector<std::string> TargetsOf(const RunInput& input) {
-  return WithAddresses(input, input.spec.targets);
+  return WithAddresses(input, input.targets->target_texts(), input.targets->targets());
 }
 
 std::set<std::string> UnresolvedOf(const RunInput& input) {
   std::set<std::string> out;
-  for (const std::string& text : input.spec.targets) {
-    const absl::StatusOr<Entry> entry = ParseEntry(text);
-    if (!entry.ok() || entry->name.empty()) continue;
-    const auto* addresses = AddressesOfName(input, entry->name);
-    if (addresses == nullptr || addresses->empty()) {
-      out.emplace(TargetKey::OfName(entry->name).name());
-    }
+  for (const SpecTargets::Named& n : input.targets->targets().named) {
+    const RunInput::Name* name = Find(input, n.name);
+    if (name == nullptr || name->problem) out.insert(n.name);
   }
+  return out;
+}
+
+NameTroubles TroublesOf(const RunInput& input) {
+  NameTroubles out;
+  const auto add = [&](const SpecTargets::List& list, bool excludes) {
+    for (const SpecTargets::Named& n : list.named) {
+      const RunInput::Name* name = Find(input, n.name);
+      if (name == nullptr || !name->problem) continue;
+      if (excludes && *name->problem == NameProblem::kOutOfScope) continue;
+      out[n.name] = {*name->problem, name->detail, excludes, {}};
+    }
+  };
+  add(input.targets->targets(), false);
+  add(input.targets->exclude(), true);
   return out;
 }
 
@@ -161,7 +181,7 @@ ScanRequest RunScan(const RunInput& input, uint64_t number, uint64_t seed) {
   r.name = fmt::format("monitor {} run {}", spec.name, number);
   r.monitor = spec.name;
   r.targets = TargetsOf(input);
-  r.exclude = WithAddresses(input, spec.exclude);
+  r.exclude = WithAddresses(input, input.targets->exclude_texts(), input.targets->exclude());
   r.ports = spec.ports;
   r.exclude_ports = spec.exclude_ports;
   r.mode = ScanMode::kEachVantage;
@@ -185,7 +205,7 @@ ScanRequest PortsScan(const RunInput& input, std::string name, const std::set<Si
   r.name = std::move(name);
   r.monitor = spec.name;
   for (const SinglePort& p : ports) r.targets.push_back(FormatEndpoint(p.address, p.port));
-  r.exclude = WithAddresses(input, spec.exclude);
+  r.exclude = WithAddresses(input, input.targets->exclude_texts(), input.targets->exclude());
   r.exclude_ports = spec.exclude_ports;
   r.mode = ScanMode::kEachVantage;
   r.vantages = std::move(vantages);
@@ -199,16 +219,12 @@ ScanRequest PortsScan(const RunInput& input, std::string name, const std::set<Si
 
 std::vector<IpAddress> CanaryAddresses(const RunInput& input, const Canary& canary) {
   if (!canary.subject.target.is_name()) return {*canary.subject.target.address()};
-  std::vector<IpAddress> out;
-  for (const auto& [name, addresses] : input.names) {
-    if (TargetKey::OfName(name) == canary.subject.target) {
-      out.insert(out.end(), addresses.begin(), addresses.end());
-    }
-  }
-  return out;
+  const RunInput::Name* name = Find(input, canary.subject.target.name());
+  return name == nullptr ? std::vector<IpAddress>() : name->addresses;
 }
 
-RunSpace::RunSpace(const RunInput& input, const std::vector<Block>& blocks) {
+RunSpace::RunSpace(const RunInput& input, const std::vector<Block>& blocks)
+    : targets_(input.targets) {
   const MonitorSpec& spec = input.spec;
   const auto ports_of = [](const std::string& text) {
     const absl::StatusOr<PortSet> parsed = text.empty() ? PortSet() : ParsePorts(text);
@@ -217,26 +233,12 @@ RunSpace::RunSpace(const RunInput& input, const std::vector<Block>& blocks) {
   const PortSet excluded = ports_of(spec.exclude_ports);
   default_ports_ = ports_of(spec.ports).Minus(excluded);
 
-  std::vector<IpRange> ranges;
-  for (const std::string& text : spec.targets) {
-    absl::StatusOr<Entry> entry = ParseEntry(text);
-    if (!entry.ok()) continue;
-    if (!entry->name.empty()) {
-      Name& name = names_[std::string(TargetKey::OfName(entry->name).name())];
-      name.ports =
-          name.ports.Union(entry->port ? PortSet::Of({{*entry->port, *entry->port}}).Minus(excluded)
-                                       : default_ports_);
-      if (const auto* found = AddressesOfName(input, entry->name)) name.addresses = *found;
-    } else if (entry->port) {
-      for (const TargetList::Endpoint& e : entry->list.endpoints)
-        endpoints_.insert({e.address, e.port});
-    } else {
-      const auto& more = entry->list.addresses.ranges();
-      ranges.insert(ranges.end(), more.begin(), more.end());
-    }
+  for (const SpecTargets::Named& n : targets_->targets().named) {
+    Name& name = names_[n.name];
+    name.ports = name.ports.Union(n.port ? PortSet::Of({{*n.port, *n.port}}).Minus(excluded)
+                                         : default_ports_);
+    if (const RunInput::Name* found = Find(input, n.name)) name.addresses = found->addresses;
   }
-  direct_ = IpSet::Of(std::move(ranges));
-
   std::vector<CoverageBlock> covered;
   for (auto& [text, name] : names_) {
     if (name.addresses.empty()) {
@@ -246,9 +248,10 @@ RunSpace::RunSpace(const RunInput& input, const std::vector<Block>& blocks) {
     for (const IpAddress& a : name.addresses) at_[a].push_back(text);
   }
   for (const Block& block : blocks) {
-    covered.push_back(
-        {block.addresses.Intersection(direct_), {}, block.ports.Intersection(default_ports_)});
-    for (const SinglePort& e : endpoints_) {
+    covered.push_back({block.addresses.Intersection(targets_->targets().addresses),
+                       {},
+                       block.ports.Intersection(default_ports_)});
+    for (const SinglePort& e : targets_->targets().endpoints) {
       if (!block.ports.Contains(e.port) || !block.addresses.Contains(e.address)) continue;
       covered.push_back({IpSet::Of({{e.address, e.address}}), {}, PortSet::Of({{e.port, e.port}})});
     }
@@ -267,8 +270,9 @@ RunSpace::RunSpace(const RunInput& input, const std::vector<Block>& blocks) {
 
 std::vector<Subject> RunSpace::SubjectsAt(const IpAddress& address, uint16_t port) const {
   std::vector<Subject> out;
-  if ((direct_.Contains(address) && default_ports_.Contains(port)) ||
-      endpoints_.count({address, port}) > 0) {
+  const SpecTargets::List& list = targets_->targets();
+  if ((list.addresses.Contains(address) && default_ports_.Contains(port)) ||
+      std::binary_search(list.endpoints.begin(), list.endpoints.end(), SinglePort{address, port})) {
     out.push_back({TargetKey::Of(address), port});
   }
   if (const auto it = at_.find(address); it != at_.end()) {
@@ -281,7 +285,8 @@ std::vector<Subject> RunSpace::SubjectsAt(const IpAddress& address, uint16_t por
 
 std::vector<TargetKey> RunSpace::TargetsAt(const IpAddress& address) const {
   std::vector<TargetKey> out;
-  if (direct_.Contains(address) || covered_.ContainsTarget(TargetKey::Of(address))) {
+  if (targets_->targets().addresses.Contains(address) ||
+      covered_.ContainsTarget(TargetKey::Of(address))) {
     out.push_back(TargetKey::Of(address));
   }
   if (const auto it = at_.find(address); it != at_.end()) {
@@ -295,6 +300,15 @@ std::vector<IpAddress> RunSpace::AddressesOf(const TargetKey& target) const {
   const auto it = names_.find(std::string(target.name()));
   if (it == names_.end()) return {};
   return {it->second.looked_at.begin(), it->second.looked_at.end()};
+}
+
+std::map<std::string, std::vector<IpAddress>, std::less<>> RunSpace::Names() const {
+  std::map<std::string, std::vector<IpAddress>, std::less<>> out;
+  for (const auto& [text, name] : names_) {
+    if (name.looked_at.empty()) continue;
+    out[text].assign(name.looked_at.begin(), name.looked_at.end());
+  }
+  return out;
 }
 
 }  // namespace portolan

@@ -107,7 +107,7 @@ std::vector<VantageRun> RunWithoutScan(const RunInput& input,
   for (const MonitorVantage& v : input.spec.vantages) {
     VantageRun& run = runs.emplace_back();
     run.vantage = v.name;
-    run.complete = true;
+    run.complete = false;  // nothing was looked at
     run.covered = space->covered();
     run.unresolved = UnresolvedOf(input);
     run.lookup = [](const Subject&) { return std::nullopt; };

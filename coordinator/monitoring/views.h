@@ -14,6 +14,8 @@
 #include "coordinator/exposure/change.h"
 #include "coordinator/exposure/exposure_class.h"
 #include "coordinator/exposure/findings.h"
+#include "coordinator/exposure/names.h"
+#include "coordinator/exposure/unknown.h"
 #include "coordinator/monitors/monitor_plan.h"
 
 // What monitoring tells to those who ask: plain values, in no wire format.
@@ -30,6 +32,14 @@ enum class RunState : uint8_t {
 std::string_view RunStateName(RunState s);      // "partial"
 std::string_view RunTriggerName(RunTrigger t);  // "catch-up"
 
+// A name of a target that led nowhere in a run.
+struct UnresolvedName {
+  std::string name;
+  NameTrouble trouble;
+  friend bool operator==(const UnresolvedName&, const UnresolvedName&) = default;
+};
+inline constexpr size_t kKeptUnresolved = 100;  // of one run
+
 // A run, as it is kept. The numbers of its scan are those of when it ended.
 struct RunRecord {
   std::string monitor;
@@ -37,12 +47,13 @@ struct RunRecord {
   uint64_t generation = 0;
   RunTrigger trigger = RunTrigger::kSchedule;
   RunState state = RunState::kRunning;
-  WallTime due, started, finished;  // finished: epoch 0 while it goes on
-  std::string scan;                 // its id; empty: none was made
-  std::string message;              // why it is partial or failed
-  uint64_t positions = 0;           // planned, over all vantages
-  uint64_t known = 0;               // with a verdict
-  uint64_t candidates = 0;          // differences that it found
+  WallTime due, started, finished;              // finished: epoch 0 while it goes on
+  std::string scan;                             // its id; empty: none was made
+  std::string message;                          // why it is partial or failed
+  uint64_t positions = 0;                       // planned, over all vantages
+  uint64_t known = 0;                           // with a verdict
+  uint64_t candidates = 0;                      // differences that it found
+  std::vector<UnresolvedName> unresolved = {};  // by name, at most the first kKeptUnresolved
   friend bool operator==(const RunRecord&, const RunRecord&) = default;
 };
 
@@ -72,12 +83,18 @@ struct MonitorStatus {
   std::vector<VantageStatus> vantages;
   uint64_t open_findings = 0;
   uint64_t events = 0;
+  uint64_t unresolved_names = 0;  // of targets and exclusions that lead nowhere now
+  std::string unresolved_text;    // of them the first, with why; empty: none
   MonitorPlanState plan;
 };
 
 struct MonitorDocument {
   std::string source;  // a file name, for messages
   std::string yaml;
+  // The files that its targetsFrom name, by the path as in the document. Read by whoever made the
+  // document: monitoring opens no file that a document names.
+  std::map<std::string, std::string> target_files = {};
+  friend bool operator==(const MonitorDocument&, const MonitorDocument&) = default;
 };
 enum class ApplyAction : uint8_t { kUnchanged = 1, kCreated = 2, kChanged = 3, kDeleted = 4 };
 struct ApplyResult {
@@ -88,18 +105,23 @@ struct ApplyResult {
 
 // ---- exposure ----
 
-enum class Expected : uint8_t { kUnspecified = 1, kYes = 2, kNo = 3 };
+// kUnknown: it must be open, and whether it is is not known.
+enum class Expected : uint8_t { kUnspecified = 1, kYes = 2, kNo = 3, kUnknown = 4 };
 std::string_view ExpectedName(Expected e);  // "no"
+// Of a port that was observed, by the rule that decides.
+Expected ExpectedOf(ExpectAction action, bool open);
 
 struct VantageSight {
   std::string vantage;
   VantageRole side = VantageRole::kInside;
   std::optional<SubjectOutcome> outcome;  // nullopt: not known
+  std::optional<Unknown> unknown = {};    // then why
   WallTime since;                         // open: since when; epoch 0: not open
   WallTime last_seen;                     // open: when it was last seen so
   Expected expected = Expected::kUnspecified;
-  std::string rule;                     // that decides; empty: none
-  Severity severity = Severity::kInfo;  // of that rule
+  std::string rule;                                // that decides; empty: none
+  Severity severity = Severity::kInfo;             // of that rule
+  ExpectAction action = ExpectAction::kMayBeOpen;  // of that rule
 };
 
 // A subject that is open from somewhere, or must be.
@@ -199,14 +221,16 @@ struct MonitorMetrics {
       std::optional<Severity> severity = std::nullopt;  // kNo: of the rule that is broken
       friend auto operator<=>(const Exposed&, const Exposed&) = default;
     };
-    std::map<Exposed, uint64_t> exposed;              // open from here
-    std::map<Severity, uint64_t> missing_expected;    // by the severity of the rule that is broken
-    std::array<uint64_t, kChangeKinds> changes = {};  // events since the start
-    uint64_t transient = 0, flapping = 0, abandoned = 0;  // settled since the start
+    std::map<Exposed, uint64_t> exposed;            // open from here
+    std::map<Severity, uint64_t> missing_expected;  // by the severity of the rule that is broken
+    std::array<uint64_t, kUnknownCauses> unknown_expected = {};  // must be open; by cause
+    std::array<uint64_t, kChangeKinds> changes = {};             // events since the start
+    uint64_t transient = 0, flapping = 0, abandoned = 0;         // settled since the start
     uint64_t confirming = 0;
   };
   std::map<std::string, Vantage> vantages;
   std::map<std::pair<Severity, std::string>, uint64_t> findings;  // by severity and rule
+  std::array<uint64_t, 4> unresolved_names = {};                  // by NameProblem
   uint64_t disagreements = 0;  // subjects that are open from some vantages and not from others
   PortRanking hosts_by_port;   // targets with the port open from anywhere
   struct Port {

@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
 #include "common/base/status.h"
+#include "common/dns/system_name_lookup.h"
 #include "common/ops/http_endpoint.h"
 #include "common/ops/log.h"
 #include "common/ops/signals.h"
@@ -45,6 +46,7 @@ class CoordinatorImpl final : public Coordinator {
     sqlite.sync_full = options_.sync_full;
     PORTOLAN_ASSIGN_OR_RETURN(std::unique_ptr<Store> store, OpenSqliteStore(sqlite));
 
+    PORTOLAN_ASSIGN_OR_RETURN(names_, MakeSystemNameLookup());
     ControlOptions control;
     control.scope = options_.scope;
     control.retention = options_.retention;
@@ -145,6 +147,7 @@ class CoordinatorImpl final : public Coordinator {
     MonitoringOptions monitoring;
     monitoring.data_directory = options_.data_directory;
     monitoring.sync_full = options_.sync_full;
+    monitoring.names = names_.get();
     monitoring.webhooks = webhooks_;
     monitoring.series_budget = options_.series_budget;
     monitoring.seed = control_->epoch();
@@ -241,6 +244,7 @@ class CoordinatorImpl final : public Coordinator {
   WebhookConfig webhooks_;
   // Each borrows those before it.
   std::unique_ptr<TlsWatch> tls_;  // null: without TLS
+  std::unique_ptr<NameLookup> names_;
   std::unique_ptr<Control> control_;
   std::unique_ptr<ControlScans> scan_client_;
   std::unique_ptr<Monitoring> monitoring_;

@@ -140,7 +140,8 @@ absl::Status Exposure(Monitoring& monitoring, const HttpRequest& request, const 
   if (const std::string text = request.Value("expected"); !text.empty()) {
     PORTOLAN_ASSIGN_OR_RETURN(
         q.expected,
-        OneOf<Expected>("expected", text, {Expected::kYes, Expected::kNo, Expected::kUnspecified},
+        OneOf<Expected>("expected", text,
+                        {Expected::kYes, Expected::kNo, Expected::kUnknown, Expected::kUnspecified},
                         ExpectedName));
   }
   PORTOLAN_ASSIGN_OR_RETURN(q.limit, Number(request, "limit", q.limit, 1, kMaxRows));

@@ -52,6 +52,14 @@ Json RunJson(const RunRecord& r) {
   out["positions"] = r.positions;
   out["known"] = r.known;
   out["candidates"] = r.candidates;
+  out["unresolved_names"] = Json::array();
+  for (const UnresolvedName& n : r.unresolved) {
+    Json name;
+    name["name"] = n.name;
+    name["problem"] = NameProblemName(n.trouble.problem);
+    name["detail"] = TextOrNull(n.trouble.detail);
+    out["unresolved_names"].push_back(std::move(name));
+  }
   return out;
 }
 
@@ -90,6 +98,7 @@ Json StatusJson(const MonitorStatus& m) {
   out["behind_seconds"] = m.behind_s;
   out["behind_reason"] = m.behind_text;
   out["last_success"] = When(m.plan.last_success);
+  out["unresolved_names"] = m.unresolved_names;
   out["open_findings"] = m.open_findings;
   out["events"] = m.events;
   out["missed_runs"] = m.plan.missed;
@@ -123,6 +132,7 @@ Json RowJson(const ExposureRow& row) {
     sight["last_seen"] = When(s.last_seen);
     sight["expected"] = ExpectedName(s.expected);
     sight["rule"] = TextOrNull(s.rule);
+    sight["unknown_reason"] = TextOrNull(s.unknown ? s.unknown->text : "");
     out["vantages"].push_back(std::move(sight));
   }
   return out;

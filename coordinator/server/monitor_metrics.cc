@@ -48,6 +48,14 @@ void Exposed(const std::string& monitor, const std::string& vantage,
   };
   missing(std::nullopt, 0);
   for (const auto& [severity, n] : v.missing_expected) missing(severity, n);
+  for (int i = 0; i < kUnknownCauses; ++i) {
+    out.Gauge("portolan_unknown_expected_ports",
+              "Ports that must be open and of which it is not known whether they are, by why.",
+              {{"monitor", monitor},
+               {"vantage", vantage},
+               {"cause", std::string(UnknownCauseName(static_cast<UnknownCause>(i)))}},
+              D(v.unknown_expected[static_cast<size_t>(i)]));
+  }
 }
 
 void Changes(const std::string& monitor, const std::string& vantage,
@@ -143,6 +151,14 @@ void Runs(const MonitorMetrics& m, MetricBuilder& out) {
   runs("failed", count(RunState::kFailed));
   runs("missed", m.missed);
   runs("skipped", m.skipped);
+  for (int i = 1; i <= static_cast<int>(m.unresolved_names.size()); ++i) {
+    out.Gauge("portolan_monitor_unresolved_names",
+              "Names of a monitor that lead nowhere, by why; could-not-ask: no name server "
+              "answered, so nothing is known of the name.",
+              {{"monitor", m.monitor},
+               {"problem", std::string(NameProblemName(static_cast<NameProblem>(i)))}},
+              D(m.unresolved_names[static_cast<size_t>(i - 1)]));
+  }
   gauge("portolan_vantage_disagreements",
         "Ports that are open from some vantages and not from others.", D(m.disagreements));
 }

@@ -48,6 +48,11 @@ void FillRun(const RunRecord& run, v1::MonitorRun* out) {
   out->set_generation(run.generation);
   out->set_trigger(std::string(RunTriggerName(run.trigger)));
   out->set_candidates(run.candidates);
+  for (const UnresolvedName& n : run.unresolved) {
+    v1::MonitorRun::UnresolvedName* name = out->add_unresolved_names();
+    name->set_name(n.name);
+    name->set_problem(TroubleText(n.trouble));
+  }
 }
 
 void FillVantage(const VantageStatus& v, v1::MonitorVantageStatus* out) {
@@ -77,7 +82,11 @@ void FillSight(const VantageSight& sight, v1::SubjectState* out) {
   out->set_last_seen_unix_us(Micros(sight.last_seen));
   out->set_expected(std::string(ExpectedName(sight.expected)));
   out->set_rule(sight.rule);
-  if (!sight.outcome || !IsObserved(sight.outcome->symbol)) return;  // not known
+  if (!sight.outcome || !IsObserved(sight.outcome->symbol)) {
+    out->set_unknown_reason(sight.unknown && !sight.unknown->text.empty() ? sight.unknown->text
+                                                                          : "it was not observed");
+    return;
+  }
   const SubjectOutcome& o = *sight.outcome;
   out->set_state(ToProto(o.symbol.state));
   out->set_reason(std::string(ReasonName(o.symbol.reason)));
@@ -103,6 +112,14 @@ std::string ScheduleText(const MonitorSchedule& schedule) {
 
 std::string NoDataReason(const MonitorStatus& status, WallTime now) {
   const WallTime never;
+  // Whatever else is fresh: of these nothing is known.
+  if (status.unresolved_names > 0) {
+    return fmt::format("{} with nothing to look at: {}",
+                       status.unresolved_names == 1
+                           ? "one name"
+                           : fmt::format("{} names", status.unresolved_names),
+                       status.unresolved_text);
+  }
   if (status.plan.last_success == never) return "no run of it has been complete yet";
   for (const VantageStatus& v : status.vantages) {
     if (v.last_complete == never)
@@ -278,7 +295,8 @@ void ToProto(const Explanation& explanation, const std::vector<MonitorSpec>& spe
         spec == specs.end() ? std::vector<ExpectationRule>() : AllRules(*spec);
     std::vector<std::string> named;
     for (const VantageSight& s : row.sights) {
-      ExplainedSight sight{s.vantage, s.side, s.outcome, std::nullopt, s.rule};
+      ExplainedSight sight{s.vantage,    s.side, s.outcome, s.unknown ? s.unknown->text : "",
+                           std::nullopt, s.rule};
       const auto rule = std::find_if(rules.begin(), rules.end(),
                                      [&](const ExpectationRule& r) { return r.name == s.rule; });
       if (rule != rules.end()) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "common/base/status.h"
+#include "common/monitor/listed_targets.h"
 #include "common/net/target_parser.h"
 #include "common/rpc/convert.h"
 #include "coordinator/control/scan_request.h"
@@ -11,7 +12,7 @@ namespace portolan {
 namespace {
 
 constexpr int kMaxDocuments = 1'000;
-constexpr size_t kMaxDocument = 1 << 20, kMaxAllDocuments = 32 << 20, kMaxSource = 1'024;
+constexpr size_t kMaxDocument = 1 << 20, kMaxAllDocuments = 48 << 20, kMaxSource = 1'024;
 constexpr size_t kMaxMonitorName = 40, kMaxReceiverName = 100;
 constexpr int kMaxTargets = 1'000, kMaxClasses = 20;
 constexpr size_t kMaxTarget = 1'024, kMaxPorts = 65'536, kMaxPageToken = 4'096;
@@ -41,7 +42,8 @@ absl::StatusOr<std::optional<Expected>> ExpectedOf(const std::string& word) {
   if (word == "yes") return Expected::kYes;
   if (word == "no") return Expected::kNo;
   if (word == "unspecified") return Expected::kUnspecified;
-  return InvalidArgument("expected \"{}\": write yes, no or unspecified, or leave it out",
+  if (word == "unknown") return Expected::kUnknown;
+  return InvalidArgument("expected \"{}\": write yes, no, unknown or unspecified, or leave it out",
                          word.substr(0, 40));
 }
 
@@ -84,11 +86,32 @@ absl::StatusOr<std::vector<MonitorDocument>> FromProto(const v1::ApplyMonitorsRe
       return InvalidArgument("{}: {} bytes; a file has at most {}: split it", d.source(),
                              d.yaml().size(), kMaxDocument);
     }
-    if ((bytes += d.yaml().size()) > kMaxAllDocuments) {
-      return InvalidArgument("documents: more than {} MiB in all: apply them in parts",
-                             kMaxAllDocuments >> 20);
+    MonitorDocument document{d.source(), d.yaml()};
+    bytes += d.yaml().size();
+    for (const v1::MonitorDocument::TargetFile& file : d.target_files()) {
+      if (file.path().empty() || file.path().size() > kMaxSource) {
+        return InvalidArgument(
+            "{}: target_files.path has {} bytes; write 1 to {}, as in targetsFrom", d.source(),
+            file.path().size(), kMaxSource);
+      }
+      if (file.text().size() > ListedTargets::kMaxBytes) {
+        return InvalidArgument(
+            "{}: {}: {} bytes; a list of targets has at most {}: write networks "
+            "or ranges, or divide the monitor",
+            d.source(), file.path(), file.text().size(), ListedTargets::kMaxBytes);
+      }
+      if (!document.target_files.emplace(file.path(), file.text()).second) {
+        return InvalidArgument("{}: target_files: \"{}\" is there twice; send each file once",
+                               d.source(), file.path());
+      }
+      bytes += file.text().size();
     }
-    out.push_back({d.source(), d.yaml()});
+    if (bytes > kMaxAllDocuments) {
+      return InvalidArgument(
+          "documents: more than {} MiB with their files in all: apply them in parts",
+          kMaxAllDocuments >> 20);
+    }
+    out.push_back(std::move(document));
   }
   return out;
 }

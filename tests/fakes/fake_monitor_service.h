@@ -35,6 +35,7 @@ class FakeMonitorService final : public v1::MonitorService::Service {
   std::vector<std::string> calls;
   v1::ApplyMonitorsRequest applied;
   v1::ListExposureRequest asked_exposure;
+  std::vector<std::string> asked_expected;  // of all of them
   std::vector<v1::ListEventsRequest> asked_events;
   v1::ListFindingsRequest asked_findings;
   v1::ExplainRequest asked_explain;
@@ -75,6 +76,15 @@ class FakeMonitorService final : public v1::MonitorService::Service {
   Status ListExposure(Context*, const v1::ListExposureRequest* r,
                       v1::ListExposureResponse* out) override {
     asked_exposure = *r;
+    asked_expected.push_back(r->expected());
+    if (r->expected() == "unknown") {  // the others are not told apart
+      for (const v1::Exposure& e : exposures) {
+        for (const v1::SubjectState& s : e.states()) {
+          if (s.expected() == "unknown") *out->add_exposures() = e;
+        }
+      }
+      return Begin("ListExposure", "");
+    }
     size_t at = r->page_token().empty() ? 0 : std::stoul(r->page_token());
     for (int n = 0; n < 2 && at < exposures.size(); ++n) *out->add_exposures() = exposures[at++];
     if (at < exposures.size()) out->set_next_page_token(std::to_string(at));

@@ -86,8 +86,16 @@ TEST(Explain, SilenceLeadsToTheWayAndEachOtherAnswerToItsOwnPlace) {
 }
 
 TEST(Explain, WhatIsNotKnownIsSaidAndNothingAtAllLeadsToAMonitor) {
-  EXPECT_THAT(Steps(Sub("10.0.0.1", 22), {Sight("v", std::nullopt)}),
-              Contains(HasSubstr("Nothing is known from v")));
+  std::vector<ExplainedSight> sights = {Sight("a", std::nullopt), Sight("b", std::nullopt),
+                                        Sight("c", std::nullopt)};
+  sights[0].unknown = sights[2].unknown = "the name x.example does not exist";
+  sights[1].unknown = "no run from there has been complete yet";
+  const auto steps = Steps(Sub("x.example", 22), sights);
+  EXPECT_THAT(steps, Contains(HasSubstr("not known what a and c see: the name x.example does not "
+                                        "exist.")));
+  EXPECT_THAT(steps,
+              Contains(HasSubstr("not known what b sees: no run from there has been complete "
+                                 "yet.")));
   EXPECT_THAT(Steps(Sub("10.0.0.1", 22), {}), testing::ElementsAre(HasSubstr("monitor apply")));
 }
 

@@ -156,6 +156,14 @@ class History {
       slow_runs.push_back(run);
     }
     std::shuffle(runs.begin(), runs.end(), random_);
+    NameTroubles troubles;
+    for (const std::string& name : unresolved) {
+      const auto problem = static_cast<NameProblem>(1 + Number(4));
+      troubles[name] = {problem, "because", false, {}};
+    }
+    slow_.SetNames(troubles);
+    if (Chance(50)) Take(fast_.OnNames(troubles, false, now_), {});
+    Take(fast_.OnNames(troubles, true, now_), {});
     const ExposureStep step = fast_.OnRun(runs, now_);
     Take(step, slow_.OnRun(slow_runs, now_));
     Compare();

@@ -243,10 +243,61 @@ TEST_F(MonitorExposureTest, ANameWithoutAddressIsOneFindingAndNoClosure) {
       return SubjectOutcome{kClosedSym, *s.target.address(), 0, {}, ""};
     };
   }
+  const ExposureStep names =
+      all_.OnNames({{"www.example", {NameProblem::kNoSuchName, "", false, {}}}}, true, now_);
+  ASSERT_EQ(names.findings.found.size(), 1u);
+  EXPECT_EQ(names.findings.found[0].severity, Severity::kCritical) << "of the rule behind it";
   const ExposureStep step = all_.OnRun(runs, now_);
   EXPECT_TRUE(step.confirmation.probes.empty());
-  EXPECT_EQ(Findings(), Texts{"name-unresolved/name-unresolved//www.example/"});
-  EXPECT_EQ(Run().findings.resolved.size(), 1u);
+  EXPECT_EQ(Findings(), Texts{"name-not-found/name-not-found//www.example/"});
+  const Subject www = Sub("www.example", 80);
+  for (const VantageView& view : all_.ViewsOf(www)) EXPECT_FALSE(view.outcome.has_value());
+  EXPECT_EQ(all_.WhyUnknown(www, "in")->cause, UnknownCause::kNameNotFound);
+  EXPECT_EQ(all_.baselines().at("in").open.count(www), 1u) << "it is held against it later";
+  const ExposureStep back = all_.OnNames({}, true, now_);
+  EXPECT_EQ(back.findings.resolved.size(), 1u);
+  EXPECT_EQ(all_.WhyUnknown(www, "in")->cause, UnknownCause::kNoOutcome)
+      << "until a run has looked";
+  Run();
+  EXPECT_FALSE(all_.WhyUnknown(www, "in").has_value());
+}
+
+TEST_F(MonitorExposureTest, NamesThatCouldNotBeLookedUpAreOneFindingUntilARunHasThemAll) {
+  Run();
+  NameTroubles down;
+  for (const char* name : {"a.example", "b.example", "www.example"})
+    down[name] = {NameProblem::kCouldNotAsk, "no answer", false, {}};
+  all_.OnNames(down, false, now_);
+  EXPECT_EQ(Findings(), Texts{"name-not-looked-up/name-not-looked-up///"});
+  // A run that begins again knows of some of them; it resolves nothing before its end.
+  EXPECT_EQ(all_.OnNames({}, false, now_ + seconds(1)), ExposureStep());
+  const MonitorExposure::State state = all_.Snapshot();
+  EXPECT_EQ(state.names.size(), 3u);
+  EXPECT_EQ(state.names.at("a.example").since, now_);
+  down.erase("www.example");
+  const ExposureStep step = all_.OnNames(down, true, now_ + seconds(2));
+  EXPECT_EQ(step, ExposureStep()) << "still one finding";
+  EXPECT_EQ(all_.findings().state().open.begin()->second.severity, Severity::kMedium);
+}
+
+TEST_F(MonitorExposureTest, AnOpeningSaysWhatTheRunBeforeSaw) {
+  Run();
+  now_ += seconds(3600);
+  in_.when = now_;
+  const Subject fresh = Sub("10.0.0.3", 23), again = Sub("10.0.0.3", 24), silent = kDb;
+  for (const Subject& s : {fresh, again, silent}) in_.states[s] = kOpenSym;
+  VantageRun run = in_.Make();
+  run.previous = [&](const Subject& s) -> std::optional<SubjectOutcome> {
+    if (s == fresh) return std::nullopt;
+    return SubjectOutcome{s == again ? kOpenSym : kSilentSym, *s.target.address(), 0, {}, ""};
+  };
+  std::map<Subject, Symbol> from;
+  all_.OnRun({std::move(run)}, now_);
+  for (const auto& [key, pending] : all_.confirmations().state().pending)
+    from[key.subject] = pending.candidate.from;
+  EXPECT_EQ(from.at(silent), kSilentSym);
+  EXPECT_EQ(from.at(fresh), Symbol()) << "not known";
+  EXPECT_EQ(from.at(again), Symbol()) << "seen open there, and not confirmed";
 }
 
 TEST_F(MonitorExposureTest, AnExpiredRuleIsAFindingAndAppliesNoMore) {

@@ -338,8 +338,14 @@ std::set<std::string> SlowExposure::Findings(WallTime now) const {
     for (const auto& [target, known] : v.folded) {
       keys.insert(fmt::format("syn-proxy/syn-proxy/{}/{}/", name, target.ToString()));
     }
-    for (const std::string& n : v.unresolved) {
-      keys.insert(fmt::format("name-unresolved/name-unresolved//{}/", n));
+  }
+  for (const auto& [n, trouble] : names_) {
+    if (trouble.problem == NameProblem::kCouldNotAsk) {
+      keys.insert("name-not-looked-up/name-not-looked-up///");
+    } else if (trouble.problem == NameProblem::kOutOfScope) {
+      keys.insert(fmt::format("name-out-of-scope/name-out-of-scope//{}/", n));
+    } else {
+      keys.insert(fmt::format("name-not-found/name-not-found//{}/", n));
     }
   }
   for (const ExposureRule& rule : config_.expectations.rules()) {

@@ -36,6 +36,7 @@ class SlowExposure {
   Lines OnRun(const std::vector<Run>& runs, WallTime now);  // by vantage
   Lines OnAnswer(const ConfirmationAnswer& answer, WallTime now);
   Lines Tick(WallTime now);
+  void SetNames(NameTroubles names) { names_ = std::move(names); }
   void AcceptNext(const std::string& vantage) { vantages_[vantage].accept = true; }
 
   Lines Outstanding() const;
@@ -83,6 +84,7 @@ class SlowExposure {
   const std::vector<Subject> universe_;
   const MonitorExposureConfig config_;
   std::map<std::string, Side> vantages_;
+  NameTroubles names_;
   uint64_t sequence_ = 0;
 };
 

@@ -126,6 +126,40 @@ TEST(ExposureCodec, Events) {
   Check<ExposureEvent>(
       {EncodeEvent, DecodeEvent, [](RandomState& r) { return r.Event(); }, "event"});
 }
+TEST(ExposureCodec, Names) {
+  Check<StoredNames>({EncodeNames, DecodeNames, [](RandomState& r) { return r.Names(); }, "names"});
+}
+TEST(ExposureCodec, UnresolvedNames) {
+  Check<std::vector<UnresolvedName>>({EncodeUnresolved, DecodeUnresolved,
+                                      [](RandomState& r) { return r.Unresolved(); },
+                                      "names of a run"});
+}
+
+// By what they are, not where.
+struct Runs {
+  LastRuns runs;
+  friend bool operator==(const Runs& a, const Runs& b) {
+    return std::equal(
+        a.runs.begin(), a.runs.end(), b.runs.begin(), b.runs.end(),
+        [](const auto& x, const auto& y) { return x.first == y.first && *x.second == *y.second; });
+  }
+};
+TEST(ExposureCodec, LastRuns) {
+  Check<Runs>({[](const Runs& r) { return EncodeLastRuns(r.runs); },
+               [](std::string_view bytes) -> absl::StatusOr<Runs> {
+                 PORTOLAN_ASSIGN_OR_RETURN(LastRuns runs, DecodeLastRuns(bytes));
+                 return Runs{std::move(runs)};
+               },
+               [](RandomState& r) { return Runs{r.LastRuns()}; }, "last runs"});
+  RandomState random(1);
+  LastRuns shared;
+  LookedRun run{1, "scan", {}, {}};
+  for (int i = 0; i < 1000; ++i) run.names[std::to_string(i)] = {IpAddress::V4(1)};
+  shared["one"] = std::make_shared<const LookedRun>(run);
+  const size_t size = EncodeLastRuns(shared).size();
+  shared["two"] = shared["one"];
+  EXPECT_LT(EncodeLastRuns(shared).size(), size + 10) << "a run is kept once";
+}
 TEST(ExposureCodec, Plans) {
   Check<MonitorPlanState>(
       {EncodePlan, DecodePlan, [](RandomState& r) { return r.Plan(); }, "plan"});

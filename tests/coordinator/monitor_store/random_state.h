@@ -161,7 +161,7 @@ class RandomState {
   }
   portolan::Finding Finding() {
     portolan::Finding f;
-    f.key.kind = static_cast<FindingKind>(1 + Below(10));
+    f.key.kind = static_cast<FindingKind>(1 + Below(static_cast<uint64_t>(kLastFindingKind)));
     f.key.rule = Text(80);
     f.key.vantage = Vantage();
     if (Coin()) f.key.target = Target();
@@ -201,6 +201,36 @@ class RandomState {
     e.trail = Trail();
     e.id = Below(4) == 0 ? Text(40) : MakeEventId(e);
     return e;
+  }
+  NameTrouble Trouble() {
+    return {static_cast<NameProblem>(1 + Below(4)), Text(80), Coin(), When()};
+  }
+  StoredNames Names() {
+    StoredNames names;
+    names.looked_up = When();
+    for (size_t n = Below(6); n > 0; --n) names.troubles[Text(40)] = Trouble();
+    return names;
+  }
+  std::vector<UnresolvedName> Unresolved() {
+    std::vector<UnresolvedName> names(Below(6));
+    for (UnresolvedName& n : names) n = {Text(40), Trouble()};
+    return names;
+  }
+  // Some of them of the same run.
+  portolan::LastRuns LastRuns() {
+    portolan::LastRuns runs;
+    std::shared_ptr<const LookedRun> last;
+    for (size_t n = Below(5); n > 0; --n) {
+      if (last == nullptr || Coin()) {
+        LookedRun run{Number(), Text(20), When(), {}};
+        for (size_t k = Below(4); k > 0; --k) {
+          for (size_t a = Below(3); a > 0; --a) run.names[Text(30)].push_back(Ip());
+        }
+        last = std::make_shared<const LookedRun>(run);
+      }
+      runs[Text(10)] = last;
+    }
+    return runs;
   }
   MonitorPlanState Plan() {
     MonitorPlanState p;

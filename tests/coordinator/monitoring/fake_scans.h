@@ -34,6 +34,11 @@ class FakeScans final : public ScanClient {
     MutexLock lock(mu_);
     fail_ = creates;
   }
+  // Its results, as when its retention has ended.
+  void Forget(const std::string& id) {
+    MutexLock lock(mu_);
+    scans_.erase(id);
+  }
   // Requests so far, without repetitions of a key.
   std::vector<ScanRequest> requests() const {
     MutexLock lock(mu_);

@@ -14,6 +14,7 @@
 #include "coordinator/monitoring/monitoring.h"
 #include "tests/coordinator/monitoring/fake_scans.h"
 #include "tests/fakes/fake_clock.h"
+#include "tests/fakes/fake_name_lookup.h"
 #include "tests/fakes/temp_directory.h"
 #include "tests/fakes/waiter.h"
 
@@ -59,21 +60,18 @@ spec:
     MonitoringOptions options = options_;
     options.data_directory = directory_.path();
     options.sync_full = false;
-    options.resolver = [this](const std::string& name) -> absl::StatusOr<std::vector<IpAddress>> {
-      MutexLock lock(names_mu_);
-      const auto it = names_.find(name);
-      if (it == names_.end()) return NotFound("no such name");
-      return it->second;
-    };
+    options.names = &names_;
     auto started = Monitoring::Start(std::move(options), scans_, clock_);
     ASSERT_TRUE(started.ok()) << started.status();
     monitoring_ = *std::move(started);
   }
 
   absl::StatusOr<std::vector<ApplyResult>> Apply(const std::string& yaml, bool dry_run = false,
-                                                 bool prune = false, std::string manager = "") {
+                                                 bool prune = false, std::string manager = "",
+                                                 std::map<std::string, std::string> files = {}) {
     Waiter<std::vector<ApplyResult>> w;
-    monitoring_->Apply({{"test.yaml", yaml}}, dry_run, prune, std::move(manager), w.done());
+    monitoring_->Apply({{"test.yaml", yaml, std::move(files)}}, dry_run, prune, std::move(manager),
+                       w.done());
     return w.Wait();
   }
   MonitorStatus Get(const std::string& name = "web") {
@@ -100,6 +98,13 @@ spec:
     const auto got = w.Wait();
     EXPECT_TRUE(got.ok()) << got.status();
     return got.ok() ? *got : FindingList{};
+  }
+  Explanation Explain(const std::string& target, uint16_t port) {
+    Waiter<Explanation> w;
+    monitoring_->Explain(target, port, "", w.done());
+    const auto got = w.Wait();
+    EXPECT_TRUE(got.ok()) << got.status();
+    return got.ok() ? *got : Explanation{};
   }
   std::vector<std::string> FindingKeys() {
     std::vector<std::string> out;
@@ -158,8 +163,7 @@ spec:
   FakeClock clock_;
   FakeScans scans_{clock_};
   MonitoringOptions options_;
-  Mutex names_mu_;
-  std::map<std::string, std::vector<IpAddress>> names_ GUARDED_BY(names_mu_);
+  FakeNameLookup names_;
   std::unique_ptr<Monitoring> monitoring_;
 };
 

@@ -184,6 +184,16 @@ TEST_F(DiffUnknownTest, ANameThatCouldNotBeLookedUpIsNotGone) {
   EXPECT_THAT(Json(), HasSubstr(R"("cause":"name-not-found","target":"www.example")"));
 }
 
+TEST_F(DiffUnknownTest, AFamilyThatTheVantageCannotAskDoesNotHideTheOther) {
+  See("abc", "10.0.0.1", 80, v1::PORT_STATE_OPEN);
+  See("def", "10.0.0.1", 80, v1::PORT_STATE_CLOSED);
+  See("def", "2001:db8::1", 80, v1::PORT_STATE_NOT_PROBED, "agent-scope");
+  for (const char* scan : {"abc", "def"}) {
+    for (v1::Observation& o : service.observations_of[scan]) o.set_name("www.example");
+  }
+  EXPECT_THAT(Json(), HasSubstr(R"("change":"gone","target":"www.example")"));
+}
+
 // More than one call takes, and each by its own outcome.
 TEST_F(DiffUnknownTest, LooksUpEveryDifference) {
   service.page_size = 10'000;

@@ -85,6 +85,26 @@ TEST_F(ExposureVerbsTest, TheMatrixHasAColumnAVantageAndAHeaderAMonitor) {
   EXPECT_THAT(lines[7], StartsWith("h\\x0aost:1"));
 }
 
+TEST_F(ExposureVerbsTest, WhatIsNotKnownSaysWhyAndIsNotAsExpected) {
+  for (const uint16_t port : {80, 443}) {
+    v1::SubjectState& s =
+        AddState(AddExposure("web", "www.example", port), "office", v1::PORT_STATE_UNSPECIFIED, "");
+    s.set_since_unix_us(0);
+    s.set_expected("unknown");
+    s.set_rule("web-is-up");
+    s.set_unknown_reason("the name www.example does not exist");
+  }
+  const Result result = Remote({"exposure"});
+  ASSERT_EQ(result.Lines().size(), 5u) << result.out;
+  EXPECT_THAT(result.Lines()[2], HasSubstr("unknown: web-is-up"));
+  EXPECT_EQ(result.Lines()[4],
+            "  -  not known: the name www.example does not exist (www.example:80 from office and 1 "
+            "more)");
+  // No page of what is wrong, and these all the same.
+  EXPECT_THAT(Remote({"exposure", "--unexpected", "--csv"}).out,
+              HasSubstr(",unknown,web-is-up,,,the name www.example does not exist"));
+}
+
 TEST_F(ExposureVerbsTest, ExposurePassesWhatWasAskedAndWritesJsonAndCsv) {
   v1::Exposure& a = AddExposure("web", "a,\"b\"", 22);
   AddState(a, "office", v1::PORT_STATE_OPEN, "syn-ack");
@@ -94,11 +114,11 @@ TEST_F(ExposureVerbsTest, ExposurePassesWhatWasAskedAndWritesJsonAndCsv) {
   EXPECT_EQ(monitoring.asked_exposure.monitor(), "web");
   EXPECT_THAT(monitoring.asked_exposure.targets(), ElementsAre("10.0.0.0/24", "www.example"));
   EXPECT_THAT(monitoring.asked_exposure.classes(), ElementsAre("not-open", "open-everywhere"));
-  EXPECT_EQ(monitoring.asked_exposure.expected(), "no");
+  EXPECT_THAT(monitoring.asked_expected, ElementsAre("no", "unknown"));
   ASSERT_EQ(csv.Lines().size(), 3u);
   EXPECT_EQ(csv.Lines()[1],
             "web,\"a,\"\"b\"\"\",22,ssh,open-only-inside,network,office,,open,syn-ack,,,"
-            "2023-11-14T19:26:40.000000Z,");
+            "2023-11-14T19:26:40.000000Z,,");
   EXPECT_THAT(csv.Lines()[2], HasSubstr("cloud,,,,,,,"));
   const Result json = Remote({"exposure", "--json"});
   ASSERT_EQ(json.Lines().size(), 1u);

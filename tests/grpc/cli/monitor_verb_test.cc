@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <fstream>
 
 #include "tests/fakes/temp_directory.h"
@@ -71,6 +72,43 @@ TEST_F(MonitorVerbTest, ApplyReadsStandardInputAndSaysWhereItIsWrong) {
   WriteFile("big.yaml", std::string((1 << 20) + 1, ' '));
   EXPECT_EQ(Remote({"monitor", "apply", "-f", directory_.path()}).code, 2);
   EXPECT_TRUE(monitoring.calls.empty());
+}
+
+TEST_F(MonitorVerbTest, ApplySendsTheListsThatDocumentsName) {
+  std::filesystem::create_directory(directory_.path() + "/lists");
+  WriteFile("lists/hosts.txt", "10.0.0.1\n");
+  WriteFile("a.yaml", "kind: Monitor\nspec: {targetsFrom: {file: lists/hosts.txt}}\n");
+  Result result = Remote({"monitor", "apply", "-f", directory_.path()});
+  EXPECT_EQ(result.code, 0) << result.err;
+  ASSERT_EQ(monitoring.applied.documents(0).target_files_size(), 1);
+  EXPECT_EQ(monitoring.applied.documents(0).target_files(0).path(), "lists/hosts.txt");
+  EXPECT_EQ(monitoring.applied.documents(0).target_files(0).text(), "10.0.0.1\n");
+
+  monitoring.calls.clear();
+  WriteFile("a.yaml", "kind: Monitor\nspec: {targetsFrom: {file: lists/other.txt}}\n");
+  result = Remote({"monitor", "apply", "-f", directory_.path()});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.err,
+              testing::AllOf(HasSubstr("a.yaml: spec.targetsFrom.file"),
+                             HasSubstr("lists/other.txt"), HasSubstr("directory of the document")));
+  EXPECT_TRUE(monitoring.calls.empty());
+}
+
+TEST_F(MonitorVerbTest, DescribeListsTheNamesThatLeadNowhere) {
+  v1::Monitor& m = AddMonitor("web");
+  m.set_no_data("2 names with nothing to look at: a.example (no such name), ...");
+  v1::MonitorRun* run = m.add_runs();
+  run->set_number(7);
+  run->set_state(v1::MonitorRun::STATE_PARTIAL);
+  for (const char* name : {"a.example", "b.example"}) {
+    auto* n = run->add_unresolved_names();
+    n->set_name(name);
+    n->set_problem(name[0] == 'a' ? "no such name" : "could not ask: no answer");
+  }
+  const Result result = Remote({"monitor", "describe", "web"});
+  EXPECT_THAT(result.out, testing::AllOf(HasSubstr("in run 7"), HasSubstr("a.example"),
+                                         HasSubstr("could not ask: no answer")));
+  EXPECT_EQ(Remote({"check", "web"}).code, 1) << "nothing found means nothing";
 }
 
 TEST_F(MonitorVerbTest, GetPrintsTheDocumentAsItIsButSafelyOnATerminal) {
