@@ -105,9 +105,9 @@ absl::StatusOr<int> RunDrain(const AgentsFlags& flags, Context& context) {
     context.env.notes->Note(fmt::format("agent {} takes work again", agent.name()));
   } else {
     context.env.notes->Note(
-        fmt::format("agent {} drains: it gets nothing new and finishes or gives back {} leases; to "
-                    "take that back: portolan agents drain {} --undo",
-                    agent.name(), agent.leases(), agent.name()));
+        fmt::format("agent {0} drains: it gets nothing new and finishes or gives back {1}; to "
+                    "take that back: portolan agents drain {0} --undo{2}",
+                    agent.name(), Counted(agent.leases(), "lease", "leases"), context.SameFlags()));
   }
   return kExitComplete;
 }

@@ -41,6 +41,10 @@ std::shared_ptr<grpc::ClientContext> ApiClient::NewContext(std::optional<Duratio
   return context;
 }
 
+std::string ApiClient::Who() const {
+  return options_.coordinator.empty() ? "the scanner inside this program" : "the coordinator";
+}
+
 absl::Status ApiClient::Explain(const grpc::Status& grpc_status) const {
   if (grpc_status.ok()) return absl::OkStatus();
   if (interrupts_.interrupted()) return Aborted("interrupted");
@@ -58,8 +62,9 @@ absl::Status ApiClient::Explain(const grpc::Status& grpc_status) const {
     case absl::StatusCode::kUnknown:
       return Unavailable("the call was broken off: {}", Message(status));
     case absl::StatusCode::kDeadlineExceeded:
-      return DeadlineExceeded("the coordinator did not answer in time: {}", Message(status));
+      return DeadlineExceeded("{} did not answer in time: {}", Who(), Message(status));
     case absl::StatusCode::kUnimplemented:
+      if (options_.coordinator.empty()) return status;
       return Unimplemented(
           "the coordinator does not know this call: it is older than this program, or not a "
           "portolan-coordinator ({})",
@@ -70,7 +75,7 @@ absl::Status ApiClient::Explain(const grpc::Status& grpc_status) const {
 }
 
 void ApiClient::Patience::Good() {
-  if (since_ != kNever) client_.notes_.Note("the coordinator answers again");
+  if (since_ != kNever) client_.notes_.Note(client_.Who() + " answers again");
   since_ = kNever;
 }
 
@@ -85,10 +90,11 @@ absl::Status ApiClient::Patience::Bad(const absl::Status& status) {
     since_ = now;
     next_wait_ = kFirstWait;
     if (limit > Duration::zero()) {
-      client_.notes_.Note(
-          fmt::format("{}\ntrying again for {} (--reconnect-timeout); the scan itself goes on "
-                      "without this program",
-                      Message(status), HumanDuration(ToSeconds(limit))));
+      client_.notes_.Note(fmt::format("{}\ntrying again for {} (--reconnect-timeout){}",
+                                      Message(status), HumanDuration(ToSeconds(limit)),
+                                      client_.options_.coordinator.empty()
+                                          ? ""
+                                          : "; the scan itself goes on without this program"));
     }
   }
   if (now - since_ >= limit) {
@@ -138,7 +144,7 @@ absl::StatusOr<v1::Scan> ApiClient::Watch(
     PORTOLAN_RETURN_IF_ERROR(updated);
     // A watch ends with a finished scan; one that just stops is a coordinator that stops.
     PORTOLAN_RETURN_IF_ERROR(
-        patience.Bad(ended.ok() ? Unavailable("the coordinator ended the watch") : Explain(ended)));
+        patience.Bad(ended.ok() ? Unavailable("{} ended the watch", Who()) : Explain(ended)));
   }
 }
 
@@ -185,8 +191,8 @@ absl::Status ApiClient::FollowEvents(
     const grpc::Status ended = reader->Finish();
     PORTOLAN_RETURN_IF_ERROR(taken);
     // It never ends by itself: a coordinator that stops ends it.
-    PORTOLAN_RETURN_IF_ERROR(patience.Bad(
-        ended.ok() ? Unavailable("the coordinator ended the stream") : Explain(ended)));
+    PORTOLAN_RETURN_IF_ERROR(
+        patience.Bad(ended.ok() ? Unavailable("{} ended the stream", Who()) : Explain(ended)));
   }
 }
 

@@ -116,6 +116,8 @@ class ApiClient {
   };
 
   std::shared_ptr<grpc::ClientContext> NewContext(std::optional<Duration> deadline) const;
+  // Who answers: in local mode there is no coordinator that people know of.
+  std::string Who() const;
   absl::Status Explain(const grpc::Status& status) const;
 
   const std::shared_ptr<grpc::Channel> channel_;

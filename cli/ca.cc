@@ -8,6 +8,7 @@
 #include "cli/program.h"
 #include "cli/render/text.h"
 #include "common/base/clock.h"
+#include "common/base/duration_text.h"
 #include "common/base/status.h"
 #include "common/pki/authority.h"
 #include "common/pki/key_files.h"
@@ -50,7 +51,7 @@ absl::Status WriteFiles(const std::vector<KeyFile>& files, const CaFlags& flags)
 
 absl::StatusOr<Duration> ValidOf(const CaFlags& flags, Duration otherwise) {
   if (flags.valid.empty()) return otherwise;
-  const absl::StatusOr<Duration> valid = ParseDuration(flags.valid);
+  const absl::StatusOr<Duration> valid = ParseDurationText(flags.valid);
   return valid.ok() ? valid : Annotate(valid.status(), "--valid");
 }
 
@@ -163,7 +164,7 @@ void AddInit(Program& program, CLI::App* ca) {
       ca, "init",
       {"[OPTION]...", "make an authority: ca.pem and ca.key",
        "ca.pem is what every program is given as --tls-ca. ca.key (mode 0600) makes certificates; "
-       "it is needed on no machine of the fleet, only where portolan ca issue runs.",
+       "it is needed on no machine of the fleet, only for making more: portolan ca issue.",
        "  portolan ca init --out ~/portolan-ca\n"
        "  portolan ca init --out ~/portolan-ca --domain example.org --valid 180d"},
       [flags](Context& context) { return RunInit(*flags, context); });

@@ -38,7 +38,7 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
   if (monitors.empty()) {
     return FailedPrecondition(
         "NO DATA: there is no monitor, so nothing was checked; declare one with portolan monitor "
-        "apply");
+        "apply -f FILE");
   }
   uint64_t found = 0;
   bool no_data = false;
@@ -65,14 +65,15 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
     }
   }
   if (found > 0) {
-    context.env.notes->Note(fmt::format("FAILED: {} open findings of severity {} or worse",
-                                        Grouped(found), flags.fail_on));
+    context.env.notes->Note(fmt::format("FAILED: {} of severity {} or worse",
+                                        Counted(found, "open finding", "open findings"),
+                                        flags.fail_on));
     return kExitFindings;
   }
   if (no_data) return kExitFailed;
-  context.env.notes->Note(
-      fmt::format("ok: {} {}, no open finding of severity {} or worse", monitors.size(),
-                  monitors.size() == 1 ? "monitor" : "monitors", flags.fail_on));
+  context.env.notes->Note(fmt::format("ok: {}, no open finding of severity {} or worse",
+                                      Counted(monitors.size(), "monitor", "monitors"),
+                                      flags.fail_on));
   return kExitComplete;
 }
 

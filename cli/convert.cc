@@ -50,10 +50,10 @@ std::string_view ModeName(v1::ScanMode mode) {
 absl::StatusOr<ResultRow> ToRow(const v1::Observation& o, TextPool& pool) {
   ResultRow row;
   PORTOLAN_ASSIGN_OR_RETURN(row.ip, IpAddress::FromBytes(o.address()));
-  if (o.port() > 65535) return DataLoss("the coordinator sent an observation of port {}", o.port());
+  if (o.port() > 65535) return DataLoss("an observation of port {} came", o.port());
   if (o.state() < v1::PORT_STATE_OPEN || o.state() > v1::PORT_STATE_NOT_PROBED) {
     return DataLoss(
-        "the coordinator sent port state {}, which this program does not know: it is older; update "
+        "port state {} came, which this program does not know: it is older; update "
         "it",
         static_cast<int>(o.state()));
   }

@@ -13,6 +13,7 @@
 #include "cli/render/text.h"
 #include "cli/render/text_table.h"
 #include "cli/scans.h"
+#include "common/base/counted.h"
 #include "common/base/status.h"
 #include "common/net/service_catalogue.h"
 
@@ -28,8 +29,9 @@ absl::StatusOr<v1::MonitorRun> FindRun(const std::string& text, const std::strin
     if (r.scan_id().empty()) return NotFound("{}: this run made no scan: {}", text, r.message());
     return r;
   }
-  return NotFound("{}: not among the last {} runs of {}; portolan monitor describe {} lists them",
-                  text, m.runs_size(), monitor, monitor);
+  return NotFound("{}: not among the last {} of {}; to list them: portolan monitor describe {}",
+                  text, Counted(static_cast<uint64_t>(m.runs_size()), "run", "runs"), monitor,
+                  monitor);
 }
 
 // SCAN, SCAN@VANTAGE, MONITOR#RUN, MONITOR#RUN@VANTAGE.
@@ -165,10 +167,9 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
   std::set<IpAddress> everywhere = a.Everywhere();
   everywhere.merge(b.Everywhere());
   if (!everywhere.empty()) {
-    context.env.notes->Note(fmt::format(
-        "what is open on {} that {} on every port was not compared; portolan results lists {}",
-        everywhere.size() == 1 ? "one host" : Grouped(everywhere.size()) + " hosts",
-        everywhere.size() == 1 ? "answers" : "answer", everywhere.size() == 1 ? "it" : "them"));
+    context.env.notes->Note(
+        fmt::format("not compared: {} on every port; to list them: portolan results SCAN",
+                    Counted(everywhere.size(), "host that answers", "hosts that answer")));
   }
   const bool failed = (flags.fail_on_change && gone + added > 0) ||
                       (flags.fail_on_not_comparable && not_comparable > 0);
@@ -183,8 +184,8 @@ void AddDiff(Program& program) {
       &program.root(), "diff",
       {"[OPTION]... A B", "compare what is open in two scans, runs or vantages",
        "A and B are each SCAN, SCAN@VANTAGE, MONITOR#RUN or MONITOR#RUN@VANTAGE; a scan is an id, "
-       "a "
-       "unique beginning of one, or last; RUN is a number, or last. Without a vantage a port is "
+       "a unique beginning of one, a scan's name (the newest of that name), or last; RUN is a "
+       "number, or last. Without a vantage a port is "
        "open where any of them sees it so. What is open in one is gone, or new, when the other saw "
        "that it is not open, from the same vantage where both have it. What the other never "
        "observed is not comparable, and says why: not probed (cancelled, no agent, excluded, ...), "

@@ -3,8 +3,9 @@
 
 #include "cli/exit_code.h"
 #include "cli/monitors.h"
+#include "common/base/duration_text.h"
 #include "common/base/status.h"
-#include "common/monitor/duration_text.h"
+#include "common/monitor/date_text.h"
 
 namespace portolan {
 namespace {
@@ -19,7 +20,10 @@ absl::StatusOr<WallTime> SinceOf(const std::string& text, WallTime now) {
   if (text == "all") return WallTime();
   if (const auto date = ParseDateText(text); date.ok()) return *date;
   const absl::StatusOr<Duration> d = ParseDurationText(text);
-  if (!d.ok()) return InvalidArgument("--since \"{}\": write 24h, 30d, 2026-01-31, or all", text);
+  if (!d.ok()) {
+    return InvalidArgument("--since: {}; a day is written 2026-01-31, and all is all there is",
+                           Message(d.status()));
+  }
   const WallTime since = now - std::chrono::floor<std::chrono::microseconds>(*d);
   return std::max(since, WallTime());
 }

@@ -67,7 +67,7 @@ std::string RuleText(const v1::ExplainResponse::Rule& r) {
 std::string TrailText(const v1::EventTrailStep& t) {
   std::string out = fmt::format("{}  {}", TimeText(t.unix_us()), PadRight(Printable(t.what()), 13));
   if (t.what() == "flapped")
-    return out + fmt::format("  {} changes were not told", Grouped(t.changes()));
+    return out + "  " + Counted(t.changes(), "change was", "changes were") + " not told";
   out += fmt::format("  {}  from {}", Printable(t.seen()), Printable(t.vantage()));
   if (!t.agent().empty()) out += " by agent " + Printable(t.agent());
   if (!t.address().empty()) out += " at " + Printable(t.address());
@@ -114,7 +114,8 @@ std::string Explain(const v1::ExplainResponse& r, WallTime now) {
 absl::StatusOr<int> Run(const Flags& flags, Context& context) {
   PORTOLAN_ASSIGN_OR_RETURN(const PortSet ports, ParsePorts(flags.port));
   if (ports.size() != 1)
-    return InvalidArgument("PORT \"{}\" is {} ports: give one", flags.port, ports.size());
+    return InvalidArgument("PORT \"{}\" is {}: give one", flags.port,
+                           Counted(ports.size(), "port", "ports"));
   PORTOLAN_ASSIGN_OR_RETURN(const auto session, ConnectToMonitors(context));
   v1::ExplainRequest request;
   request.set_target(flags.target);

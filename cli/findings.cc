@@ -58,7 +58,7 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
                                                        : FindingText(f, context.color)));
   }
   if (found.empty())
-    context.env.notes->Note("no finding; whether that can be relied on, portolan check says");
+    context.env.notes->Note("no finding; to see whether that can be relied on: portolan check");
   for (const auto& total : list.totals()) {
     context.env.notes->Note(fmt::format("of rule {} of {} only the first are kept: there are {}",
                                         total.rule(), total.monitor(), Grouped(total.total())));

@@ -6,7 +6,9 @@
 
 #include "cli/convert.h"
 #include "cli/exit_code.h"
+#include "cli/live_results.h"
 #include "cli/render/text.h"
+#include "common/base/counted.h"
 #include "common/base/status.h"
 
 namespace portolan {
@@ -15,16 +17,40 @@ namespace {
 // What the user is told when the wait ends early.
 void SayHowToGoOn(Context& context, Session& session, const std::string& id) {
   if (!session.is_local()) {
+    const std::string flags = context.SameFlags();
     context.env.notes->Note(
-        fmt::format("interrupted; scan {} goes on without this program\n"
-                    "  to follow it:   portolan scans watch {}\n"
-                    "  to stop it:     portolan scans cancel {}\n"
-                    "  its results:    portolan results {}",
-                    id, id, id, id));
+        fmt::format("interrupted; scan {0} goes on without this program\n"
+                    "  to follow it:   portolan scans watch {0}{1}\n"
+                    "  to stop it:     portolan scans cancel {0}{1}\n"
+                    "  its results:    portolan results {0}{1}",
+                    id, flags));
     return;
   }
   context.env.notes->Note(
       fmt::format("interrupted; pausing scan {} (once more Ctrl-C: stop at once)", id));
+}
+
+// Pauses the scan and says how to go on with it.
+void PauseLocal(Context& context, Session& session, const std::string& scan_id) {
+  // The interrupt has ended calls of the session's client, so this one goes around it.
+  const auto stub = v1::ScanService::NewStub(session.local->channel());
+  grpc::ClientContext call;
+  SetTimeout(call, std::chrono::seconds(10));
+  v1::PauseScanRequest request;
+  request.set_scan_id(scan_id);
+  v1::Scan paused;
+  const grpc::Status status = stub->PauseScan(&call, request, &paused);
+  if (status.ok()) {
+    context.env.notes->Note(
+        fmt::format("scan {0} is paused; nothing that was found is lost\n"
+                    "  to go on:       portolan scans resume {0} --wait{1}{2}\n"
+                    "  its results:    portolan results {0}{1}",
+                    scan_id, context.SameFlags(), session.scope_flags));
+  } else {
+    context.env.notes->Note(
+        fmt::format("scan {} could not be paused ({}); the next local scan will pause it", scan_id,
+                    status.error_message()));
+  }
 }
 
 }  // namespace
@@ -49,29 +75,14 @@ absl::StatusOr<v1::Scan> FollowScan(Context& context, Session& session, const st
     return update ? update(now) : absl::OkStatus();
   });
   context.env.notes->ClearProgress();
-  if (scan.ok() || !context.env.interrupts->interrupted()) return scan;
-  SayHowToGoOn(context, session, scan_id);
-  if (session.is_local()) {
-    // The interrupt has ended calls of the session's client, so this one goes around it.
-    const auto stub = v1::ScanService::NewStub(session.local->channel());
-    grpc::ClientContext call;
-    SetTimeout(call, std::chrono::seconds(10));
-    v1::PauseScanRequest request;
-    request.set_scan_id(scan_id);
-    v1::Scan paused;
-    const grpc::Status status = stub->PauseScan(&call, request, &paused);
-    if (status.ok()) {
-      context.env.notes->Note(
-          fmt::format("scan {} is paused; nothing that was found is lost\n"
-                      "  to go on:       portolan scans resume {} --wait\n"
-                      "  its results:    portolan results {}",
-                      scan_id, scan_id, scan_id));
-    } else {
-      context.env.notes->Note(
-          fmt::format("scan {} could not be paused ({}); the next local scan will pause it",
-                      scan_id, status.error_message()));
-    }
+  if (scan.ok()) return scan;
+  if (context.env.interrupts->interrupted()) {
+    SayHowToGoOn(context, session, scan_id);
+  } else if (!session.is_local() || scan.status().code() != absl::StatusCode::kCancelled) {
+    return scan;
   }
+  // Interrupted, or nobody reads any more (local mode prints while it scans).
+  if (session.is_local()) PauseLocal(context, session, scan_id);
   return scan;
 }
 
@@ -96,20 +107,28 @@ void SayWhatLimits(Context& context, Session& session, const v1::Scan& scan) {
       context.env.notes->Note(fmt::format("agent {}: {}", agent.name(), agent.limited_by()));
   }
   if (notes > kMostNotes)
-    context.env.notes->Note(
-        fmt::format("{} more agents are limited: portolan agents", notes - kMostNotes));
+    context.env.notes->Note(fmt::format(
+        "{} limited too: portolan agents{}",
+        Counted(static_cast<uint64_t>(notes - kMostNotes), "more agent is", "more agents are"),
+        context.SameFlags()));
 }
 
 }  // namespace
 
 absl::StatusOr<int> FollowAndPrint(Context& context, Session& session, const std::string& scan_id,
                                    const PrintFlags& flags) {
-  auto scan = FollowScan(context, session, scan_id);
+  std::optional<LiveResults> live;
+  if (session.is_local()) live.emplace(context, session, scan_id, flags);
+  auto scan = FollowScan(context, session, scan_id, [&](const v1::Scan& now) {
+    return live ? live->Update(now) : absl::OkStatus();
+  });
   if (scan.ok()) {
-    const absl::Status printed = PrintResults(context, session, *scan, flags, {});
+    const absl::Status printed =
+        PrintResults(context, session, *scan, flags, {}, live ? &*live : nullptr);
     if (!printed.ok() && context.env.interrupts->interrupted()) {
-      context.env.notes->Note(fmt::format(
-          "interrupted; the scan has finished, its results: portolan results {}", scan_id));
+      context.env.notes->Note(
+          fmt::format("interrupted; the scan has finished, its results: portolan results {}{}",
+                      scan_id, context.SameFlags()));
     }
     // Those who wait for the results need not wait until everything has stopped.
     if (printed.ok()) (void)context.env.out->Flush();  // an error comes again with Close
@@ -136,9 +155,9 @@ absl::Status StartLocalAgent(Context& context, Session& session, const std::stri
       pause.set_scan_id(scan.id());
       PORTOLAN_RETURN_IF_ERROR(session.client->Call(&ApiClient::Stub::PauseScan, pause).status());
       context.env.notes->Note(
-          fmt::format("scan {} was left unfinished by an earlier run and is paused now; to go on: "
-                      "portolan scans resume {} --wait",
-                      scan.id(), scan.id()));
+          fmt::format("scan {0} was left unfinished by an earlier run and is paused now; to go on: "
+                      "portolan scans resume {0} --wait{1}",
+                      scan.id(), context.SameFlags()));
     }
     list.set_page_token(scans.next_page_token());
   } while (!list.page_token().empty());

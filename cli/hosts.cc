@@ -23,8 +23,7 @@ absl::StatusOr<HostList> FetchHosts(Session& session, const std::string& scan_id
       if (!finding.ok()) {
         // A kind that is newer than this program says nothing about the rows that it does know.
         if (!v1::HostFindingKind_IsValid(row.finding().kind())) continue;
-        return DataLoss("the coordinator sent a host finding that makes no sense: {}",
-                        Message(finding.status()));
+        return DataLoss("a host finding came that makes no sense: {}", Message(finding.status()));
       }
       out.rows.push_back({*std::move(finding), pool.Intern(row.vantage()), pool.Intern(row.name()),
                           pool.Intern(row.agent()), row.open_ports(), row.ports()});

@@ -80,16 +80,8 @@ absl::StatusOr<std::unique_ptr<LocalStack>> StartLocalStack(const LocalOptions& 
   how.scope = options.scope;
   // The agent was in the same process as the coordinator, and ended with it.
   how.scheduler.restored_agents_may_return = false;
-  auto coordinator = Coordinator::Start(std::move(how));
-  if (coordinator.status().code() == absl::StatusCode::kFailedPrecondition) {
-    return FailedPrecondition(
-        "{}\n  in local mode one program at a time uses a data directory: wait for the other, give "
-        "this one another with --data DIR, or start portolan-coordinator and portolan-agent and "
-        "name them with --coordinator",
-        Message(coordinator.status()));
-  }
-  PORTOLAN_RETURN_IF_ERROR(coordinator.status());
-  return std::make_unique<InProcessStack>(options, *std::move(coordinator));
+  PORTOLAN_ASSIGN_OR_RETURN(auto coordinator, Coordinator::Start(std::move(how)));
+  return std::make_unique<InProcessStack>(options, std::move(coordinator));
 }
 
 }  // namespace portolan

@@ -12,7 +12,7 @@ void AddMonitor(Program& program) {
       {"VERB [OPTION]...",
        "declare, list, show, run and remove monitors: scans that recur, and what is expected",
        "A monitor is declared in YAML and run by the coordinator, on a schedule, from each of its "
-       "vantages. What it finds is shown by portolan exposure, events, findings, explain and "
+       "vantages. What it finds is shown by the verbs exposure, events, findings, explain and "
        "check.",
        "  portolan monitor apply -f monitors/ --dry-run\n"
        "  portolan monitor list\n"

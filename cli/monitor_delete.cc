@@ -22,10 +22,10 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
     PORTOLAN_ASSIGN_OR_RETURN(const v1::Monitor m, GetMonitor(*session, name));
     uint64_t open = 0;
     for (const v1::MonitorVantageStatus& v : m.vantages()) open += v.open();
-    what += fmt::format(
-        "monitor {}: baselines of {} open ports, {} events, {} open findings, its "
-        "runs\n",
-        Printable(m.name()), Grouped(open), Grouped(m.events()), Grouped(m.open_findings()));
+    what += fmt::format("monitor {}: baselines of {}, {}, {}, its runs\n", Printable(m.name()),
+                        Counted(open, "open port", "open ports"),
+                        Counted(m.events(), "event", "events"),
+                        Counted(m.open_findings(), "open finding", "open findings"));
   }
   context.env.notes->Print(what +
                            "This cannot be undone. The scans of its runs stay until their "

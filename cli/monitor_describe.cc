@@ -75,7 +75,7 @@ void AddVantages(const v1::Monitor& m, bool color, std::string* out) {
                           c.open() ? "open" : "closed", c.given() ? " (given)" : "");
     }
     if (v.confirming() > 0)
-      *out += fmt::format("  {} changes are being confirmed\n", Grouped(v.confirming()));
+      *out += "  " + Counted(v.confirming(), "change is", "changes are") + " being confirmed\n";
     if (!v.mass_change().empty()) {
       *out += "  " + Paint(color, Ink::kRed, "mass change") + ": " + Printable(v.mass_change()) +
               "\n  if it is wanted: portolan monitor accept " + Printable(m.name()) +

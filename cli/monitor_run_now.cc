@@ -74,11 +74,12 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
   if (!vantages.empty()) NoteMissingAgents(context, *session, vantages, "the run waits for one");
   if (!flags.wait) return kExitComplete;
   PORTOLAN_ASSIGN_OR_RETURN(const v1::MonitorRun run, WaitFor(m.name(), number, *session, context));
-  PORTOLAN_RETURN_IF_ERROR(context.Print(fmt::format(
-      "run {} of {}: {}, {} of {} known, {} changes to be confirmed{}{}\n", run.number(), m.name(),
-      RunStateText(run.state()), Grouped(run.known()), Grouped(run.positions()),
-      Grouped(run.candidates()), run.scan_id().empty() ? "" : ", scan " + Printable(run.scan_id()),
-      run.message().empty() ? "" : ": " + Printable(run.message()))));
+  PORTOLAN_RETURN_IF_ERROR(context.Print(
+      fmt::format("run {} of {}: {}, {} of {} known, {} to be confirmed{}{}\n", run.number(),
+                  m.name(), RunStateText(run.state()), Grouped(run.known()),
+                  Grouped(run.positions()), Counted(run.candidates(), "change", "changes"),
+                  run.scan_id().empty() ? "" : ", scan " + Printable(run.scan_id()),
+                  run.message().empty() ? "" : ": " + Printable(run.message()))));
   switch (run.state()) {
     case v1::MonitorRun::STATE_COMPLETE:
       return kExitComplete;

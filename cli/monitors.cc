@@ -144,7 +144,8 @@ std::string EventText(const v1::ExposureEvent& e, bool color) {
       SubjectText(e.target(), e.port()), e.service().empty() ? "" : " (" + e.service() + ")",
       Printable(e.from()), Printable(e.to()));
   if (!e.address().empty() && e.address() != e.target()) out += "  at " + Printable(e.address());
-  if (probes > 0) out += fmt::format("  confirmed by {} of {} probes", agreed, probes);
+  if (probes > 0)
+    out += fmt::format("  confirmed by {} of {}", agreed, Counted(probes, "probe", "probes"));
   return out + "\n";
 }
 

@@ -62,8 +62,8 @@ absl::StatusOr<int> RunSettle(const Flags& flags, bool drop, Context& context) {
   PORTOLAN_ASSIGN_OR_RETURN(
       const v1::SettleDeadLettersResponse response,
       session->client->Call(&ApiClient::Monitors::SettleDeadLetters, request));
-  context.env.notes->Note(fmt::format("{} {} {}", Grouped(response.settled()),
-                                      response.settled() == 1 ? "notification" : "notifications",
+  context.env.notes->Note(fmt::format("{} {}",
+                                      Counted(response.settled(), "notification", "notifications"),
                                       drop ? "dropped" : "queued again"));
   return kExitComplete;
 }

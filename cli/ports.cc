@@ -45,9 +45,8 @@ absl::StatusOr<int> RunPorts(const PortsFlags& flags, Context& context) {
     }
   }
   if (flags.json) return kExitComplete;
-  PORTOLAN_RETURN_IF_ERROR(
-      context.Print(fmt::format("{}: {} {}\n", ports.ToString(), Grouped(ports.size()),
-                                ports.size() == 1 ? "port" : "ports")));
+  PORTOLAN_RETURN_IF_ERROR(context.Print(
+      fmt::format("{}: {}\n", ports.ToString(), Counted(ports.size(), "port", "ports"))));
   if (!table.empty()) PORTOLAN_RETURN_IF_ERROR(context.Print("\n" + table.Render(context.color)));
   if (unknown > 0 && !table.empty())
     PORTOLAN_RETURN_IF_ERROR(

@@ -6,6 +6,7 @@
 #include "cli/base/inputs.h"
 #include "cli/convert.h"
 #include "cli/hosts.h"
+#include "cli/live_results.h"
 #include "cli/render/sorting.h"
 #include "cli/render/text.h"
 #include "cli/render/vantage_join.h"
@@ -83,12 +84,14 @@ struct Request {
   TextPool pool;
   uint64_t of_receipt = 0;  // observations whose agent's clock is wrong, and one such agent
   std::string_view agent;
+  LiveResults* live;  // null: nothing was shown yet
 
   absl::Status Into(ResultRenderer& renderer) {
     return session.client->Observations(
         list, [&](const v1::ListObservationsResponse& page) -> absl::Status {
           for (const v1::Observation& o : page.observations()) {
             PORTOLAN_ASSIGN_OR_RETURN(const ResultRow row, ToRow(o, pool));
+            if (live != nullptr && live->Contains(row)) continue;
             if (row.time_of_receipt) {
               ++of_receipt;
               agent = row.agent;
@@ -180,9 +183,8 @@ void AddPrintFlags(CLI::App* app, PrintFlags* flags) {
          "source_ip are kept for open ports only; for others "
          "timestamp is to within some seconds), host_finding for open ports of a host that "
          "answers everywhere, and time_of_receipt where the agent's clock could not be believed, "
-         "so "
-         "that timestamp is when the coordinator received it. Then an object a finding about a "
-         "host, \"type\":\"host-finding\". "
+         "so that timestamp is when the coordinator received it. In local mode open ports come as "
+         "they are found. Then an object a finding about a host, \"type\":\"host-finding\". "
          "The last line is the ledger, \"type\":\"summary\".")
       ->group(kGroup);
   app->add_flag("--csv", flags->csv,
@@ -207,11 +209,17 @@ absl::Status CheckPrintFlags(const PrintFlags& flags) {
   return ParseShow(flags.show).status();
 }
 
+bool ShowsOpen(const PrintFlags& flags) {
+  const absl::StatusOr<Shown> shown = ParseShow(flags.show);
+  return shown.ok() && std::find(shown->states.begin(), shown->states.end(), v1::PORT_STATE_OPEN) !=
+                           shown->states.end();
+}
+
 absl::Status PrintResults(Context& context, Session& session, const v1::Scan& scan,
-                          const PrintFlags& flags, const ResultFilter& filter) {
+                          const PrintFlags& flags, const ResultFilter& filter, LiveResults* live) {
   PORTOLAN_ASSIGN_OR_RETURN(const Shown shown, ParseShow(flags.show));
   const std::vector<v1::PortState>& states = shown.states;
-  Request request{context, session, scan, {}, {}, 0, {}};
+  Request request{context, session, scan, {}, {}, 0, {}, live};
   request.list.set_scan_id(scan.id());
   for (const v1::PortState s : states) request.list.add_states(s);
   for (const std::string& t : filter.targets) request.list.add_targets(t);
@@ -236,8 +244,12 @@ absl::Status PrintResults(Context& context, Session& session, const v1::Scan& sc
   Output& out = file ? static_cast<Output&>(*file) : *context.env.out;
   context.env.notes->ClearProgress();
   if (flags.json || flags.csv) {
-    const auto renderer =
-        flags.json ? MakeJsonRenderer(scan.id(), out) : MakeCsvRenderer(scan.id(), out);
+    std::unique_ptr<ResultRenderer> own;
+    ResultRenderer* renderer = live == nullptr ? nullptr : live->renderer();
+    if (renderer == nullptr) {
+      own = flags.json ? MakeJsonRenderer(scan.id(), out) : MakeCsvRenderer(scan.id(), out);
+      renderer = own.get();
+    }
     PORTOLAN_RETURN_IF_ERROR(request.Into(*renderer));
     PORTOLAN_RETURN_IF_ERROR(renderer->Finish(end));
     if (flags.csv) {

@@ -26,8 +26,14 @@ struct ResultFilter {
   std::vector<std::string> vantages;
 };
 
-// Prints the record of a scan: its observations, then its ledger.
+// Whether open ports are among what the flags, which were checked, ask for.
+bool ShowsOpen(const PrintFlags& flags);
+
+class LiveResults;
+// Prints the record of a scan: its observations, then its ledger. `live`, if not null: what it has
+// shown as part of the record is not printed again.
 absl::Status PrintResults(Context& context, Session& session, const v1::Scan& scan,
-                          const PrintFlags& flags, const ResultFilter& filter);
+                          const PrintFlags& flags, const ResultFilter& filter,
+                          LiveResults* live = nullptr);
 
 }  // namespace portolan

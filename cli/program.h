@@ -39,19 +39,26 @@ struct LocalFlags {
 struct Session {
   std::unique_ptr<LocalStack> local;  // null: remote
   std::unique_ptr<ApiClient> client;
+  // Local mode: the scope's flags, each with a blank before it, that a later command needs to go
+  // on.
+  std::string scope_flags;
   bool is_local() const { return local != nullptr; }
 };
 
 // One run of the program: what was parsed, and the world that it runs in.
 struct Context {
   Environment& env;
-  GlobalFlags globals;
-  bool color = false;  // of stdout
+  GlobalFlags globals;  // with what the environment adds
+  GlobalFlags given;    // on the command line alone
+  bool color = false;   // of stdout
 
   // With --coordinator, a channel to it; else a coordinator inside this program. NotFound: local
   // mode was never used and `create` is false.
   absl::StatusOr<std::unique_ptr<Session>> Connect(const LocalFlags& local, bool create);
   absl::Status Print(std::string_view text) { return env.out->Write(text); }
+  // The flags, each with a blank before it and quoted for a shell, that a command which people are
+  // told to run needs to reach the same coordinator or data directory as this one.
+  std::string SameFlags() const;
 };
 
 using VerbRun = std::function<absl::StatusOr<int>(Context&)>;
@@ -82,6 +89,11 @@ class Program {
 };
 
 void AddLocalFlags(CLI::App* app, LocalFlags* flags);
+
+// Parses a command's words (without "portolan") as the program does, and runs nothing. OK also
+// where help is asked for. InvalidArgument with the parser's words. `required_missing`, if not
+// null, says instead of an error that all words are right but some are missing.
+absl::Status CheckCommand(const std::vector<std::string>& words, bool* required_missing);
 
 void AddScan(Program& program);
 void AddScans(Program& program);

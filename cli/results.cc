@@ -59,7 +59,9 @@ void AddResults(Program& program) {
        "\"\\(.ip):\\(.port)\"'"},
       [flags](Context& context) { return RunResults(*flags, context); });
   const char* kGroup = "Which results";
-  app->add_option("scan", flags->scan, "The scan: its id, a unique beginning of it, or last.")
+  app->add_option("scan", flags->scan,
+                  "The scan: its id, a unique beginning of that, its name (the newest of that "
+                  "name), or last.")
       ->option_text("SCAN")
       ->required()
       ->group(kGroup);

@@ -59,18 +59,16 @@ absl::StatusOr<int> RunVerb(Program& program, Environment& env) {
   GlobalFlags& globals = program.globals();
   if (globals.local && !globals.coordinator.empty())
     return InvalidArgument("--local and --coordinator exclude each other: give one");
+  const GlobalFlags given = globals;
   FillFromEnvironment(env, globals);
   PORTOLAN_RETURN_IF_ERROR(InitLogging({.format = "text", .level = globals.log_level}));
   const bool plain = globals.no_color || !env.getenv("NO_COLOR").value_or("").empty() ||
                      env.getenv("TERM").value_or("") == "dumb";
-  Context context{env, globals, env.out_is_terminal && !plain};
+  Context context{env, globals, given, env.out_is_terminal && !plain};
   return (*program.Chosen())(context);
 }
 
-}  // namespace
-
-int RunCli(const std::vector<std::string>& args, Environment& env) {
-  Program program;
+void AddVerbs(Program& program) {
   AddScan(program);
   AddResults(program);
   AddScans(program);
@@ -86,7 +84,33 @@ int RunCli(const std::vector<std::string>& args, Environment& env) {
   AddPorts(program);
   AddCa(program);
   AddVersion(program);
+}
 
+}  // namespace
+
+absl::Status CheckCommand(const std::vector<std::string>& words, bool* required_missing) {
+  Program program;
+  AddVerbs(program);
+  OptionNames names;
+  CollectNames(program.root(), &names);
+  PORTOLAN_ASSIGN_OR_RETURN(std::vector<std::string> args, NormalizeArgv(words, names));
+  std::reverse(args.begin(), args.end());
+  try {
+    program.root().parse(std::move(args));
+  } catch (const CLI::CallForHelp&) {
+    return absl::OkStatus();
+  } catch (const CLI::RequiredError& e) {
+    if (required_missing == nullptr) return InvalidArgument("{}", e.what());
+    *required_missing = true;
+  } catch (const CLI::ParseError& e) {
+    return InvalidArgument("{}", e.what());
+  }
+  return absl::OkStatus();
+}
+
+int RunCli(const std::vector<std::string>& args, Environment& env) {
+  Program program;
+  AddVerbs(program);
   OptionNames names;
   CollectNames(program.root(), &names);
   auto normal = NormalizeArgv(args, names);

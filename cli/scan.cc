@@ -11,6 +11,7 @@
 #include "cli/program.h"
 #include "cli/render/text.h"
 #include "cli/vantages.h"
+#include "common/base/duration_text.h"
 #include "common/base/status.h"
 #include "common/net/service_catalogue.h"
 
@@ -35,10 +36,21 @@ struct ScanFlags {
   std::string priority = "normal";
   int max_attempts = 0;
   std::string name, seed, request_id;
-  bool wait = false, detach = false;
+  bool wait = false, detach = false, yes = false;
   LocalFlags local;
   PrintFlags print;
 };
+
+// A flag that was given, between two durations, in the API's units of a time.
+template <typename Unit, typename Set>
+absl::Status SetTime(const char* flag, const std::string& text, Duration least, Duration most,
+                     const Set& set) {
+  if (text.empty()) return absl::OkStatus();
+  const absl::StatusOr<Duration> value = ParseDurationText(text, least, most);
+  if (!value.ok()) return Annotate(value.status(), flag);
+  set(std::chrono::ceil<Unit>(*value).count());
+  return absl::OkStatus();
+}
 
 template <typename T>
 absl::StatusOr<T> InRange(double value, double low, double high, const char* flag,
@@ -49,18 +61,22 @@ absl::StatusOr<T> InRange(double value, double low, double high, const char* fla
 }
 
 absl::Status SetTiming(const ScanFlags& flags, v1::ScanRequestSpec* spec) {
-  if (!flags.timeout.empty()) {
-    PORTOLAN_ASSIGN_OR_RETURN(const Duration timeout, ParseDuration(flags.timeout));
-    PORTOLAN_ASSIGN_OR_RETURN(
-        const auto ms, InRange<uint32_t>(ToSeconds(timeout) * 1e3, 50, 60000, "--timeout", " ms"));
-    spec->mutable_timing()->set_timeout_ms(ms);
-  }
-  if (!flags.min_timeout.empty()) {
-    PORTOLAN_ASSIGN_OR_RETURN(const Duration timeout, ParseDuration(flags.min_timeout));
-    PORTOLAN_ASSIGN_OR_RETURN(const auto ms, InRange<uint32_t>(ToSeconds(timeout) * 1e3, 10, 60000,
-                                                               "--min-timeout", " ms"));
-    spec->mutable_timing()->set_min_timeout_ms(ms);
-  }
+  using std::chrono::hours, std::chrono::milliseconds, std::chrono::seconds;
+  PORTOLAN_RETURN_IF_ERROR(SetTime<milliseconds>(
+      "--timeout", flags.timeout, milliseconds(50), seconds(60),
+      [&](int64_t ms) { spec->mutable_timing()->set_timeout_ms(static_cast<uint32_t>(ms)); }));
+  PORTOLAN_RETURN_IF_ERROR(SetTime<milliseconds>(
+      "--min-timeout", flags.min_timeout, milliseconds(10), seconds(60),
+      [&](int64_t ms) { spec->mutable_timing()->set_min_timeout_ms(static_cast<uint32_t>(ms)); }));
+  PORTOLAN_RETURN_IF_ERROR(SetTime<milliseconds>(
+      "--retry-delay", flags.retry_delay, Duration::zero(), seconds(60),
+      [&](int64_t ms) { spec->mutable_timing()->set_retry_delay_ms(static_cast<uint32_t>(ms)); }));
+  PORTOLAN_RETURN_IF_ERROR(
+      SetTime<seconds>("--lane-timeout", flags.lane_timeout, seconds(1), hours(24 * 7),
+                       [&](int64_t s) { spec->set_lane_timeout_s(static_cast<uint32_t>(s)); }));
+  PORTOLAN_RETURN_IF_ERROR(
+      SetTime<seconds>("--retention", flags.retention, seconds(1), hours(24 * 36'525),
+                       [&](int64_t s) { spec->set_retention_s(static_cast<uint64_t>(s)); }));
   if (flags.level != -1) {
     PORTOLAN_ASSIGN_OR_RETURN(const auto level, InRange<uint32_t>(flags.level, 0, 5, "-T", ""));
     spec->mutable_timing()->set_level(level);
@@ -77,28 +93,10 @@ absl::Status SetTiming(const ScanFlags& flags, v1::ScanRequestSpec* spec) {
     spec->mutable_timing()->set_prefix_rate(rate);
     spec->mutable_timing()->set_growth(1);
   }
-  if (!flags.retry_delay.empty()) {
-    PORTOLAN_ASSIGN_OR_RETURN(const Duration delay, ParseDuration(flags.retry_delay));
-    PORTOLAN_ASSIGN_OR_RETURN(
-        const auto ms, InRange<uint32_t>(ToSeconds(delay) * 1e3, 0, 60000, "--retry-delay", " ms"));
-    spec->mutable_timing()->set_retry_delay_ms(ms);
-  }
   if (flags.retries != -1) {
     PORTOLAN_ASSIGN_OR_RETURN(const auto retries,
                               InRange<uint32_t>(flags.retries, 0, 10, "--retries", ""));
     spec->mutable_timing()->set_retries(retries);
-  }
-  if (!flags.lane_timeout.empty()) {
-    PORTOLAN_ASSIGN_OR_RETURN(const Duration timeout, ParseDuration(flags.lane_timeout));
-    PORTOLAN_ASSIGN_OR_RETURN(
-        const auto s, InRange<uint32_t>(ToSeconds(timeout), 1, 604800, "--lane-timeout", " s"));
-    spec->set_lane_timeout_s(s);
-  }
-  if (!flags.retention.empty()) {
-    PORTOLAN_ASSIGN_OR_RETURN(const Duration retention, ParseDuration(flags.retention));
-    PORTOLAN_ASSIGN_OR_RETURN(
-        const auto s, InRange<uint64_t>(ToSeconds(retention), 1, 3.2e9, "--retention", " s"));
-    spec->set_retention_s(s);
   }
   return absl::OkStatus();
 }
@@ -197,6 +195,7 @@ absl::StatusOr<v1::CreateScanRequest> MakeRequest(const ScanFlags& flags, Enviro
     }
     spec->set_seed(seed);
   }
+  spec->set_allow_long(flags.yes);
   request.set_request_id(flags.request_id);
   if (flags.request_id.empty()) {  // so that a call whose answer was lost can be repeated
     std::random_device random;
@@ -248,14 +247,16 @@ absl::StatusOr<int> RunScan(const ScanFlags& flags, Context& context) {
 
 constexpr const char kText[] =
     "Probes every port of every target with a TCP connect, waits for the end, and prints what "
-    "answered.\n\n"
+    "answered. In local mode open ports are also shown while it scans: on stderr, or with --json "
+    "and "
+    "--csv as lines of the record.\n\n"
     "Targets: 10.0.0.1, 10.0.0.0/24, 10.0.0.1-10.0.1.9, octet ranges (10.0.0-5.1,3-4, 10.0.*.1), "
     "2001:db8::1, 2001:db8::/64, host names (resolved once, by "
     "the coordinator; all their addresses are scanned), each also with a port of its own: "
     "10.0.0.1:80, [2001:db8::1]:443, host:22.\n\n"
     "Ports: 22, 22,80,8000-8100, - (all, 1-65535), 1-, -100, names and wildcards of the service "
     "catalogue (ssh, http*), well-known, registered, dynamic, top-N; "
-    "portolan ports EXPR shows what an expression means.\n\n"
+    "to see what an expression means: portolan ports EXPR.\n\n"
     "States: open; closed: the host refused; filtered: silence, or a firewall said so; "
     "unreachable: the network said so. What was not probed is counted with its "
     "cause in the ledger, planned = open + closed + filtered + unreachable + not probed, that ends "
@@ -302,8 +303,8 @@ void AddScan(Program& program) {
       ->option_text("TARGET...")
       ->group(kWhat);
   texts(kWhat, "--targets-from", flags->target_files, "FILE",
-        "Read targets from FILE, or from standard input when it is -; # begins a comment. Also "
-        "-iL. Repeatable.");
+        "Read targets from FILE, or from standard input when it is -; # begins a comment. "
+        "Repeatable.");
   text(kWhat, "-p,--ports", flags->ports, "PORTS",
        "Ports of the targets without a port of their own. Default: top-100, the 100 ports of the "
        "service catalogue most worth scanning.");
@@ -352,7 +353,8 @@ void AddScan(Program& program) {
   number(kHow, "--max-attempts", flags->max_attempts, "N",
          "Hand a port out at most N times when agents fail, 1 to 100. Default: 5.");
   const char* kRecord = "Record";
-  text(kRecord, "--name", flags->name, "TEXT", "A name for people.");
+  text(kRecord, "--name", flags->name, "TEXT",
+       "A name, by which the scan can be found: portolan results TEXT.");
   text(kRecord, "--retention", flags->retention, "TIME",
        "Keep the results this long after the end. Default: the coordinator's (30d).");
   text(kRecord, "--seed", flags->seed, "N", "Fixes the order of probing. Default: random.");
@@ -361,6 +363,9 @@ void AddScan(Program& program) {
        "then.");
   app->add_flag("--wait", flags->wait, "Wait for the end and print the results (the default).")
       ->group(kRecord);
+  app->add_flag("--yes", flags->yes,
+                "Scan also what would take more than a year, which is refused without.")
+      ->group(kHow);
   app->add_flag("--detach", flags->detach,
                 "Print the scan's id at once and leave it running; with --json as "
                 "{\"type\":\"created\",\"scan_id\":...}.")

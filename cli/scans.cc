@@ -74,7 +74,8 @@ absl::StatusOr<int> RunList(const ListFlags& flags, Context& context) {
         fmt::format("only the newest {} are shown: --limit N for more", flags.limit));
   }
   if (hidden > 0) {
-    context.env.notes->Note(fmt::format("{} scans of monitors are not shown: --monitors", hidden));
+    context.env.notes->Note(Counted(hidden, "scan of a monitor is", "scans of monitors are") +
+                            " not shown: --monitors");
   }
   return kExitComplete;
 }
@@ -94,7 +95,9 @@ void AddListFlags(CLI::App* app, ListFlags* flags) {
 }  // namespace
 
 void AddScanId(CLI::App* app, std::string* id) {
-  app->add_option("scan", *id, "Its id, a unique beginning of it, or last.")
+  app->add_option(
+         "scan", *id,
+         "Its id, a unique beginning of that, its name (the newest of that name), or last.")
       ->option_text("SCAN")
       ->required()
       ->group("Which scan");

@@ -89,25 +89,34 @@ absl::StatusOr<int> RunExclude(const Flags& flags, Context& context) {
   if (flags.json) {
     PORTOLAN_RETURN_IF_ERROR(context.Print(ScanJson(scan) + "\n"));
   } else {
-    context.env.notes->Note(fmt::format(
-        "scan {}: {} excluded, version {}; agents take it up within seconds", scan.id(),
-        flags.rules.size() == 1 ? "one rule" : fmt::format("{} rules", flags.rules.size()),
-        scan.overlay_version()));
+    context.env.notes->Note(
+        fmt::format("scan {}: {} excluded, version {}; agents take it up within seconds", scan.id(),
+                    Counted(flags.rules.size(), "rule", "rules"), scan.overlay_version()));
   }
   return kExitComplete;
 }
 
 absl::StatusOr<int> RunRemove(const Flags& flags, Context& context) {
   PORTOLAN_ASSIGN_OR_RETURN(const auto session, context.Connect({}, false));
-  // "last" changes meaning with each removal, so all are looked up first.
+  // What a word means changes with each removal, so all are looked up first. Names and beginnings
+  // go to the coordinator as they are, which refuses what is not clear.
   std::vector<std::string> ids;
   for (const std::string& id : flags.ids) {
     PORTOLAN_ASSIGN_OR_RETURN(const v1::Scan scan, GetScan(*session, id));
     ids.push_back(scan.id());
   }
-  for (const std::string& id : ids) {
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const std::string& id = ids[i];
     v1::DeleteScanRequest request;
     request.set_scan_id(id);
+    if (flags.ids[i] != "last" && flags.ids[i] != id) {
+      PORTOLAN_ASSIGN_OR_RETURN(const v1::Scan again, GetScan(*session, flags.ids[i]));
+      if (again.id() != id) {
+        return FailedPrecondition("\"{}\" named scan {} and is {} now; give ids", flags.ids[i], id,
+                                  again.id());
+      }
+      request.set_scan_id(flags.ids[i]);
+    }
     PORTOLAN_RETURN_IF_ERROR(
         session->client->Call(&ApiClient::Stub::DeleteScan, request, std::chrono::minutes(5))
             .status());
@@ -176,7 +185,8 @@ void AddScansControl(Program& program, CLI::App* scans) {
   CLI::App* rm = add(
       "rm", {"SCAN...", "remove finished scans and their results", "", "  portolan scans rm last"},
       RunRemove);
-  rm->add_option("scans", flags->ids, "Ids, unique beginnings of them, or last.")
+  rm->add_option("scans", flags->ids,
+                 "Ids, unique beginnings of them, names that only one scan has, or last.")
       ->option_text("SCAN...")
       ->required()
       ->group("Which scan");

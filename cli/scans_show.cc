@@ -30,9 +30,9 @@ void Field(std::string* out, std::string_view name, const std::string& value) {
 
 void AddSpec(const v1::Scan& scan, std::string* out) {
   const v1::ScanRequestSpec& spec = scan.spec();
-  std::string size =
-      Grouped(scan.addresses()) + (scan.addresses() == 1 ? " address" : " addresses");
-  if (scan.target_names() > 0) size += fmt::format(", {} host names", scan.target_names());
+  std::string size = Counted(scan.addresses(), "address", "addresses");
+  if (scan.target_names() > 0)
+    size += ", " + Counted(scan.target_names(), "host name", "host names");
   Field(out, "targets", Joined(spec.targets(), 20, " ") + " (" + size + ")");
   Field(out, "ports", spec.ports().empty() ? "each target's own" : Printable(spec.ports()));
   Field(out, "excluded", Joined(spec.exclude(), 20, " "));
@@ -89,7 +89,8 @@ std::string Show(const v1::Scan& scan, const HostTotals& hosts) {
   const Progress progress = ToProgress(scan);
   std::string state = progress.state + ", " + Percent(progress.done, progress.planned) + " done";
   if (!IsFinished(scan.state())) {
-    state += fmt::format(", {} by {} agents", HumanRate(scan.rate()), scan.agents());
+    state += fmt::format(", {} by {}", HumanRate(scan.rate()),
+                         Counted(scan.agents(), "agent", "agents"));
     if (scan.eta_s() > 0) state += ", ETA " + HumanDuration(scan.eta_s());
   }
   Field(&out, "state", state);

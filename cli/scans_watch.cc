@@ -27,9 +27,9 @@ void AddScansWatch(Program& program, CLI::App* scans) {
         PORTOLAN_ASSIGN_OR_RETURN(const v1::Scan known, GetScanPatiently(*session, flags->id));
         if (session->is_local() && !IsFinished(known.state())) {
           return FailedPrecondition(
-              "scan {} is {} and no agent runs it (local mode): go on with portolan scans resume "
-              "{} --wait",
-              known.id(), ScanStateName(known.state()), known.id());
+              "scan {0} is {1} and no agent runs it (local mode): go on with portolan scans resume "
+              "{0} --wait{2}",
+              known.id(), ScanStateName(known.state()), context.SameFlags());
         }
         const auto update = [&](const v1::Scan& now) -> absl::Status {
           if (!flags->json) return absl::OkStatus();

@@ -1,6 +1,8 @@
 #include <sys/stat.h>
 
+#include "cli/base/shell.h"
 #include "cli/program.h"
+#include "common/base/duration_text.h"
 #include "common/base/status.h"
 
 namespace portolan {
@@ -20,11 +22,29 @@ absl::StatusOr<std::string> DataDirectory(const GlobalFlags& globals, const Envi
 
 }  // namespace
 
+std::string Context::SameFlags() const {
+  std::string out;
+  const auto add = [&](const char* flag, const std::string& value) {
+    if (!value.empty()) out += fmt::format(" {} {}", flag, ShellQuoted(value));
+  };
+  add("--coordinator", given.coordinator);
+  if (given.local) out += " --local";
+  add("--tls-cert", given.tls.cert);
+  add("--tls-key", given.tls.key);
+  add("--tls-ca", given.tls.ca);
+  if (given.insecure) out += " --insecure";
+  // Also from the environment, which may have been set for the one command.
+  if (globals.coordinator.empty()) add("--data", globals.data);
+  return out;
+}
+
 absl::StatusOr<std::unique_ptr<Session>> Context::Connect(const LocalFlags& local, bool create) {
   auto session = std::make_unique<Session>();
   ApiClientOptions options;
   options.coordinator = globals.coordinator;
-  PORTOLAN_ASSIGN_OR_RETURN(options.reconnect_timeout, ParseDuration(globals.reconnect_timeout));
+  const auto reconnect = ParseDurationText(globals.reconnect_timeout);
+  if (!reconnect.ok()) return Annotate(reconnect.status(), "--reconnect-timeout");
+  options.reconnect_timeout = *reconnect;
   options.wait = env.wait;
   options.wait_connected = env.wait_connected;
   std::shared_ptr<grpc::Channel> channel;
@@ -58,6 +78,8 @@ absl::StatusOr<std::unique_ptr<Session>> Context::Connect(const LocalFlags& loca
           how.data_directory);
     }
     PORTOLAN_ASSIGN_OR_RETURN(session->local, env.start_local(how));
+    for (const std::string& word : local.scope.Words())
+      session->scope_flags += ' ' + ShellQuoted(word);
     channel = session->local->channel();
   }
   session->client = std::make_unique<ApiClient>(std::move(channel), std::move(options),

@@ -14,6 +14,7 @@
 #include "agent/engine/local_routes.h"
 #include "agent/engine/probe_engine.h"
 #include "agent/link/link.h"
+#include "common/base/counted.h"
 #include "common/base/status.h"
 #include "common/ops/http_endpoint.h"
 #include "common/ops/log.h"
@@ -38,9 +39,9 @@ absl::StatusOr<Engines> MakeEngines(const AgentOptions& options) {
   const uint32_t each = std::min(wanted, budget.probes / threads);
   if (each == 0) {
     return FailedPrecondition(
-        "file limit {} leaves no descriptor for probes ({} are open, {} engine threads): raise "
+        "file limit {} leaves no descriptor for probes ({} open, {}): raise "
         "LimitNOFILE (ulimit -n)",
-        budget.limit, budget.open, threads);
+        budget.limit, budget.open, Counted(threads, "engine thread", "engine threads"));
   }
   Engines out;
   if (each < wanted) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/duration_text.h"
 #include "common/base/status.h"
 #include "common/ops/cli_flags.h"
 #include "common/ops/health_check.h"
@@ -96,20 +97,23 @@ absl::Status Fill(const Texts& texts, AgentProgram& program) {
   PORTOLAN_ASSIGN_OR_RETURN(const size_t mib,
                             Number<size_t>("--spool-mib", texts.spool_mib, 1, 65'536, " MiB"));
   o.spool_bytes = mib << 20;
-  const auto grace = ParseDuration(texts.grace);
+  const auto grace = ParseDurationText(texts.grace);
   if (!grace.ok()) return Annotate(grace.status(), "--grace");
   program.grace = *grace;
   return CheckAgentOptions(o);
 }
 
-}  // namespace
-
-std::variant<AgentProgram, int> ParseAgentFlags(int argc, char** argv) {
+// What the command line is read into.
+struct Flags {
   AgentProgram program;
-  AgentOptions& o = program.options;
   Texts texts;
   ScopeFlags scope;
-  CLI::App app(kDescription, "portolan-agent");
+  bool health_check = false;
+};
+
+void AddFlags(CLI::App& app, Flags* flags) {
+  AgentOptions& o = flags->program.options;
+  Texts& texts = flags->texts;
   app.set_version_flag("--version", std::string("portolan-agent ") + Version());
   app.footer(kFooter);
   app.add_option("--coordinator", texts.coordinator,
@@ -128,8 +132,7 @@ std::variant<AgentProgram, int> ParseAgentFlags(int argc, char** argv) {
          "Serve metrics and health here; port 0: any free one. \"none\": nowhere, the default")
       ->envname("PORTOLAN_HTTP")
       ->type_name("HOST:PORT");
-  bool health_check = false;
-  app.add_flag("--health-check", health_check,
+  app.add_flag("--health-check", flags->health_check,
                "Ask the agent that runs with this --http whether it is well, and end: 0 or 1");
   app.add_flag("--insecure", o.insecure, "Dial a coordinator beyond this machine without TLS");
 
@@ -178,21 +181,37 @@ std::variant<AgentProgram, int> ParseAgentFlags(int argc, char** argv) {
       ->type_name("DURATION")
       ->capture_default_str()
       ->group(probing);
-  scope.AddTo(app);
+  flags->scope.AddTo(app);
   AddTlsFlags(app, &o.tls);
-  AddLogFlags(app, &program.log);
+  AddLogFlags(app, &flags->program.log);
+}
 
+}  // namespace
+
+absl::Status CheckAgentCommand(const std::vector<std::string>& words) {
+  CLI::App app(kDescription, "portolan-agent");
+  Flags flags;
+  AddFlags(app, &flags);
+  return CheckFlags(app, words);
+}
+
+std::variant<AgentProgram, int> ParseAgentFlags(int argc, char** argv) {
+  CLI::App app(kDescription, "portolan-agent");
+  Flags flags;
+  AddFlags(app, &flags);
+  AgentProgram& program = flags.program;
+  AgentOptions& o = program.options;
   if (const std::optional<int> code = ParseFlags(app, argc, argv)) return *code;
-  if (health_check) return CheckHealth("portolan-agent", o.http);
-  absl::Status status = Fill(texts, program);
+  if (flags.health_check) return CheckHealth("portolan-agent", o.http);
+  absl::Status status = Fill(flags.texts, program);
   if (status.ok()) {
-    auto built = scope.Build();
+    auto built = flags.scope.Build();
     status = built.status();
     if (status.ok()) o.scope = *std::move(built);
   }
-  program.scope = scope;
+  program.scope = flags.scope;
   if (status.ok()) status = InitLogging(program.log);
-  if (status.ok()) return program;
+  if (status.ok()) return std::move(program);
   fmt::print(stderr, "portolan-agent: {}\nTry portolan-agent --help.\n", Message(status));
   return 2;
 }

@@ -19,5 +19,8 @@ struct AgentProgram {
 // --help and --version, 0 or 1 after --health-check, 2 for bad usage, after one line on stderr that
 // names the value and the remedy.
 std::variant<AgentProgram, int> ParseAgentFlags(int argc, char** argv);
+// Whether portolan-agent would understand these words (without its name); runs and reads nothing.
+// InvalidArgument with the parser's words.
+absl::Status CheckAgentCommand(const std::vector<std::string>& words);
 
 }  // namespace portolan

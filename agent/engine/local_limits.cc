@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent/engine/conntrack.h"
+#include "common/base/counted.h"
 
 namespace portolan {
 namespace {
@@ -109,9 +110,9 @@ void LocalLimits::Look(Time now, const Signs& signs) {
   table_waits_ = signs.table_waits;
   if (signs.out_of_ports > out_of_ports_) {
     Append(seen,
-           fmt::format("{} probes found no free local port and wait: widen "
-                       "net.ipv4.ip_local_port_range, or give the agent more addresses (--source)",
-                       signs.out_of_ports - out_of_ports_));
+           Counted(signs.out_of_ports - out_of_ports_, "probe found no free local port and waits",
+                   "probes found no free local port and wait") +
+               ": widen net.ipv4.ip_local_port_range, or give the agent more addresses (--source)");
     out_of_ports_ = signs.out_of_ports;
   }
   if (seen.empty()) return;

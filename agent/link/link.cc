@@ -5,6 +5,7 @@
 
 #include "agent/link/order.h"
 #include "agent/link/sync_convert.h"
+#include "common/base/counted.h"
 #include "common/base/status.h"
 #include "common/ops/log.h"
 #include "common/scan/permutation.h"
@@ -296,9 +297,9 @@ absl::Status Link::Drain(Duration grace) {
     const Duration left = end - clock_.Now();
     if (left <= Duration::zero()) {
       return DeadlineExceeded(
-          "{} leases are not finished or not acknowledged after {:.0f} s; what was not reported "
+          "{} not finished or not acknowledged after {:.0f} s; what was not reported "
           "will be probed again by others",
-          status_.leases, ToSeconds(grace));
+          Counted(status_.leases, "lease is", "leases are"), ToSeconds(grace));
     }
     changed_.WaitFor(mu_, std::min<Duration>(left, std::chrono::seconds(1)));
   }

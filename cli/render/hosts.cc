@@ -37,10 +37,6 @@ std::string EvidenceText(const HostRow& row) {
                      held);
 }
 
-std::string Plural(uint64_t n, std::string_view one, std::string_view many) {
-  return Grouped(n) + " " + std::string(n == 1 ? one : many);
-}
-
 }  // namespace
 
 HostTotals TotalsOf(const std::vector<HostRow>& rows, uint64_t dropped) {
@@ -74,18 +70,18 @@ std::string HostLine(const HostRow& row, bool show_vantage) {
   switch (f.kind) {
     case HostFindingKind::kAnswersEverywhere:
       line += fmt::format("answers everywhere: {}: a tarpit or proxy, not {}", EvidenceText(row),
-                          Plural(row.open_ports, "service", "services"));
+                          Counted(row.open_ports, "service", "services"));
       break;
     case HostFindingKind::kSynProxy:
       line += fmt::format("SYN proxy: {}: a firewall that answers for the host, not {}",
-                          EvidenceText(row), Plural(row.open_ports, "service", "services"));
+                          EvidenceText(row), Counted(row.open_ports, "service", "services"));
       break;
     case HostFindingKind::kStoppedAnswering:
       line += fmt::format(
           "stopped answering after {}: port {}, which had answered, and {} since were met by "
           "silence; its ports filtered (throttled) are not known",
           HumanTime(f.since), f.sentinel.value_or(0),
-          Plural(f.silences, "other attempt", "other attempts"));
+          Counted(f.silences, "other attempt", "other attempts"));
       break;
   }
   if (show_vantage && !row.vantage.empty())
@@ -130,13 +126,12 @@ std::string HostNotes(const HostTotals& t) {
   if (t.stopped_hosts > 0) {
     out += fmt::format(
         "{} answering while being scanned: filtered (throttled) there means not known\n",
-        Plural(t.stopped_hosts, "host stopped", "hosts stopped"));
+        Counted(t.stopped_hosts, "host stopped", "hosts stopped"));
   }
   if (t.dropped > 0) {
     out += fmt::format(
-        "about {} more about hosts were reported and not kept: their open ports are shown as "
-        "services\n",
-        Plural(t.dropped, "finding", "findings"));
+        "about {} reported and not kept: open ports there are shown as services\n",
+        Counted(t.dropped, "more finding about a host was", "more findings about hosts were"));
   }
   return out;
 }

@@ -13,9 +13,9 @@ std::string Percent(uint64_t done, uint64_t planned) {
 }
 
 std::string ProgressLine(const Progress& p, size_t columns) {
-  std::string line = fmt::format("{}  {}  {}  {} open  {} {}", Printable(p.scan_id),
+  std::string line = fmt::format("{}  {}  {}  {} open  {}", Printable(p.scan_id),
                                  PadLeft(Percent(p.done, p.planned), 5), HumanRate(p.rate),
-                                 Grouped(p.open), p.agents, p.agents == 1 ? "agent" : "agents");
+                                 Grouped(p.open), Counted(p.agents, "agent", "agents"));
   if (p.state != "running") line += "  " + p.state;
   if (p.eta_s > 0 && p.state == "running") line += "  ETA " + HumanDuration(p.eta_s);
   if (!p.status_message.empty()) line += "  " + Printable(p.status_message);

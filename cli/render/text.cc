@@ -97,12 +97,6 @@ std::string CutTo(std::string_view text, size_t width) {
   return std::string(text.substr(0, i)) + (width > 3 ? "..." : "");
 }
 
-std::string Grouped(uint64_t n) {
-  std::string digits = std::to_string(n);
-  for (size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");
-  return digits;
-}
-
 std::string HumanDuration(double seconds) {
   if (!(seconds > 0)) return "0 s";
   if (seconds < 9.95) return fmt::format("{:.1f} s", seconds);

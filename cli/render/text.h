@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "common/base/counted.h"
 #include "common/base/time.h"
 
 // Text for people and for programs. Pure.
@@ -23,7 +24,6 @@ std::string PadLeft(std::string_view text, size_t width);
 // At most `width` columns, with "..." at the end when cut.
 std::string CutTo(std::string_view text, size_t width);
 
-std::string Grouped(uint64_t n);            // 65,535
 std::string HumanDuration(double seconds);  // "0.8 s", "12 s", "3m05s", "2h14m", "3d04h"
 std::string HumanRtt(uint32_t us);          // "0.42 ms", "12.3 ms", "1.20 s"
 std::string HumanRate(double per_second);   // "12,345/s", "0.5/s"

@@ -3,8 +3,9 @@
 #include <charconv>
 #include <cmath>
 
+#include "common/base/duration_text.h"
 #include "common/base/status.h"
-#include "common/monitor/duration_text.h"
+#include "common/monitor/date_text.h"
 #include "common/net/literal.h"
 #include "common/net/port_set.h"
 
@@ -212,22 +213,23 @@ FieldCodec<std::map<std::string, std::string>> LabelsCodec() {
 }
 
 FieldCodec<Duration> DurationCodec(Duration min, Duration max) {
-  return {
-      [] {
-        return TypeSchema("string").Add("pattern", YamlNode::Quoted("^([0-9]+(ms|s|m|h|d|w))+$"));
-      },
-      [](const Duration& d) { return YamlNode::Quoted(DurationText(d)); },
-      [=](const YamlNode& node, Duration* out, SpecReader* reader) {
-        if (!ReadText(node, 64, true, reader)) return false;
-        const auto value = ParseDurationText(node.text);
-        if (!value.ok()) return reader->Fail(node, std::string(Message(value.status())));
-        if (*value < min || *value > max) {
-          return reader->Fail(node, fmt::format("{} is not between {} and {}", Printable(node.text),
-                                                DurationText(min), DurationText(max)));
-        }
-        *out = *value;
-        return true;
-      }};
+  return {[] {
+            return TypeSchema("string").Add(
+                "pattern", YamlNode::Quoted("^(0|([0-9]+([.][0-9]+)?(ms|s|m|h|d|w))+)$"));
+          },
+          [](const Duration& d) { return YamlNode::Quoted(DurationText(d)); },
+          [=](const YamlNode& node, Duration* out, SpecReader* reader) {
+            if (!ReadText(node, 64, true, reader)) return false;
+            const auto value = ParseDurationText(node.text);
+            if (!value.ok()) return reader->Fail(node, std::string(Message(value.status())));
+            if (*value < min || *value > max) {
+              return reader->Fail(node,
+                                  fmt::format("{} is not between {} and {}", Printable(node.text),
+                                              DurationText(min), DurationText(max)));
+            }
+            *out = *value;
+            return true;
+          }};
 }
 
 FieldCodec<WallTime> DateCodec() {

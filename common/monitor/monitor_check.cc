@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <set>
 
+#include "common/base/duration_text.h"
 #include "common/base/status.h"
-#include "common/monitor/duration_text.h"
 #include "common/monitor/monitor_fields.h"
 #include "common/net/literal.h"
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/counted.h"
 #include "common/monitor/yaml_node.h"
 
 // What the table of a monitor's fields is made of: how one kind of value is read from a YAML tree,
@@ -188,8 +189,9 @@ FieldCodec<std::vector<V>> ListOf(FieldCodec<V> of, size_t min, size_t max) {
                                                     node.KindName()));
             }
             if (node.values.size() < min || node.values.size() > max) {
-              return reader->Fail(node, fmt::format("a list of {} entries; write {} to {}",
-                                                    node.values.size(), min, max));
+              return reader->Fail(
+                  node, fmt::format("a list of {}; write {} to {}",
+                                    Counted(node.values.size(), "entry", "entries"), min, max));
             }
             std::vector<V> values(node.values.size());
             bool ok = true;

@@ -1,6 +1,6 @@
 #include "common/ops/cli_flags.h"
 
-#include <charconv>
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 
@@ -123,6 +123,21 @@ bool ScopeFlags::given() const {
   return !allow_.empty() || !deny_.empty() || !allow_files_.empty() || !deny_files_.empty();
 }
 
+std::vector<std::string> ScopeFlags::Words() const {
+  std::vector<std::string> out;
+  const auto add = [&](const char* flag, const std::vector<std::string>& values) {
+    for (const std::string& value : values) {
+      out.emplace_back(flag);
+      out.push_back(value);
+    }
+  };
+  add("--allow", allow_);
+  add("--deny", deny_);
+  add("--allow-file", allow_files_);
+  add("--deny-file", deny_files_);
+  return out;
+}
+
 std::vector<std::string> ScopeFlags::files() const {
   std::vector<std::string> out = allow_files_;
   out.insert(out.end(), deny_files_.begin(), deny_files_.end());
@@ -138,57 +153,16 @@ absl::StatusOr<Scope> ScopeFlags::Build() const {
   return Scope::Create(std::move(allow), std::move(deny));
 }
 
-absl::StatusOr<Duration> ParseDuration(std::string_view text) {
-  const auto bad = [&] {
-    return InvalidArgument(
-        "duration \"{}\": write a number with a unit, as in 30d, 12h, 90m, 45s or 1h30m", text);
-  };
-  double seconds = 0;
-  std::string_view rest = text;
-  if (rest.empty()) return bad();
-  while (!rest.empty()) {
-    double value = 0;
-    const auto [end, error] =
-        std::from_chars(rest.data(), rest.data() + rest.size(), value, std::chars_format::fixed);
-    if (error != std::errc() || !(value >= 0)) return bad();
-    const bool whole = rest.size() == text.size();
-    rest.remove_prefix(static_cast<size_t>(end - rest.data()));
-    if (rest.empty() && whole) {
-      seconds = value;
-      break;
-    }
-    double unit = 0;
-    size_t length = 1;
-    if (rest.substr(0, 2) == "ms") {
-      unit = 0.001;
-      length = 2;
-    } else if (!rest.empty()) {
-      switch (rest[0]) {
-        case 's':
-          unit = 1;
-          break;
-        case 'm':
-          unit = 60;
-          break;
-        case 'h':
-          unit = 3600;
-          break;
-        case 'd':
-          unit = 86'400;
-          break;
-        case 'w':
-          unit = 604'800;
-          break;
-        default:
-          break;
-      }
-    }
-    if (unit == 0) return bad();
-    seconds += value * unit;
-    rest.remove_prefix(length);
+absl::Status CheckFlags(CLI::App& app, std::vector<std::string> words) {
+  std::reverse(words.begin(), words.end());  // as CLI11 wants them
+  try {
+    app.parse(std::move(words));
+  } catch (const CLI::Success&) {  // help, version
+    return absl::OkStatus();
+  } catch (const CLI::Error& e) {
+    return InvalidArgument("{}", e.what());
   }
-  if (seconds > 9e9) return InvalidArgument("duration \"{}\": too long; at most 285 years", text);
-  return FromSeconds(seconds);
+  return absl::OkStatus();
 }
 
 std::optional<int> ParseFlags(CLI::App& app, int argc, char** argv) {

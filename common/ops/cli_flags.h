@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/base/time.h"
 #include "common/ops/log.h"
 #include "common/rpc/channel.h"
 #include "common/scope/scope.h"
@@ -28,6 +27,8 @@ class ScopeFlags {
   // `app` and this must live until the parse is over.
   void AddTo(CLI::App& app);
   bool given() const;
+  // The flags again, as words of a command line.
+  std::vector<std::string> Words() const;
   // Those of --allow-file and --deny-file.
   std::vector<std::string> files() const;
   // Reads the files. InvalidArgument naming the flag, the value and the remedy.
@@ -37,10 +38,6 @@ class ScopeFlags {
   std::vector<std::string> allow_, deny_, allow_files_, deny_files_;
 };
 
-// "30d", "12h", "90m", "45s", "250ms", "1h30m"; a bare number is seconds. InvalidArgument
-// otherwise.
-absl::StatusOr<Duration> ParseDuration(std::string_view text);
-
 // An option that may be given several times, one value each: CLI11's default would take all the
 // words that follow as its values.
 CLI::Option* AddRepeated(CLI::App& app, const std::string& name, std::vector<std::string>* values,
@@ -49,5 +46,8 @@ CLI::Option* AddRepeated(CLI::App& app, const std::string& name, std::vector<std
 // Parses. nullopt: go on. 0: --help or --version was printed. 2: bad usage; one line on stderr says
 // what, and how to get help.
 std::optional<int> ParseFlags(CLI::App& app, int argc, char** argv);
+// Parses a command's words (without the program's name) and says nothing. OK also where help or the
+// version is asked for; InvalidArgument with the parser's words.
+absl::Status CheckFlags(CLI::App& app, std::vector<std::string> words);
 
 }  // namespace portolan

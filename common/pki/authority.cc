@@ -311,7 +311,8 @@ absl::StatusOr<CertifiedKey> CertificateAuthority::Issue(const CertificateReques
     return InvalidArgument("--dns, --ip: {} are given; at most {}", host_names, kMaxHostNames);
   if (now >= not_after_) {
     return FailedPrecondition(
-        "the authority ended at {}: make a new one (portolan ca init in another directory), and "
+        "the authority ended at {}: make a new one in another directory (portolan ca init --out "
+        "DIR), and "
         "give its ca.pem to all",
         TimeText(not_after_));
   }

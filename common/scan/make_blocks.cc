@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/counted.h"
 #include "common/base/status.h"
 #include "common/scan/scan_space.h"
 
@@ -63,19 +64,22 @@ class Blocks {
 absl::Status NothingLeft(const TargetList& targets, const PortSet& ports, const Exclusions& ex) {
   std::string planned;
   if (!targets.addresses.empty()) {
-    planned =
-        fmt::format("{:.3g} addresses on {} port{}", static_cast<double>(targets.addresses.size()),
-                    ports.size(), ports.size() == 1 ? "" : "s");
+    const auto addresses = static_cast<double>(targets.addresses.size());
+    planned = fmt::format("{:.3g} {} on {}", addresses, addresses == 1 ? "address" : "addresses",
+                          Counted(ports.size(), "port", "ports"));
   }
   if (!targets.endpoints.empty()) {
-    planned += fmt::format("{}{} single address:port targets", planned.empty() ? "" : " and ",
-                           targets.endpoints.size());
+    planned += (planned.empty() ? "" : " and ") + Counted(targets.endpoints.size(),
+                                                          "single address:port target",
+                                                          "single address:port targets");
   }
   return InvalidArgument(
-      "nothing left to probe: of {}, all are excluded (by {} address ranges, {} ports, {} single "
-      "address:port exclusions): "
+      "nothing left to probe: of {}, all are excluded (by {}, {}, {}): "
       "exclude less, or give other targets",
-      planned, ex.addresses.ranges().size(), ex.ports.size(), ex.endpoints.size());
+      planned, Counted(ex.addresses.ranges().size(), "address range", "address ranges"),
+      Counted(ex.ports.size(), "port", "ports"),
+      Counted(ex.endpoints.size(), "single address:port exclusion",
+              "single address:port exclusions"));
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "common/base/counted.h"
+
 namespace portolan {
 namespace {
 
@@ -148,18 +150,21 @@ CanaryVerdict JudgeCanaries(std::span<const CanaryResult> results, const CanaryO
   const size_t answered = kinds[0].answered + kinds[1].answered;
   const size_t quorum = std::max<size_t>(3, options.quorum);
   if (answered < quorum) {
-    return {CanaryState::kUnknown, fmt::format("{} canaries with an answer, of {}: {} are needed",
+    return {CanaryState::kUnknown, fmt::format("canaries with an answer: {} of {}; needed: {}",
                                                answered, results.size(), quorum)};
   }
   if (bad(kinds[1])) {
     return {CanaryState::kQuarantined,
-            fmt::format("{} of {} known open ports are not open from here: {}", kinds[1].wrong,
-                        kinds[1].answered, kinds[1].examples)};
+            fmt::format("{} of {} not open from here: {}", kinds[1].wrong,
+                        Counted(kinds[1].answered, "known open port is", "known open ports are"),
+                        kinds[1].examples)};
   }
   if (bad(kinds[0])) {
-    return {CanaryState::kQuarantined,
-            fmt::format("{} of {} known closed ports are open from here: {}", kinds[0].wrong,
-                        kinds[0].answered, kinds[0].examples)};
+    return {
+        CanaryState::kQuarantined,
+        fmt::format("{} of {} open from here: {}", kinds[0].wrong,
+                    Counted(kinds[0].answered, "known closed port is", "known closed ports are"),
+                    kinds[0].examples)};
   }
   if (kinds[1].answered < 2) {  // a vantage that sees nothing at all would pass
     return {CanaryState::kUnknown,

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "common/base/counted.h"
 #include "common/net/service_catalogue.h"
 
 namespace portolan {
@@ -88,7 +89,7 @@ std::string Listed(const std::vector<std::string>& names) {
     if (i > 0) out += i + 1 == names.size() ? " and " : ", ";
     out += names[i];
   }
-  if (names.size() > shown) out += fmt::format(" and {} others", names.size() - shown);
+  if (names.size() > shown) out += " and " + Counted(names.size() - shown, "other", "others");
   return out;
 }
 
@@ -281,9 +282,9 @@ std::vector<std::string> NextSteps(const Subject& subject, const Comparison& com
   }
   if (subject.target.is_name() && addresses.size() > 1) {
     steps.push_back(fmt::format(
-        "The name leads to {} addresses: see which each vantage gets (getent ahosts {}) before the "
+        "The name leads to {}: see which each vantage gets (getent ahosts {}) before the "
         "answers are compared; these may be different machines.",
-        addresses.size(), where));
+        Counted(addresses.size(), "address", "addresses"), where));
   }
   HostSteps(subject, comparison, v, &steps);
   NetworkSteps(subject, v, where, &steps);
@@ -294,8 +295,8 @@ std::vector<std::string> NextSteps(const Subject& subject, const Comparison& com
   }
   for (const auto& [why, vantages] : v.unknown) {
     steps.push_back(fmt::format(
-        "It is not known what {} {}{}. portolan monitor describe shows how the monitor does; "
-        "portolan monitor run-now looks again.",
+        "It is not known what {} {}{}. To see how the monitor does: portolan monitor describe "
+        "NAME; to look again: portolan monitor run-now NAME.",
         Listed(vantages), vantages.size() == 1 ? "sees" : "see", why.empty() ? "" : ": " + why));
   }
   if (!v.open.empty()) {
@@ -304,8 +305,8 @@ std::vector<std::string> NextSteps(const Subject& subject, const Comparison& com
   }
   if (steps.empty()) {
     steps.push_back(
-        "No monitor looks at it: add the target and the port to one (portolan monitor apply), or "
-        "scan it once: portolan scan.");
+        "No monitor looks at it: add the target and the port to one (portolan monitor apply -f "
+        "FILE), or scan it once (portolan scan TARGET -p PORT).");
   }
   if (steps.size() > kMostSteps) steps.resize(kMostSteps);
   return steps;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/base/counted.h"
 #include "common/base/status.h"
 
 namespace portolan {
@@ -69,9 +70,10 @@ void Confirmer::Probe(std::shared_ptr<const Batch> batch) {
   }
   const uint64_t job = next_job_++;
   if (ports.empty()) return OnAnswers(job, *batch, PortAnswers());
-  ScanRequest request = PortsScan(
-      *batch->input, fmt::format("monitor {} confirms {} changes", monitor_, batch->probes.size()),
-      ports, {batch->vantage});
+  ScanRequest request = PortsScan(*batch->input,
+                                  fmt::format("monitor {} confirms {}", monitor_,
+                                              Counted(batch->probes.size(), "change", "changes")),
+                                  ports, {batch->vantage});
   request.avoid_agents = batch->avoid;
   // No key: what was asked before a restart is asked again, and later answers count.
   jobs_[job] = nullptr;

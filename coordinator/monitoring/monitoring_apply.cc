@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/counted.h"
 #include "common/monitor/monitor_file.h"
 #include "common/net/literal.h"
 #include "coordinator/monitoring/monitoring_impl.h"
@@ -62,7 +63,7 @@ absl::StatusOr<std::vector<ApplyResult>> MonitoringImpl::DoApply(const std::vect
     if (r.diff.size() > kMaxDiffLines) {
       const size_t more = r.diff.size() - kMaxDiffLines;
       r.diff.resize(kMaxDiffLines);
-      r.diff.push_back(fmt::format("... and {} lines more", more));
+      r.diff.push_back("... and " + Counted(more, "line", "lines") + " more");
     }
   }
   for (const auto& [name, entry] : entries_) {
@@ -71,8 +72,9 @@ absl::StatusOr<std::vector<ApplyResult>> MonitoringImpl::DoApply(const std::vect
     ++deleted;
   }
   if (entries_.size() + created - deleted > options_.limits.max_monitors) {
-    return ResourceExhausted("{} monitors would be there; at most {} are allowed",
-                             entries_.size() + created - deleted, options_.limits.max_monitors);
+    return ResourceExhausted("{} would be there; at most {} are allowed",
+                             Counted(entries_.size() + created - deleted, "monitor", "monitors"),
+                             options_.limits.max_monitors);
   }
   if (!dry_run) {
     // What may fail comes first.

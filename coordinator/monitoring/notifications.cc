@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "common/base/counted.h"
 #include "common/net/service_catalogue.h"
 
 namespace portolan {
@@ -14,8 +15,8 @@ std::string ServiceOf(uint16_t port) {
 
 std::string TextOf(const TrailStep& step) {
   if (step.what == TrailStep::What::kFlapped) {
-    return fmt::format("{} changes before this one were not told: it changed too often",
-                       step.changes);
+    return fmt::format("{} not told before this one: it changed too often",
+                       Counted(step.changes, "change was", "changes were"));
   }
   std::string text = fmt::format("{} {}: {} at {}", TrailStepName(step.what), step.vantage,
                                  SymbolText(step.symbol), FormatRfc3339(step.when));

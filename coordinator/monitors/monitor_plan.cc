@@ -3,8 +3,9 @@
 #include <algorithm>
 
 #include "common/base/check.h"
+#include "common/base/duration_text.h"
 #include "common/base/status.h"
-#include "common/monitor/duration_text.h"
+#include "common/monitor/date_text.h"
 
 namespace portolan {
 namespace {

@@ -10,8 +10,8 @@
 #include <map>
 #include <set>
 
+#include "common/base/duration_text.h"
 #include "common/base/status.h"
-#include "common/monitor/duration_text.h"
 
 namespace portolan {
 namespace {
@@ -129,8 +129,7 @@ class Parser {
     PORTOLAN_ASSIGN_OR_RETURN(const std::string text, Scalar(node, what));
     const absl::StatusOr<Duration> time = ParseDurationText(text);
     if (!time.ok()) {
-      return Bad(node.Mark(), "{} \"{}\" is not a time: write it like 10s, 1m30s or 24h", what,
-                 text);
+      return Bad(node.Mark(), "{}: {}", what, Message(time.status()));
     }
     if (*time < least || *time > most) {
       return Bad(node.Mark(), "{} \"{}\": give {}", what, text, range);

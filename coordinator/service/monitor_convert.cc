@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "common/base/duration_text.h"
 #include "common/base/status.h"
-#include "common/monitor/duration_text.h"
 #include "common/net/service_catalogue.h"
 #include "common/rpc/convert.h"
 #include "coordinator/exposure/explain.h"

@@ -58,8 +58,8 @@ class FileLock {
     if (flock(fd_, LOCK_EX | LOCK_NB) == 0) return absl::OkStatus();
     if (errno != EWOULDBLOCK) return FileError(path, "cannot lock", errno);
     return FailedPrecondition(
-        "{} is locked: another program (a portolan-coordinator, or portolan in local mode) uses "
-        "this data directory; wait for it, stop it, or name another directory with --data DIR",
+        "{} is locked: another program (a portolan-coordinator, or a local scan) uses this "
+        "data directory; wait for it, stop it, or name another directory with --data DIR",
         path);
   }
   int Release() { return std::exchange(fd_, -1); }

@@ -118,7 +118,7 @@ MonitorLab::MonitorLab(ExposureWorld world, std::vector<std::string> flags, std:
   Fleet::Options options;
   options.netns = net_.target();
   options.listen = "0.0.0.0:" + std::to_string(kGrpcPort);
-  options.coordinator_flags = {"--insecure", "--monitors", dir_.path(), "--lease-term", "2"};
+  options.coordinator_flags = {"--insecure", "--monitors", dir_.path(), "--lease-term", "2s"};
   options.coordinator_flags.insert(options.coordinator_flags.end(), flags.begin(), flags.end());
   fleet_ = std::make_unique<Fleet>(options);
 }

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <string>
 
-#include "common/monitor/duration_text.h"
+#include "common/monitor/date_text.h"
 #include "common/monitor/monitor_spec.h"
 
 namespace portolan {

@@ -88,7 +88,8 @@ TEST_F(WebhookFile, ErrorsNameLineValueAndRemedy) {
             "3: unknown key \"ulr\": one of filter, format, headers, max_age, name, secret_file, "
             "timeout, tls_ca_file, url, url_file");
   EXPECT_EQ(Error("receivers:\n- {name: a, url: http://a, timeout: 10x}\n"),
-            "2: timeout \"10x\" is not a time: write it like 10s, 1m30s or 24h");
+            "2: timeout: duration \"10x\" is not understood; write numbers with units, as in 30d, "
+            "12h, 1h30m, 45s or 1500ms");
   EXPECT_EQ(Error("receivers:\n- {name: a, url: http://a, timeout: 5m}\n"),
             "2: timeout \"5m\": give 100ms to 2m");
   EXPECT_EQ(Error("receivers:\n- name: a\n  url: http://a\n  format: teams\n"),

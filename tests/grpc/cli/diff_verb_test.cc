@@ -252,7 +252,7 @@ TEST_F(DiffVerbTest, SaysWhatCannotBeComparedWell) {
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_THAT(result.out, Not(HasSubstr("10.0.0.2")));
   EXPECT_THAT(result.err, HasSubstr("def@cloud is partial"));
-  EXPECT_THAT(result.err, HasSubstr("one host that answers on every port was not compared"));
+  EXPECT_THAT(result.err, HasSubstr("not compared: 1 host that answers on every port"));
   const Result wrong = Remote({"diff", "abc@moon", "def"});
   EXPECT_EQ(wrong.code, 1);
   EXPECT_THAT(wrong.err, HasSubstr("it has office, cloud"));

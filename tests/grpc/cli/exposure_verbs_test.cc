@@ -196,7 +196,7 @@ TEST_F(ExposureVerbsTest, CheckIsFourWithFindingsAndNeverZeroWithoutData) {
   result = Remote({"check", "web", "--fail-on", "medium"});
   EXPECT_EQ(result.code, 4);
   EXPECT_THAT(result.out, HasSubstr("no-ssh"));
-  EXPECT_THAT(result.err, HasSubstr("FAILED: 1 open findings"));
+  EXPECT_THAT(result.err, HasSubstr("FAILED: 1 open finding of severity"));
   EXPECT_EQ(Remote({"check", "db"}).code, 4) << "what is found counts, however old the rest";
   monitoring.findings.mutable_findings(0)->set_resolved_unix_us(kWhen);
   EXPECT_EQ(Remote({"check", "web"}).code, 0);

@@ -155,6 +155,8 @@ class CliTest : public testing::Test {
     return m;
   }
 
+  std::shared_ptr<grpc::Channel> channel() const { return channel_; }
+
   FakeScanService service;
   FakeMonitorService monitoring;
   FakeClock clock;

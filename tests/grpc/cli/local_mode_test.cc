@@ -85,6 +85,45 @@ TEST_F(LocalModeTest, AnInterruptPausesTheScanAndSaysHowToGoOn) {
   EXPECT_THAT(local_log, ElementsAre("start", "agent", "stop", "gone"));
 }
 
+TEST_F(LocalModeTest, TheCommandsThatItPrintsReachTheSameScans) {
+  v1::Scan running;
+  running.set_id("new");
+  running.set_state(v1::SCAN_STATE_RUNNING);
+  service.watch_script = {
+      {{running}, grpc::Status::OK, [this] { interrupts.Deliver(SIGINT); }, true}};
+  variables["PORTOLAN_COORDINATOR"] = "scan.example:7411";
+  const Result result = Run({"scan", "192.88.99.1", "-p1", "--local", "--data", "/tmp/my scans",
+                             "--allow", "192.88.99.1 80,443"});
+  EXPECT_THAT(result.err, HasSubstr("portolan scans resume new --wait --local "
+                                    "--data '/tmp/my scans' --allow '192.88.99.1 80,443'\n"));
+  EXPECT_THAT(result.err, HasSubstr("portolan results new --local --data '/tmp/my scans'\n"));
+}
+
+TEST_F(LocalModeTest, DataFromTheEnvironmentIsInThemToo) {
+  AddScan("aaa", v1::SCAN_STATE_RUNNING);
+  variables["PORTOLAN_DATA"] = "/data";
+  const Result result = Run({"scan", "127.0.0.1", "-p1"});
+  EXPECT_THAT(result.err, HasSubstr("portolan scans resume aaa --wait --data /data\n"));
+  variables.erase("PORTOLAN_DATA");
+  AddScan("bbb", v1::SCAN_STATE_RUNNING);
+  EXPECT_THAT(Run({"scan", "127.0.0.1", "-p1"}).err,
+              HasSubstr("portolan scans resume bbb --wait\n"));
+}
+
+TEST_F(LocalModeTest, BlamesNoCoordinatorThatIsNotThere) {
+  for (const auto code : {grpc::StatusCode::DEADLINE_EXCEEDED, grpc::StatusCode::UNKNOWN,
+                          grpc::StatusCode::CANCELLED, grpc::StatusCode::UNIMPLEMENTED}) {
+    service.errors["CreateScan"] = grpc::Status(code, "why");
+    const Result result = Run({"scan", "127.0.0.1", "-p1"});
+    EXPECT_EQ(result.code, 1);
+    EXPECT_THAT(result.err, HasSubstr("why"));
+    EXPECT_THAT(result.err, Not(HasSubstr("coordinator"))) << code;
+  }
+  service.errors["CreateScan"] = grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "why");
+  EXPECT_THAT(Remote({"scan", "127.0.0.1", "-p1"}).err,
+              HasSubstr("the coordinator did not answer"));
+}
+
 TEST_F(LocalModeTest, ReadsTheHistoryWithoutAnAgent) {
   AddScan("abc", v1::SCAN_STATE_COMPLETE);
   EXPECT_EQ(Run({"results", "last", "--data", "/"}).code, 0);

@@ -214,7 +214,7 @@ TEST_F(ResultsVerbTest, ProgramsGetBothFindingsAndMarkedPorts) {
   EXPECT_THAT(csv.out, HasSubstr(",a-office,,syn-proxy,\n"));
   EXPECT_THAT(csv.out, HasSubstr(",a-office,,,\n"));
   EXPECT_THAT(csv.err, HasSubstr("198.18.0.8  SYN proxy"));
-  EXPECT_THAT(csv.err, HasSubstr("about 5 findings more"));
+  EXPECT_THAT(csv.err, HasSubstr("about 5 more findings about hosts"));
 }
 
 TEST_F(ResultsVerbTest, OfFilteredFindingsTheTotalsAreStillThoseOfTheScan) {

@@ -72,6 +72,7 @@ TEST_F(ScanVerbTest, SendsWhatTheFlagsSay) {
   EXPECT_EQ(spec.max_attempts(), 7u);
   EXPECT_EQ(spec.lane_timeout_s(), 3600u);
   EXPECT_EQ(spec.retention_s(), 7u * 86400);
+  EXPECT_FALSE(spec.allow_long());
   EXPECT_EQ(spec.name(), "weekly");
   EXPECT_EQ(spec.seed(), 255u);
 }
@@ -294,6 +295,28 @@ TEST_F(ScanVerbTest, ClosedAndFullOutputsEndDifferently) {
   const Result failed = Remote({"scan", "10.0.0.1", "-p", "1", "--json"});
   EXPECT_EQ(failed.code, 1);
   EXPECT_THAT(failed.err, HasSubstr("No space left"));
+}
+
+TEST_F(ScanVerbTest, ALengthOfTimeWithoutAUnitIsRefusedWithWhatItMayMean) {
+  const Result result = Remote({"scan", "10.0.0.1", "-p", "1", "--retention", "30"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.err, HasSubstr("--retention: duration \"30\" has no unit; write 30s, 30m"));
+  EXPECT_TRUE(service.created.empty());
+  const Result range = Remote({"scan", "10.0.0.1", "-p", "1", "--timeout", "30ms"});
+  EXPECT_THAT(range.err, HasSubstr("--timeout: 30ms is not between 50ms and 1m"));
+  // Zero of anything is nothing.
+  EXPECT_EQ(Remote({"scan", "10.0.0.1", "-p", "1", "--retry-delay", "0"}).code, 0);
+  EXPECT_TRUE(service.created.at(0).spec().timing().has_retry_delay_ms());
+}
+
+TEST_F(ScanVerbTest, YesAllowsAScanOfMoreThanAYear) {
+  EXPECT_EQ(Remote({"scan", "2001:db8::/66", "-p", "1", "--yes"}).code, 0);
+  EXPECT_TRUE(service.created.at(0).spec().allow_long());
+  service.errors["CreateScan"] =
+      grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "146 million years");
+  const Result result = Remote({"scan", "2001:db8::/66", "-p", "1"});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.err, HasSubstr("146 million years"));
 }
 
 }  // namespace

@@ -20,20 +20,6 @@ std::optional<int> Parse(CLI::App& app, std::vector<std::string> words) {
   return ParseFlags(app, static_cast<int>(argv.size()), argv.data());
 }
 
-TEST(Duration, ReadsUnits) {
-  EXPECT_EQ(*ParseDuration("30d"), std::chrono::hours(720));
-  EXPECT_EQ(*ParseDuration("12h"), std::chrono::hours(12));
-  EXPECT_EQ(*ParseDuration("1h30m"), std::chrono::minutes(90));
-  EXPECT_EQ(*ParseDuration("45"), std::chrono::seconds(45));
-  EXPECT_EQ(*ParseDuration("250ms"), std::chrono::milliseconds(250));
-  EXPECT_EQ(*ParseDuration("1.5s"), std::chrono::milliseconds(1500));
-  EXPECT_EQ(*ParseDuration("0"), Duration::zero());
-  for (const char* bad :
-       {"", "d", "-1h", "1x", "1h30", "1 h", "nan", "inf", "1e9d", "99999999999d"}) {
-    EXPECT_EQ(ParseDuration(bad).status().code(), absl::StatusCode::kInvalidArgument) << bad;
-  }
-}
-
 TEST(Flags, ScopeFlagsDoNotSwallowTheTargetsAfterThem) {
   CLI::App app("x", "program");
   ScopeFlags scope;
