@@ -12,6 +12,7 @@ namespace {
 
 constexpr Duration kFirstWait = std::chrono::milliseconds(250);
 constexpr Duration kLongestWait = std::chrono::seconds(5);
+constexpr int kDetailsRoom = 40'000;  // bytes; the channel takes headers of 64 KiB
 
 bool IsFinished(v1::ScanState state) {
   return state == v1::SCAN_STATE_COMPLETE || state == v1::SCAN_STATE_PARTIAL ||
@@ -90,11 +91,10 @@ absl::Status ApiClient::Patience::Bad(const absl::Status& status) {
     since_ = now;
     next_wait_ = kFirstWait;
     if (limit > Duration::zero()) {
-      client_.notes_.Note(fmt::format("{}\ntrying again for {} (--reconnect-timeout){}",
-                                      Message(status), HumanDuration(ToSeconds(limit)),
-                                      client_.options_.coordinator.empty()
-                                          ? ""
-                                          : "; the scan itself goes on without this program"));
+      client_.notes_.Note(
+          fmt::format("{}\ntrying again for {} (--reconnect-timeout){}", Message(status),
+                      HumanDuration(ToSeconds(limit)),
+                      client_.options_.coordinator.empty() ? "" : "; " + std::string(meanwhile_)));
     }
   }
   if (now - since_ >= limit) {
@@ -117,6 +117,40 @@ bool ApiClient::Patience::Wait(Duration limit) {
   // Not more often, whatever cuts its connections; then as soon as there is one.
   if (options.wait(std::min(kFirstWait, wait))) return true;
   return options.wait_connected(*client_.channel_, std::min(kLongestWait, limit));
+}
+
+absl::StatusOr<v1::Scan> ApiClient::CreateScan(
+    const v1::CreateScanRequest& request,
+    const std::function<void(uint64_t done, uint64_t total)>& progress) {
+  Patience patience(*this, "the request is made again, and counts once");
+  while (true) {
+    const auto context = NewContext(std::nullopt);
+    context->AddMetadata(kDetailsRoomHeader, std::to_string(kDetailsRoom));
+    Interrupts::Guard guard(interrupts_, [context] { context->TryCancel(); });
+    const auto reader = stub_->CreateScanWithProgress(context.get(), request);
+    v1::CreateScanProgress message;
+    std::optional<v1::Scan> scan;
+    bool heard = false;
+    while (reader->Read(&message)) {
+      heard = true;
+      patience.Good();
+      if (message.has_scan()) {
+        scan = message.scan();
+      } else {
+        progress(message.names_done(), message.names_total());
+      }
+    }
+    const grpc::Status ended = reader->Finish();
+    if (scan) return *std::move(scan);
+    if (interrupts_.interrupted()) return Aborted("interrupted");
+    absl::Status status =
+        ended.ok() ? Unavailable("the coordinator ended the call") : Explain(ended);
+    // What it says about names is its answer, not its absence; and a first call that does not get
+    // through is told at once.
+    if (!ended.error_details().empty()) SetDetails(&status, ended.error_details());
+    if (!ended.error_details().empty() || (!heard && !patience.waiting())) return status;
+    PORTOLAN_RETURN_IF_ERROR(patience.Bad(status));
+  }
 }
 
 absl::StatusOr<v1::Scan> ApiClient::Watch(

@@ -72,6 +72,13 @@ class ApiClient {
     }
   }
 
+  // Creates a scan, however long its names take; `progress` gets how many of them have been looked
+  // up, of how many. Repeats the call while the coordinator is away. An error may carry details, a
+  // v1::TargetProblems (see DetailsOf). Aborted: interrupted before there was a scan.
+  absl::StatusOr<v1::Scan> CreateScan(
+      const v1::CreateScanRequest& request,
+      const std::function<void(uint64_t done, uint64_t total)>& progress);
+
   // Follows a scan until it has finished, through restarts of the coordinator. `update` gets each
   // state, the last one too; its error ends the watch. `scan_id` must be whole: "last" may become
   // another one.
@@ -101,8 +108,12 @@ class ApiClient {
   // Counts how long the coordinator has been away, and waits between tries.
   class Patience {
    public:
-    explicit Patience(ApiClient& client) : client_(client) {}
+    // `meanwhile`: what goes on, or does not, without this program; for the note.
+    explicit Patience(ApiClient& client,
+                      std::string meanwhile = "the scan itself goes on without this program")
+        : client_(client), meanwhile_(std::move(meanwhile)) {}
     void Good();
+    bool waiting() const { return since_ != kNever; }
     // OK: try again now. Else the status to give up with.
     absl::Status Bad(const absl::Status& status);
 
@@ -111,6 +122,7 @@ class ApiClient {
     bool Wait(Duration limit);
 
     ApiClient& client_;
+    const std::string meanwhile_;
     Time since_ = kNever;  // of the first failure after the last success
     Duration next_wait_{};
   };

@@ -47,6 +47,34 @@ std::string_view ModeName(v1::ScanMode mode) {
   return mode == v1::SCAN_MODE_EACH_VANTAGE ? "each-vantage" : "split";
 }
 
+std::string_view InternNames(const google::protobuf::RepeatedPtrField<std::string>& names,
+                             TextPool& pool) {
+  if (names.size() < 2) return {};
+  std::string joined;
+  for (const std::string& name : names) joined += (joined.empty() ? "" : " ") + name;
+  return pool.Intern(joined);
+}
+
+std::string_view LookupProblemName(v1::LookupProblem problem) {
+  switch (problem) {
+    case v1::LOOKUP_PROBLEM_NO_SUCH_NAME:
+      return "no such name";
+    case v1::LOOKUP_PROBLEM_NO_ADDRESS:
+      return "no address";
+    case v1::LOOKUP_PROBLEM_COULD_NOT_ASK:
+      return "could not ask";
+    default:
+      return "not known";
+  }
+}
+
+std::vector<std::pair<std::string, std::string>> SkippedNames(const v1::Scan& scan) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const v1::SkippedName& name : scan.skipped_names())
+    out.emplace_back(name.name(), LookupProblemName(name.problem()));
+  return out;
+}
+
 absl::StatusOr<ResultRow> ToRow(const v1::Observation& o, TextPool& pool) {
   ResultRow row;
   PORTOLAN_ASSIGN_OR_RETURN(row.ip, IpAddress::FromBytes(o.address()));
@@ -61,6 +89,7 @@ absl::StatusOr<ResultRow> ToRow(const v1::Observation& o, TextPool& pool) {
   row.state = static_cast<State>(o.state());  // the numbers are the same by contract
   row.vantage = pool.Intern(o.vantage());
   row.name = pool.Intern(o.name());
+  row.names = InternNames(o.names(), pool);
   row.reason = pool.Intern(o.reason());
   row.agent = pool.Intern(o.agent());
   if (o.has_rtt_us()) row.rtt_us = o.rtt_us();
@@ -83,6 +112,8 @@ ScanRecordEnd ToRecordEnd(const v1::Scan& scan) {
   end.name = scan.spec().name();
   end.state = ScanStateName(scan.state());
   end.status_message = scan.status_message();
+  end.names_skipped = scan.names_skipped();
+  end.skipped_names = SkippedNames(scan);
   end.finished = IsFinished(scan.state());
   end.created = FromUnixMicros(scan.created_unix_us());
   end.started = FromUnixMicros(scan.started_unix_us());
@@ -163,6 +194,8 @@ std::string ScanJson(const v1::Scan& scan, const HostTotals* hosts) {
   o.TimeOrNull("started", FromUnixMicros(scan.started_unix_us()));
   o.TimeOrNull("finished", FromUnixMicros(scan.finished_unix_us()));
   o.Uint("addresses", scan.addresses()).Uint("target_names", scan.target_names());
+  o.Uint("names_skipped", scan.names_skipped())
+      .Raw("skipped_names", SkippedNamesJson(SkippedNames(scan)));
   o.Raw("ledger", LedgerJson(ToLedger(scan.ledger())));
   if (hosts != nullptr) o.Raw("hosts", HostTotalsJson(*hosts));
   o.Number("rate", scan.rate()).Uint("agents", scan.agents());

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "cli/render/progress.h"
@@ -14,6 +17,13 @@ std::string_view ScanStateName(v1::ScanState state);  // "complete"
 bool IsFinished(v1::ScanState state);
 std::string_view PriorityName(v1::Priority priority);
 std::string_view ModeName(v1::ScanMode mode);  // "each-vantage"
+
+std::string_view LookupProblemName(v1::LookupProblem problem);  // "no such name"
+// Names that a scan left out, with the reason.
+std::vector<std::pair<std::string, std::string>> SkippedNames(const v1::Scan& scan);
+// Several names, separated by blanks; empty when there are fewer.
+std::string_view InternNames(const google::protobuf::RepeatedPtrField<std::string>& names,
+                             TextPool& pool);
 
 // DataLoss: the coordinator sent what this program does not know.
 absl::StatusOr<ResultRow> ToRow(const v1::Observation& observation, TextPool& pool);

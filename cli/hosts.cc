@@ -26,7 +26,8 @@ absl::StatusOr<HostList> FetchHosts(Session& session, const std::string& scan_id
         return DataLoss("a host finding came that makes no sense: {}", Message(finding.status()));
       }
       out.rows.push_back({*std::move(finding), pool.Intern(row.vantage()), pool.Intern(row.name()),
-                          pool.Intern(row.agent()), row.open_ports(), row.ports()});
+                          pool.Intern(row.agent()), row.open_ports(), row.ports(),
+                          InternNames(row.names(), pool)});
     }
     out.dropped = page->dropped();
     request.set_page_token(page->next_page_token());

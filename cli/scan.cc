@@ -14,6 +14,7 @@
 #include "common/base/duration_text.h"
 #include "common/base/status.h"
 #include "common/net/service_catalogue.h"
+#include "common/net/target_parser.h"
 
 namespace portolan {
 namespace {
@@ -37,6 +38,7 @@ struct ScanFlags {
   int max_attempts = 0;
   std::string name, seed, request_id;
   bool wait = false, detach = false, yes = false;
+  bool skip_unresolved = false;
   LocalFlags local;
   PrintFlags print;
 };
@@ -101,12 +103,38 @@ absl::Status SetTiming(const ScanFlags& flags, v1::ScanRequestSpec* spec) {
   return absl::OkStatus();
 }
 
-absl::Status SetTargets(const ScanFlags& flags, std::istream& in, Notes& notes,
-                        v1::ScanRequestSpec* spec) {
-  std::vector<TargetText> targets;
-  for (const std::string& t : flags.targets) {
-    for (std::string& one : SplitTargets(t)) targets.push_back({std::move(one), ""});
+// The targets of a request with where they were written.
+struct WrittenTargets {
+  std::vector<TargetText> targets, excluded;
+};
+
+// The problems of targets and exclusions in the order of the request, each at its place.
+absl::Status TargetsRefused(absl::StatusCode code, const std::vector<ShownProblem>& shown,
+                            uint64_t total, Notes& notes) {
+  notes.Note(TargetProblemsText(shown, total));
+  return MakeStatus(code, total == 1 ? "no scan was created: correct the target"
+                                     : "no scan was created: correct the targets");
+}
+
+// People write -p TARGET, as other programs take -p for something else or nothing.
+absl::Status CheckPorts(const ScanFlags& flags) {
+  const absl::Status status = ParsePorts(flags.ports).status();
+  if (status.ok()) return status;
+  const bool dotted = flags.ports.find_first_of(".:") != std::string::npos;
+  const absl::StatusOr<ParsedTargets> as_target = ParseTargets({flags.ports});
+  if (dotted && as_target.ok() && as_target->problems().empty()) {
+    return InvalidArgument(
+        "-p \"{}\": -p took the target as its ports; write -p PORTS {}, or leave -p out",
+        flags.ports, flags.ports);
   }
+  return Annotate(status, "-p");
+}
+
+absl::Status SetTargets(const ScanFlags& flags, std::istream& in, Notes& notes,
+                        v1::ScanRequestSpec* spec, WrittenTargets* written) {
+  if (!flags.ports.empty()) PORTOLAN_RETURN_IF_ERROR(CheckPorts(flags));
+  std::vector<TargetText>& targets = written->targets;
+  targets = TargetArguments(flags.targets, "");
   for (const std::string& file : flags.target_files)
     PORTOLAN_RETURN_IF_ERROR(ReadTargetFile(file, in, kMaxTargetBytes, &targets));
   if (targets.empty()) {
@@ -115,21 +143,27 @@ absl::Status SetTargets(const ScanFlags& flags, std::istream& in, Notes& notes,
                                ? "name addresses, networks or hosts, or read them with -iL FILE"
                                : "the files of -iL name none");
   }
-  std::vector<TargetText> excluded;
-  for (const std::string& list : flags.exclude) {
-    for (std::string& one : SplitTargets(list)) excluded.push_back({std::move(one), "--exclude"});
-  }
+  std::vector<TargetText>& excluded = written->excluded;
+  excluded = TargetArguments(flags.exclude, "--exclude");
   for (const std::string& file : flags.exclude_files)
     PORTOLAN_RETURN_IF_ERROR(ReadTargetFile(file, in, kMaxTargetBytes, &excluded));
 
   PORTOLAN_ASSIGN_OR_RETURN(const TargetShape shape, CheckTargets(targets));
-  PORTOLAN_RETURN_IF_ERROR(CheckTargets(excluded).status());
+  PORTOLAN_ASSIGN_OR_RETURN(const TargetShape exclusions, CheckTargets(excluded));
+  if (TargetProblems all = shape.problems; !all.empty() || !exclusions.problems.empty()) {
+    all.AddExclusions(exclusions.problems);
+    std::vector<ShownProblem> shown;
+    for (const TargetProblem& p : all.first())
+      shown.push_back(ShowProblem(p, p.exclude ? excluded : targets));
+    return TargetsRefused(absl::StatusCode::kInvalidArgument, shown, all.total(), notes);
+  }
   size_t bytes = 0;
   for (const TargetText& t : targets) bytes += t.text.size();
   if (bytes > kMaxTargetBytes)
     return InvalidArgument("more than 32 MiB of targets: write ranges, or scan in parts");
-  for (TargetText& t : targets) spec->add_targets(std::move(t.text));
-  for (TargetText& t : excluded) spec->add_exclude(std::move(t.text));
+  for (const TargetText& t : targets) spec->add_targets(t.text);
+  for (const TargetText& t : excluded) spec->add_exclude(t.text);
+  spec->set_skip_unresolved(flags.skip_unresolved);
 
   if (!flags.ports.empty() && flags.top_ports != 0)
     return InvalidArgument("-p and --top-ports exclude each other: write -p {},top-{}", flags.ports,
@@ -138,7 +172,6 @@ absl::Status SetTargets(const ScanFlags& flags, std::istream& in, Notes& notes,
     PORTOLAN_RETURN_IF_ERROR(Annotate(TopPorts(flags.top_ports).status(), "--top-ports"));
     spec->set_ports(fmt::format("top-{}", flags.top_ports));
   } else if (!flags.ports.empty()) {
-    PORTOLAN_RETURN_IF_ERROR(Annotate(ParsePorts(flags.ports).status(), "-p"));
     spec->set_ports(flags.ports);
   } else if (shape.without_port) {
     spec->set_ports(kDefaultPorts);
@@ -151,7 +184,8 @@ absl::Status SetTargets(const ScanFlags& flags, std::istream& in, Notes& notes,
   return absl::OkStatus();
 }
 
-absl::StatusOr<v1::CreateScanRequest> MakeRequest(const ScanFlags& flags, Environment& env) {
+absl::StatusOr<v1::CreateScanRequest> MakeRequest(const ScanFlags& flags, Environment& env,
+                                                  WrittenTargets* written) {
   v1::CreateScanRequest request;
   v1::ScanRequestSpec* spec = request.mutable_spec();
   PORTOLAN_RETURN_IF_ERROR(SetTiming(flags, spec));
@@ -202,8 +236,60 @@ absl::StatusOr<v1::CreateScanRequest> MakeRequest(const ScanFlags& flags, Enviro
     for (int i = 0; i < 4; ++i)
       request.mutable_request_id()->append(fmt::format("{:08x}", random()));
   }
-  PORTOLAN_RETURN_IF_ERROR(SetTargets(flags, *env.in, *env.notes, spec));
+  PORTOLAN_RETURN_IF_ERROR(SetTargets(flags, *env.in, *env.notes, spec, written));
   return request;
+}
+
+// What the coordinator says about single targets, at their places.
+absl::Status ExplainRefusal(const absl::Status& status, const WrittenTargets& written,
+                            Notes& notes) {
+  v1::TargetProblems problems;
+  if (!problems.ParseFromString(DetailsOf(status)) || problems.total() == 0) return status;
+  std::vector<ShownProblem> shown;
+  bool names_only = true;
+  for (const v1::TargetProblem& p : problems.problems()) {
+    TargetProblem problem;
+    problem.expression = p.index();
+    problem.entry = p.entry();
+    problem.problem = p.problem();
+    shown.push_back(ShowProblem(problem, p.exclude() ? written.excluded : written.targets));
+    names_only &= p.lookup() != v1::LOOKUP_PROBLEM_UNSPECIFIED && !p.exclude();
+  }
+  absl::Status refused = TargetsRefused(status.code(), shown, problems.total(), notes);
+  if (absl::IsUnavailable(status)) {
+    refused = MakeStatus(status.code(),
+                         "no scan was created: names could not be looked up; try again when name "
+                         "servers answer");
+  }
+  if (!names_only) return refused;
+  return MakeStatus(refused.code(), fmt::format("{}, or go on with the rest by --skip-unresolved",
+                                                Message(refused)));
+}
+
+// Creates the scan, and shows how far the names are.
+absl::StatusOr<v1::Scan> CreateScan(const v1::CreateScanRequest& request, Session& session,
+                                    Context& context, const WrittenTargets& written) {
+  Notes& notes = *context.env.notes;
+  bool looking_up = false;
+  absl::StatusOr<v1::Scan> scan =
+      session.client->CreateScan(request, [&](uint64_t done, uint64_t total) {
+        looking_up = done < total;
+        notes.ShowStep(fmt::format("looking up names {} of {}", Grouped(done), Grouped(total)));
+      });
+  notes.ClearProgress();
+  if (scan.ok()) {
+    if (const uint64_t skipped = scan->names_skipped(); skipped > 0) {
+      notes.Note(fmt::format("{} name{} could not be looked up and {} skipped", Grouped(skipped),
+                             skipped == 1 ? "" : "s", skipped == 1 ? "is" : "are"));
+    }
+    return scan;
+  }
+  if (context.env.interrupts->interrupted()) {
+    notes.Note(looking_up ? "cancelled while names were looked up: no scan was created"
+                          : "cancelled before there was a scan: none was created");
+    return scan;
+  }
+  return ExplainRefusal(scan.status(), written, notes);
 }
 
 absl::StatusOr<int> RunScan(const ScanFlags& flags, Context& context) {
@@ -215,17 +301,16 @@ absl::StatusOr<int> RunScan(const ScanFlags& flags, Context& context) {
         "inside this program");
   }
   PORTOLAN_RETURN_IF_ERROR(CheckPrintFlags(flags.print));
-  PORTOLAN_ASSIGN_OR_RETURN(v1::CreateScanRequest request, MakeRequest(flags, context.env));
+  WrittenTargets written;
+  PORTOLAN_ASSIGN_OR_RETURN(v1::CreateScanRequest request,
+                            MakeRequest(flags, context.env, &written));
   PORTOLAN_RETURN_IF_ERROR(CheckLocalVantages(request.spec(), context));
   PORTOLAN_ASSIGN_OR_RETURN(const auto session, context.Connect(flags.local, true));
   if (session->is_local()) {
     PORTOLAN_RETURN_IF_ERROR(StartLocalAgent(context, *session, ""));
     request.mutable_spec()->set_wait_for_agents(true);  // it is about to call
   }
-  // Resolving many names takes a while.
-  PORTOLAN_ASSIGN_OR_RETURN(
-      const v1::Scan scan,
-      session->client->Call(&ApiClient::Stub::CreateScan, request, std::chrono::minutes(5)));
+  PORTOLAN_ASSIGN_OR_RETURN(const v1::Scan scan, CreateScan(request, *session, context, written));
   if (!session->is_local()) {
     const v1::ScanRequestSpec& spec = scan.spec();
     NoteMissingAgents(context, *session, {spec.vantages().begin(), spec.vantages().end()},
@@ -253,7 +338,11 @@ constexpr const char kText[] =
     "Targets: 10.0.0.1, 10.0.0.0/24, 10.0.0.1-10.0.1.9, octet ranges (10.0.0-5.1,3-4, 10.0.*.1), "
     "2001:db8::1, 2001:db8::/64, host names (resolved once, by "
     "the coordinator; all their addresses are scanned), each also with a port of its own: "
-    "10.0.0.1:80, [2001:db8::1]:443, host:22.\n\n"
+    "10.0.0.1:80, [2001:db8::1]:443, host:22. Masks may be dotted (10.0.0.0/255.255.255.0). "
+    "Blanks, "
+    "line ends and commas separate targets, here, in files and in exclusions; blanks around the "
+    "dash "
+    "of a range are fine.\n\n"
     "Ports: 22, 22,80,8000-8100, - (all, 1-65535), 1-, -100, names and wildcards of the service "
     "catalogue (ssh, http*), well-known, registered, dynamic, top-N; "
     "to see what an expression means: portolan ports EXPR.\n\n"
@@ -303,12 +392,16 @@ void AddScan(Program& program) {
       ->option_text("TARGET...")
       ->group(kWhat);
   texts(kWhat, "--targets-from", flags->target_files, "FILE",
-        "Read targets from FILE, or from standard input when it is -; # begins a comment. "
-        "Repeatable.");
+        "Read targets from FILE (UTF-8, or UTF-16 with a byte order mark), or from standard input "
+        "when it is -; # begins a comment. -iL FILE is the same. Repeatable.");
   text(kWhat, "-p,--ports", flags->ports, "PORTS",
        "Ports of the targets without a port of their own. Default: top-100, the 100 ports of the "
        "service catalogue most worth scanning.");
   number(kWhat, "--top-ports", flags->top_ports, "N", "The N ports most worth scanning.");
+  app->add_flag("--skip-unresolved", flags->skip_unresolved,
+                "Go on without targets whose names cannot be looked up; the record lists them as "
+                "names skipped. An exclusion that cannot be looked up stays an error.")
+      ->group(kWhat);
   texts(kWhat, "--exclude", flags->exclude, "TARGETS",
         "Never probe these; a target with a port excludes just that port. Comma list, repeatable.");
   texts(kWhat, "--exclude-file", flags->exclude_files, "FILE", "The same from a file. Repeatable.");

@@ -1,12 +1,14 @@
 // portolan scans pause|resume|cancel|exclude|rm SCAN
 #include <fmt/format.h>
 
+#include "cli/base/inputs.h"
 #include "cli/convert.h"
 #include "cli/exit_code.h"
 #include "cli/follow.h"
 #include "cli/render/text.h"
 #include "cli/scans.h"
 #include "common/base/status.h"
+#include "common/scope/exclusion_request.h"
 
 namespace portolan {
 namespace {
@@ -80,12 +82,15 @@ absl::StatusOr<int> RunExclude(const Flags& flags, Context& context) {
   PORTOLAN_ASSIGN_OR_RETURN(const auto session, context.Connect({}, false));
   v1::ExcludeFromScanRequest request;
   request.set_scan_id(flags.id);
-  for (const std::string& rule : flags.rules) {
-    PORTOLAN_RETURN_IF_ERROR(ParseScopeRule(rule).status());
-    request.add_rules(rule);
-  }
-  PORTOLAN_ASSIGN_OR_RETURN(const v1::Scan scan,
-                            session->client->Call(&ApiClient::Stub::ExcludeFromScan, request));
+  // A mistake is found before anything is sent.
+  std::vector<std::string> rules;
+  for (TargetText& text : TargetArguments(flags.rules, "")) rules.push_back(std::move(text.text));
+  PORTOLAN_RETURN_IF_ERROR(ExclusionRequest::Parse(rules).status());
+  for (std::string& rule : rules) request.add_rules(std::move(rule));
+  // Takes hold at once; the answer waits for the names.
+  PORTOLAN_ASSIGN_OR_RETURN(
+      const v1::Scan scan,
+      session->client->Call(&ApiClient::Stub::ExcludeFromScan, request, std::chrono::minutes(2)));
   if (flags.json) {
     PORTOLAN_RETURN_IF_ERROR(context.Print(ScanJson(scan) + "\n"));
   } else {
@@ -166,15 +171,18 @@ void AddScansControl(Program& program, CLI::App* scans) {
       ->group("Which scan");
   AddJson(cancel, &flags->json);
 
-  CLI::App* exclude =
-      add("exclude",
-          {"[OPTION]... SCAN RULE...", "exclude addresses from a running scan",
-           "A rule is an address, network or range, with ports behind a blank if only those are "
-           "meant. It takes hold on every agent within seconds; what it "
-           "keeps from being probed counts as not probed (excluded). It cannot be taken back.",
-           "  portolan scans exclude last 10.0.0.0/24 2001:db8::/64\n  portolan scans exclude last "
-           "'10.0.1.7 22,80'"},
-          RunExclude);
+  CLI::App* exclude = add(
+      "exclude",
+      {"[OPTION]... SCAN RULE...", "exclude addresses from a running scan",
+       "A rule is a target as scan takes them (an address, network, range or host name, perhaps "
+       "with a port), or addresses with ports behind a blank. A name that the scan was given "
+       "means its addresses in the scan, and those that it has now. It takes hold on every agent "
+       "within seconds; what it "
+       "keeps from being probed counts as not probed (excluded). It cannot be taken back.",
+       "  portolan scans exclude last 10.0.0.0/24 2001:db8::/64\n  portolan scans exclude last "
+       "printer.example 10.0.0.9:9100\n  portolan scans exclude last "
+       "'10.0.1.7 22,80'"},
+      RunExclude);
   AddScanId(exclude, &flags->id);
   exclude->add_option("rules", flags->rules, "What is not to be probed any more.")
       ->option_text("RULE...")

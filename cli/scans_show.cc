@@ -112,7 +112,8 @@ std::string Show(const v1::Scan& scan, const HostTotals& hosts) {
   for (const v1::Lane& lane : scan.lanes()) AddLane(lane, &out);
   if (scan.ledger().extra() > 0)
     out += "\nprobes beyond the plan: " + Grouped(scan.ledger().extra()) + "\n";
-  return out + "\n" + LedgerLine(ToLedger(scan.ledger()), &hosts) + "\n" + HostNotes(hosts);
+  return out + "\n" + LedgerLine(ToLedger(scan.ledger()), &hosts) + "\n" +
+         SkippedNamesText(scan.names_skipped(), SkippedNames(scan)) + HostNotes(hosts);
 }
 
 }  // namespace

@@ -1,9 +1,12 @@
 #include "cli/base/inputs.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <fstream>
 
 #include "common/base/status.h"
+#include "common/net/list_text.h"
 #include "common/net/target_parser.h"
 
 namespace portolan {
@@ -20,33 +23,28 @@ absl::StatusOr<std::vector<std::string>> SplitList(std::string_view text) {
   }
 }
 
-namespace {
-
-// Whether a piece can stand alone: a name, IPv6, or four octets and more.
-bool IsWholeTarget(std::string_view piece) {
-  const bool numeric = piece.find_first_not_of("0123456789.-*/,") == std::string_view::npos;
-  return !numeric || std::count(piece.begin(), piece.end(), '.') >= 3;
-}
-
-}  // namespace
-
 std::vector<std::string> SplitTargets(std::string_view text) {
   std::vector<std::string> out;
-  std::string current;
-  size_t at = 0;
-  while (at <= text.size()) {
-    const size_t comma = std::min(text.find(',', at), text.size());
-    const std::string_view piece = text.substr(at, comma - at);
-    if (!current.empty() && IsWholeTarget(current) && IsWholeTarget(piece)) {
-      out.push_back(std::move(current));
-      current = piece;
+  ListReader reader(text);
+  for (ListReader::Entry entry; reader.Next(&entry);) out.emplace_back(entry.text);
+  return out;
+}
+
+std::vector<TargetText> TargetArguments(const std::vector<std::string>& arguments,
+                                        std::string_view origin) {
+  std::vector<TargetText> out;
+  bool joins = false;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& text = arguments[i];
+    const bool dash = text == "-" || text == "\xe2\x80\x93";
+    if (!out.empty() && (joins || dash)) {
+      out.back().text += " " + text;
     } else {
-      if (at > 0) current += ',';
-      current += piece;
+      out.push_back(
+          {text, origin.empty() ? fmt::format("argument {}", i + 1) : std::string(origin)});
     }
-    at = comma + 1;
+    joins = dash;
   }
-  if (!current.empty()) out.push_back(std::move(current));
   return out;
 }
 
@@ -62,20 +60,32 @@ absl::Status ReadTargetFile(const std::string& path, std::istream& in, size_t ma
                              path);
     from = &file;
   }
-  std::string line;
-  size_t bytes = 0;
-  for (size_t number = 1; std::getline(*from, line); ++number) {
-    if ((bytes += line.size() + 1) > max_bytes) {
-      return InvalidArgument("{}: more than {} MiB of targets: write ranges, or scan in parts",
-                             shown, max_bytes >> 20);
-    }
-    line.erase(std::min(line.find('#'), line.size()));
-    line.erase(line.find_last_not_of(" \t\r\n\f\v") + 1);
-    line.erase(0, line.find_first_not_of(" \t\f\v"));
-    if (!line.empty()) out->push_back({line, shown + ":" + std::to_string(number)});
+  std::string content;
+  char buffer[65536];
+  while (from->read(buffer, sizeof(buffer)), from->gcount() > 0) {
+    content.append(buffer, static_cast<size_t>(from->gcount()));
+    if (content.size() > 2 * max_bytes + 2) break;  // UTF-16 is twice as long
   }
   if (from->bad())
     return InvalidArgument("reading targets from \"{}\" failed: is it a directory?", shown);
+  content = DecodeText(std::move(content));
+  if (content.size() > max_bytes) {
+    return InvalidArgument("{}: more than {} MiB of targets: write ranges, or scan in parts", shown,
+                           max_bytes >> 20);
+  }
+  const std::string_view all = content;
+  size_t number = 1;
+  for (size_t begin = 0; begin < all.size(); ++number) {
+    const size_t end = std::min(all.find('\n', begin), all.size());
+    std::string_view line = all.substr(begin, end - begin);
+    begin = end + 1;
+    line = line.substr(0, line.find('#'));
+    line = line.substr(0, line.find_last_not_of(" \t\r\f\v") + 1);
+    const size_t blanks = std::min(line.find_first_not_of(" \t\f\v"), line.size());
+    line.remove_prefix(blanks);
+    if (line.empty()) continue;
+    out->push_back({std::string(line), fmt::format("{}:{}", shown, number), true, blanks + 1});
+  }
   return absl::OkStatus();
 }
 
@@ -84,11 +94,34 @@ absl::StatusOr<TargetShape> CheckTargets(const std::vector<TargetText>& targets)
   texts.reserve(targets.size());
   for (const TargetText& t : targets) texts.push_back(t.text);
   PORTOLAN_ASSIGN_OR_RETURN(const ParsedTargets parsed, ParseTargets(texts));
-  if (parsed.problems().empty()) return TargetShape{parsed.has_entry_without_port()};
-  const TargetProblem& p = parsed.problems().first()[0];
-  const absl::Status status = InvalidArgument("target \"{}\": {}", p.entry, p.problem);
-  const std::string& origin = targets[p.expression].origin;
-  return origin.empty() ? status : Annotate(status, origin);
+  return TargetShape{parsed.has_entry_without_port(), parsed.problems()};
+}
+
+ShownProblem ShowProblem(const TargetProblem& problem, const std::vector<TargetText>& texts) {
+  ShownProblem out;
+  out.entry = problem.entry;
+  out.problem = problem.problem;
+  if (problem.expression >= texts.size()) return out;  // of a coordinator that errs
+  const TargetText& text = texts[problem.expression];
+  out.place = text.origin;
+  if (!problem.at_character) return out;
+  if (text.is_line) {
+    out.place += fmt::format(":{}", text.column + problem.place.column - 1);
+  } else {
+    out.place += fmt::format(", character {}", problem.place.column);
+  }
+  return out;
+}
+
+std::string TargetProblemsText(const std::vector<ShownProblem>& shown, uint64_t total) {
+  std::string out =
+      total == 1 ? "1 target cannot be used:" : fmt::format("{} targets cannot be used:", total);
+  for (const ShownProblem& p : shown) {
+    out +=
+        fmt::format("\n{}{}\"{}\": {}", p.place, p.place.empty() ? "" : ": ", p.entry, p.problem);
+  }
+  if (total > shown.size()) out += fmt::format("\nand {} more", total - shown.size());
+  return out;
 }
 
 }  // namespace portolan

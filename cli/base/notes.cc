@@ -7,6 +7,8 @@
 namespace portolan {
 namespace {
 
+constexpr Duration kStepNoteEvery = std::chrono::seconds(10);
+
 // Notes quote what others sent: line breaks stay (they lay out longer messages), everything else
 // unsafe is escaped.
 std::string Safe(std::string_view text) {
@@ -33,7 +35,25 @@ void Notes::ShowProgress(const Progress& progress) {
   if (!terminal_.is_terminal || !limit_.Due(clock_.Now())) return;
   // The last column stays free: some terminals wrap when it is filled.
   const size_t columns = std::max<size_t>(terminal_.columns(), 20) - 1;
-  write_("\r" + ProgressLine(progress, columns) + "\x1b[K");
+  Draw(ProgressLine(progress, columns));
+}
+
+void Notes::ShowStep(const std::string& text) {
+  const Time now = clock_.Now();
+  if (!terminal_.is_terminal) {
+    const bool first = next_step_note_ == Time();
+    if (!first && now < next_step_note_) return;
+    next_step_note_ = now + kStepNoteEvery;
+    if (!first) Note(text);
+    return;
+  }
+  if (!limit_.Due(now)) return;
+  const size_t columns = std::max<size_t>(terminal_.columns(), 20) - 1;
+  Draw(Printable(text).substr(0, columns));
+}
+
+void Notes::Draw(const std::string& line) {
+  write_("\r" + line + "\x1b[K");
   drawn_ = true;
 }
 

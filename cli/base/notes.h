@@ -27,14 +27,20 @@ class Notes {
   void Print(std::string_view text);
   // Draws the line; on a terminal only and at most 4 times a second.
   void ShowProgress(const Progress& progress);
+  // The same line for what comes before a scan, such as "looking up names 3,000 of 20,000". Without
+  // a terminal a note every 10 s, once it has taken that long.
+  void ShowStep(const std::string& text);
   void ClearProgress();
 
  private:
+  void Draw(const std::string& line);
+
   const std::function<void(std::string_view)> write_;
   const Terminal terminal_;
   const Clock& clock_;
   DrawLimit limit_;
   bool drawn_ = false;
+  Time next_step_note_{};  // without a terminal; epoch: no step was shown yet
 };
 
 }  // namespace portolan

@@ -65,7 +65,7 @@ HostTotals TotalsOf(const std::vector<HostRow>& rows, uint64_t dropped) {
 std::string HostLine(const HostRow& row, bool show_vantage) {
   const HostFinding& f = row.finding;
   std::string line = f.address.ToString();
-  if (!row.name.empty()) line += fmt::format(" ({})", Printable(row.name));
+  if (!row.name.empty()) line += fmt::format(" ({})", NamesText(AllNames(row)));
   line += "  ";
   switch (f.kind) {
     case HostFindingKind::kAnswersEverywhere:
@@ -96,7 +96,7 @@ std::string HostJson(const HostRow& row, std::string_view scan_id_json) {
       .Raw("scan_id", scan_id_json)
       .Text("vantage", row.vantage)
       .Text("ip", f.address.ToString());
-  if (!row.name.empty()) o.Text("name", row.name);
+  AddNames(AllNames(row), o);
   o.Text("kind", HostFindingName(f.kind))
       .Uint("open_ports", row.open_ports)
       .Uint("ports", row.ports);

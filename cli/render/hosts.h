@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/render/text.h"
 #include "common/scan/host_finding.h"
 
 namespace portolan {
@@ -14,11 +15,23 @@ namespace portolan {
 struct HostRow {
   HostFinding finding;
   std::string_view vantage;
-  std::string_view name;  // host name that led to the address; empty: none
+  std::string_view name;  // the first host name that led to the address; empty: none
   std::string_view agent;
-  uint64_t open_ports = 0;  // found open there by the scan
-  uint32_t ports = 0;       // that the scan asks of it
+  uint64_t open_ports = 0;   // found open there by the scan
+  uint32_t ports = 0;        // that the scan asks of it
+  std::string_view names{};  // as of a ResultRow
 };
+
+// All names of a row, separated by blanks.
+template <typename Row>
+std::string_view AllNames(const Row& row) {
+  return row.names.empty() ? row.name : row.names;
+}
+// Names that are separated by blanks, as the members "name" (the first) and "names"; nothing when
+// there are none.
+void AddNames(std::string_view names, JsonObject& object);
+// "a.example, b.example", safe for a terminal; after ten only the number of the others.
+std::string NamesText(std::string_view names);
 
 // What the findings of a scan make of its ledger.
 struct HostTotals {

@@ -19,7 +19,7 @@ class JsonRenderer : public ResultRenderer {
         .Raw("scan_id", scan_id_)
         .Text("vantage", row.vantage)
         .Text("ip", row.ip.ToString());
-    if (!row.name.empty()) o.Text("name", row.name);
+    AddNames(AllNames(row), o);
     o.Uint("port", row.port)
         .Text("protocol", "tcp")
         .Text("state", StateName(row.state))
@@ -67,8 +67,8 @@ class CsvRenderer : public ResultRenderer {
     PORTOLAN_RETURN_IF_ERROR(Header());
     return out_.Write(fmt::format(
         "{},{},{},{},{},tcp,{},{},{},{},{},{},{},{},{}\n", scan_id_, CsvField(row.vantage),
-        row.ip.ToString(), CsvField(row.name), row.port, StateName(row.state), CsvField(row.reason),
-        row.rtt_us ? fmt::format("{}", *row.rtt_us / 1e3) : "",
+        row.ip.ToString(), CsvField(AllNames(row)), row.port, StateName(row.state),
+        CsvField(row.reason), row.rtt_us ? fmt::format("{}", *row.rtt_us / 1e3) : "",
         row.when == WallTime() ? "" : Rfc3339(row.when), ServiceName(row.port), CsvField(row.agent),
         row.source ? row.source->ToString() : "",
         row.host_finding ? HostFindingName(*row.host_finding) : "",

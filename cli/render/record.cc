@@ -59,10 +59,58 @@ void AddLedger(const LedgerRecord& ledger, JsonObject& object) {
 
 }  // namespace
 
+void AddNames(std::string_view names, JsonObject& object) {
+  if (names.empty()) return;
+  std::vector<std::string_view> all;
+  for (size_t begin = 0; begin <= names.size();) {
+    const size_t end = std::min(names.find(' ', begin), names.size());
+    all.push_back(names.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  object.Text("name", all[0]);
+  object.Raw("names", JsonArray(all, [](std::string_view name) { return JsonString(name); }));
+}
+
+std::string NamesText(std::string_view names) {
+  constexpr size_t kShown = 10;
+  std::string out;
+  size_t count = 0;
+  for (size_t begin = 0; begin <= names.size(); ++count) {
+    const size_t end = std::min(names.find(' ', begin), names.size());
+    if (count < kShown) {
+      if (count > 0) out += ", ";
+      out += Printable(names.substr(begin, end - begin));
+    }
+    begin = end + 1;
+  }
+  if (count > kShown) out += fmt::format(" and {} more", count - kShown);
+  return out;
+}
+
 std::string LedgerJson(const LedgerRecord& ledger) {
   JsonObject object;
   AddLedger(ledger, object);
   return object.Done();
+}
+
+std::string SkippedNamesJson(const std::vector<std::pair<std::string, std::string>>& names) {
+  return JsonArray(names, [](const auto& name) {
+    return JsonObject().Text("name", name.first).Text("problem", name.second).Done();
+  });
+}
+
+std::string SkippedNamesText(uint64_t total,
+                             const std::vector<std::pair<std::string, std::string>>& names) {
+  if (total == 0) return "";
+  constexpr size_t kShown = 10;
+  std::string out = fmt::format("names skipped {}", Grouped(total));
+  for (size_t i = 0; i < names.size() && i < kShown; ++i) {
+    out +=
+        fmt::format("{}{} ({})", i == 0 ? ": " : ", ", Printable(names[i].first), names[i].second);
+  }
+  const size_t shown = std::min(names.size(), kShown);
+  if (total > shown) out += fmt::format(" and {} more", Grouped(total - shown));
+  return out + "\n";
 }
 
 std::string SummaryJson(const ScanRecordEnd& end) {
@@ -76,6 +124,8 @@ std::string SummaryJson(const ScanRecordEnd& end) {
       .TimeOrNull("started", end.started)
       .TimeOrNull("finished", end.finished_at);
   AddLedger(end.total, object);
+  object.Uint("names_skipped", end.names_skipped);
+  if (end.names_skipped > 0) object.Raw("skipped_names", SkippedNamesJson(end.skipped_names));
   object.Raw("lanes", JsonArray(end.lanes, [](const LaneLedger& lane) {
                JsonObject o;
                o.TextOrNull("vantage", lane.vantage);
@@ -97,7 +147,8 @@ std::string SummaryText(const ScanRecordEnd& end) {
   out += "\n";
   if (!end.status_message.empty()) out += "  " + Printable(end.status_message) + "\n";
   const HostTotals* hosts = end.host_totals ? &*end.host_totals : nullptr;
-  const std::string notes = hosts != nullptr ? HostNotes(*hosts) : "";
+  const std::string notes = SkippedNamesText(end.names_skipped, end.skipped_names) +
+                            (hosts != nullptr ? HostNotes(*hosts) : "");
   if (end.lanes.size() < 2) return out + LedgerLine(end.total, hosts) + "\n" + notes;
   size_t width = 5;
   for (const LaneLedger& lane : end.lanes)

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/render/hosts.h"
+#include "cli/render/text.h"
 #include "common/base/time.h"
 #include "common/net/ip_address.h"
 #include "common/scan/observation.h"
@@ -32,7 +33,9 @@ class TextPool {
 // One observation. The views belong to a TextPool.
 struct ResultRow {
   std::string_view vantage;
-  std::string_view name;  // host name that led to the address; empty: none
+  std::string_view name;  // the first host name that led to the address; empty: none
+  // All of them, separated by blanks, which no name holds. Empty: `name` is the only one.
+  std::string_view names;
   std::string_view reason;
   std::string_view agent;
   IpAddress ip;
@@ -68,6 +71,10 @@ struct ScanRecordEnd {
   std::string name;
   std::string state;           // "complete", "partial", "running", ...
   std::string status_message;  // empty: all is well
+  // Names that could not be looked up and were left out: how many, and the first of them with the
+  // reason.
+  uint64_t names_skipped = 0;
+  std::vector<std::pair<std::string, std::string>> skipped_names;
   bool finished = false;
   WallTime created, started, finished_at;  // epoch: not yet
   LedgerRecord total;
@@ -90,6 +97,11 @@ std::string LedgerLine(const LedgerRecord& ledger, const HostTotals* hosts = nul
 // The members planned, open, ..., not_probed{cause: n}, to_do, extra of a JSON object, as that
 // object.
 std::string LedgerJson(const LedgerRecord& ledger);
+// Names that were left out, with the reason, as a JSON array of {"name", "problem"}.
+std::string SkippedNamesJson(const std::vector<std::pair<std::string, std::string>>& names);
+// "names skipped 3: a.example (no such name), ..." and a line end; empty: none were.
+std::string SkippedNamesText(uint64_t total,
+                             const std::vector<std::pair<std::string, std::string>>& names);
 // A JSON line that ends a record: {"type":"summary", "scan_id", "name", "state", ..., planned,
 // open, ...}.
 std::string SummaryJson(const ScanRecordEnd& end);

@@ -52,7 +52,7 @@ struct VantageCell {
 struct PortRow {
   IpAddress ip;
   uint16_t port = 0;
-  std::string_view name;
+  std::string_view name, names;                   // as of a ResultRow
   std::vector<std::optional<VantageCell>> cells;  // by vantage; nullopt: not observed (yet)
   // Whether two vantages observed different states. What was not observed or not probed differs
   // from nothing.

@@ -14,8 +14,8 @@ namespace {
 
 constexpr size_t kPortWidth = 9;  // "65535/tcp"
 
-std::string Heading(const IpAddress& ip, std::string_view name) {
-  return name.empty() ? ip.ToString() : fmt::format("{} ({})", ip.ToString(), Printable(name));
+std::string Heading(const IpAddress& ip, std::string_view names) {
+  return names.empty() ? ip.ToString() : fmt::format("{} ({})", ip.ToString(), NamesText(names));
 }
 
 void TrimRight(std::string& line) { line.erase(line.find_last_not_of(' ') + 1); }
@@ -76,7 +76,7 @@ class TableRenderer : public ResultRenderer {
     std::string text;
     if (current_ != row.ip) {
       current_ = row.ip;
-      text = Paint(options_.color, Ink::kBold, Heading(row.ip, row.name)) + "\n";
+      text = Paint(options_.color, Ink::kBold, Heading(row.ip, AllNames(row))) + "\n";
     }
     text += Line(fmt::format("{}/tcp", row.port), StateName(row.state), ServiceName(row.port),
                  Printable(row.reason), row.rtt_us ? HumanRtt(*row.rtt_us) : "",
@@ -174,7 +174,7 @@ absl::Status VantageTable::Write(const PortRow& row) {
   std::string text;
   if (current_ != row.ip) {
     current_ = row.ip;
-    text = Paint(options_.color, Ink::kBold, Heading(row.ip, row.name)) + "\n";
+    text = Paint(options_.color, Ink::kBold, Heading(row.ip, AllNames(row))) + "\n";
   }
   std::string line = differs ? Paint(options_.color, Ink::kRed, "*") + " " : "  ";
   line += fmt::format("{}  {}", PadRight(fmt::format("{}/tcp", row.port), kPortWidth),

@@ -26,7 +26,7 @@ absl::Status VantageJoin::Add(const ResultRow& row) {
     }
     if (batch_.empty() || batch_.back().ip != row.ip) ++addresses_;
     if (at == ports_.end() || *at != row.port) ports_.insert(at, row.port);
-    batch_.push_back({row.ip, row.port, row.name, {}});
+    batch_.push_back({row.ip, row.port, row.name, row.names, {}});
     batch_.back().cells.resize(vantages_.size());
   }
   Place(batch_.back(), row);

@@ -39,11 +39,6 @@ struct TargetList {
   std::vector<ResolvedName> names;
 };
 
-// Resolves a host name to all its addresses (A and AAAA). NotFound when it has none. Blocks: never
-// call it on a gRPC callback thread.
-using Resolver = std::function<absl::StatusOr<std::vector<IpAddress>>(const std::string& name)>;
-Resolver SystemResolver();  // getaddrinfo
-
 // What ParseTargets read: entries without names, which are complete, names to be looked up, and
 // what is wrong. Value type; the expressions are not borrowed.
 class ParsedTargets {

@@ -52,6 +52,10 @@ struct ScanSpec {
   std::string ports_text;
   std::shared_ptr<const ScanSpace> space;
   std::vector<ResolvedName> names;
+  // Names of targets that were left out because they could not be looked up: how many, and the
+  // first 100. They have no positions.
+  uint64_t names_skipped = 0;
+  std::vector<SkippedName> skipped_names;
   ScanMode mode = ScanMode::kSplit;
   std::vector<std::string>
       vantages;  // split: which may help, empty = all. each-vantage: one lane each, never empty.

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "common/base/status.h"
+#include "common/net/list_text.h"
 #include "common/net/literal.h"
 #include "common/net/octets.h"
 #include "common/scope/scope.h"
@@ -115,6 +116,7 @@ absl::StatusOr<std::vector<ScopeRule>> ReadScopeFile(const std::string& path) {
   }
   if (std::ferror(file.get()) != 0) return failed(errno);
 
+  content = DecodeText(std::move(content));
   std::vector<ScopeRule> rules;
   size_t number = 0;
   for (size_t begin = 0; begin < content.size();) {

@@ -21,6 +21,12 @@ uint64_t SeedFromSystem() {
   return (uint64_t{device()} << 32) ^ device();
 }
 
+ScanCreator::Limits CreatorLimits(const ControlOptions& options) {
+  ScanCreator::Limits limits;
+  limits.creations = options.plan_queue;
+  return limits;
+}
+
 }  // namespace
 
 absl::Status Control::Stopping() {
@@ -37,6 +43,7 @@ Control::Control(ControlOptions options, std::unique_ptr<Store> store, const Clo
       store_(std::move(store)),
       started_(clock.Wall()),
       scope_(std::make_shared<const Scope>(options_.scope)),
+      creator_(CreatorEnvironment(), CreatorLimits(options_)),
       random_(SeedFromSystem()),
       readers_("read", options_.read_threads, options_.read_queue),
       planners_("plan", options_.plan_threads, options_.plan_queue),
@@ -311,6 +318,11 @@ std::optional<Control::Snapshot> Control::TakeSnapshot() {
 void Control::BeginShutdown() {
   if (stopping_.exchange(true)) return;
   runner_.Run([this] {
+    creator_.Shutdown(Stopping());
+    for (auto& [call, exclusion] : std::exchange(exclusion_lookups_, {})) {
+      exclusion.lookup.reset();
+      exclusion.done(Stopping());
+    }
     for (auto& [name, entry] : agents_) EndCall(entry, Stopping());
     std::vector<uint64_t> streams;
     for (const auto& [id, stream] : streams_) streams.push_back(id);

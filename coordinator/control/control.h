@@ -18,10 +18,13 @@
 #include "common/base/mutex.h"
 #include "common/base/task_runner.h"
 #include "common/base/thread_pool.h"
+#include "common/net/name_lookup.h"
 #include "common/ops/log.h"
+#include "common/scope/exclusion_request.h"
 #include "coordinator/control/fleet.h"
 #include "coordinator/control/rate_meter.h"
 #include "coordinator/control/rivals.h"
+#include "coordinator/control/scan_creator.h"
 #include "coordinator/control/scan_request.h"
 #include "coordinator/control/scan_status.h"
 #include "coordinator/ingest/clock_skew.h"
@@ -39,15 +42,15 @@ struct ControlOptions {
   Scope scope = Scope::Default();
   Duration retention = std::chrono::hours(24 * 30);
   SchedulerOptions scheduler;
-  Resolver resolver = SystemResolver();
+  NameLookup* names = nullptr;  // must outlive the object; null: scans with names are refused
   size_t max_backlog_bytes =
       128u << 20;  // of reported results not committed yet; beyond, nothing more is read or granted
   size_t max_watchers = 1000;
   size_t max_queue = 20'000;  // calls that wait for the control thread
   int read_threads = 4;
   size_t read_queue = 1024;
-  int plan_threads = 2;  // these resolve host names, which may take long
-  size_t plan_queue = 64;
+  int plan_threads = 2;
+  size_t plan_queue = 64;  // also how many scans may be in creation at a time
   // Called on the control thread when Ready() changes, and once at start.
   std::function<void(bool ready)> on_ready;
   // Where the life of scans and agents is told; Log of common/ops in the program. May be called on
@@ -74,9 +77,11 @@ class Control {
   ~Control();  // BeginShutdown, then Stop
 
   // ---- scans. `ref`: an id, a unique prefix of one, or "last" ----
-  // `key`: makes it idempotent, may be empty; `digest` tells whether a second request of a key is
-  // the same.
+  // See scan_creator.h; `call.id` comes from NextCallId. After AbandonCreate the answer may still
+  // be on its way.
+  void CreateScan(CreateCall call);
   void CreateScan(ScanRequest request, std::string key, std::string digest, Done<ScanStatus> done);
+  void AbandonCreate(uint64_t call);
   void GetScan(const std::string& ref, Done<ScanStatus> done);
   struct ScanList {
     std::vector<ScanStatus> scans;
@@ -85,7 +90,10 @@ class Control {
   void ListScans(size_t limit, const std::string& after, Done<ScanList> done);
   enum class Verb { kPause, kResume, kCancel };
   void ChangeScan(const std::string& ref, Verb verb, Done<ScanStatus> done);
-  void Exclude(const std::string& ref, std::vector<ScopeRule> rules, Done<ScanStatus> done);
+  // Rules and addresses take hold at once, as do names that the scan was given; then names are
+  // looked up, and take hold too. Answers after that. InvalidArgument or Unavailable: names that
+  // lead nowhere and that the scan does not know; all the rest holds even so.
+  void Exclude(const std::string& ref, ExclusionRequest request, Done<ScanStatus> done);
   void DeleteScan(const std::string& ref, Done<ScanId> done);
 
   // `update` is called with the scan now, then after changes (at most 4 times a second, at least
@@ -236,16 +244,17 @@ class Control {
   void Sample();
 
   // control_scans.cc
-  struct Creation {
-    std::string digest;
-    std::vector<Done<ScanStatus>> waiting;
-  };
-  void PlanAndCreate(ScanRequest request, const std::string& key, const std::string& digest,
-                     const std::vector<std::string>& live, const FleetPace& pace, uint64_t seed,
-                     Done<ScanStatus> finish);
+  ScanCreator::Environment CreatorEnvironment();
+  absl::Status CheckVantagesAreKnown(const ScanRequest& request) const;
   FleetPace PaceOfFleet() const;  // of the agents that take work now
   void SubmitPlanned(std::shared_ptr<const ScanSpec> spec, const std::string& key,
                      const std::string& digest, Done<ScanStatus> finish);
+  void Discard(const ScanId& id);
+  void DoExclude(const ScanId& id, const std::shared_ptr<const ExclusionRequest>& request,
+                 Done<ScanStatus> done);
+  void OnExcludedNames(const ScanId& id, const ExclusionRequest& request,
+                       const std::vector<NameAnswer>& answers, Done<ScanStatus> done);
+  absl::Status AddExclusions(const ScanId& id, std::vector<ScopeRule> rules);
   bool EndIsCommitted(const ScanId& id) const;
   absl::StatusOr<ScanStatus> LiveStatus(
       const ScanId& id);  // NotFound: the scheduler does not have it
@@ -344,7 +353,13 @@ class Control {
   uint64_t name_conflicts_ = 0;
   std::set<std::string> waiting_for_commit_;  // agents whose answer does
   std::unordered_map<uint64_t, ReportStream> streams_;
-  std::unordered_map<std::string, Creation> creations_;  // by key
+  ScanCreator creator_;
+  std::set<ScanId> discarded_;  // removed once they have ended
+  struct ExclusionLookup {
+    std::unique_ptr<NameLookup::Request> lookup;
+    Done<ScanStatus> done;
+  };
+  std::map<uint64_t, ExclusionLookup> exclusion_lookups_;
   struct Watcher {
     uint64_t id;
     WatchUpdate update;

@@ -3,14 +3,8 @@
 #include "common/base/status.h"
 #include "coordinator/control/control.h"
 
-// How a scan comes to be: once for each key, planned on a thread that may block, answered after the
-// commit.
+// How a scan comes to be (see scan_creator.h), and what joins it to the rest.
 namespace portolan {
-namespace {
-
-constexpr size_t kMaxSameRequests = 100;
-
-}  // namespace
 
 ScanId Control::NewScanId() {
   while (true) {
@@ -30,97 +24,68 @@ FleetPace Control::PaceOfFleet() const {
   return pace;
 }
 
-void Control::CreateScan(ScanRequest request, std::string key, std::string digest,
-                         Done<ScanStatus> done) {
-  auto shared = std::make_shared<ScanRequest>(std::move(request));
-  OnControl<ScanStatus>(std::move(done), [this, shared, key = std::move(key),
-                                          digest = std::move(digest)](Done<ScanStatus> d) {
-    if (stopping_) return d(Stopping());
-    // A monitor names vantages that may get an agent only later: its runs say what they miss.
-    if (shared->monitor.empty() && !shared->wait_for_agents) {
-      std::vector<std::string> names;  // what is no name at all, planning refuses
-      for (const std::string& v : shared->vantages) {
-        if (CheckName("spec.vantages", v, kMaxVantageName).ok()) names.push_back(v);
-      }
-      const absl::Status known =
-          vantages_.Check("spec.vantages", names,
-                          "to scan as soon as one calls, give --wait-for-agents (wait_for_agents)");
-      if (!known.ok()) return d(known);
-    }
-    if (!key.empty()) {
-      auto [it, fresh] = creations_.try_emplace(key);
-      if (!fresh) {
-        if (it->second.digest != digest)
-          return d(AlreadyExists(
-              "request_id \"{}\": was used for another request; choose a new one", key));
-        if (it->second.waiting.size() >= kMaxSameRequests) return d(Busy());
-        it->second.waiting.push_back(std::move(d));
-        return;
-      }
-      it->second.digest = digest;
-    }
-    // Answers this request and the same ones that came while it was at work. On the control thread.
-    Done<ScanStatus> finish = [this, key, d](const absl::StatusOr<ScanStatus>& result) {
-      std::vector<Done<ScanStatus>> waiting;
-      if (auto it = creations_.find(key); it != creations_.end()) {
-        waiting = std::move(it->second.waiting);
-        creations_.erase(it);
-      }
-      d(result);
-      for (const Done<ScanStatus>& w : waiting) w(result);
-    };
-    const bool posted =
-        planners_.TryPost([this, shared, key, digest, live = scheduler_->LiveVantages(),
-                           pace = PaceOfFleet(), seed = random_(), finish] {
-          PlanAndCreate(std::move(*shared), key, digest, live, pace, seed, finish);
-        });
-    if (!posted)
-      finish(stopping_ ? Stopping()
-                       : ResourceExhausted(
-                             "too many scans are being planned; try again in some seconds"));
-  });
+ScanCreator::Environment Control::CreatorEnvironment() {
+  return {runner_,
+          planners_,
+          options_.names,
+          [this](const std::string& key) { return store_->FindRequest(key); },
+          [this] {
+            PlanContext context;
+            context.scope = scope();
+            context.live_vantages = scheduler_->LiveVantages();
+            context.pace = PaceOfFleet();
+            context.retention = options_.retention;
+            const uint64_t seed = random_();
+            context.random_seed = seed == 0 ? 1 : seed;
+            return context;
+          },
+          [this](const ScanId& id, const Done<ScanStatus>& finish) {
+            AnswerWithScan(id, absl::OkStatus(), [this, finish](absl::StatusOr<ScanStatus> result) {
+              runner_.Post([finish, result = std::move(result)] { finish(result); });
+            });
+          },
+          [this](std::shared_ptr<const ScanSpec> spec, const std::string& key,
+                 const std::string& digest, Done<ScanStatus> finish) {
+            SubmitPlanned(std::move(spec), key, digest, std::move(finish));
+          },
+          [this](const ScanId& id) { Discard(id); }};
 }
 
-// On a planning thread. `finish` is called on the control thread.
-void Control::PlanAndCreate(ScanRequest request, const std::string& key, const std::string& digest,
-                            const std::vector<std::string>& live, const FleetPace& pace,
-                            uint64_t seed, Done<ScanStatus> finish) {
-  const auto fail = [&](absl::Status status) {
-    runner_.Post([finish, status = std::move(status)] { finish(status); });
-  };
-  if (!key.empty()) {
-    absl::StatusOr<std::optional<std::pair<ScanId, std::string>>> before = store_->FindRequest(key);
-    if (!before.ok()) return fail(before.status());
-    if (before->has_value()) {
-      if ((*before)->second != digest)
-        return fail(AlreadyExists(
-            "request_id \"{}\": was used for another request; choose a new one", key));
-      runner_.Post([this, id = (*before)->first, finish] {
-        // `finish` belongs to the control thread, the stored status comes on a reader's.
-        AnswerWithScan(id, absl::OkStatus(), [this, finish](absl::StatusOr<ScanStatus> result) {
-          runner_.Post([finish, result = std::move(result)] { finish(result); });
-        });
-      });
-      return;
-    }
+// A monitor names vantages that may get an agent only later: its runs say what they miss.
+absl::Status Control::CheckVantagesAreKnown(const ScanRequest& request) const {
+  if (!request.monitor.empty() || request.wait_for_agents) return absl::OkStatus();
+  std::vector<std::string> names;  // planning refuses what is not a name at all
+  for (const std::string& v : request.vantages) {
+    if (CheckName("spec.vantages", v, kMaxVantageName).ok()) names.push_back(v);
   }
-  PlanContext context;
-  const std::shared_ptr<const Scope> in_force = scope();
-  context.scope = in_force.get();
-  context.live_vantages = live;
-  context.pace = pace;
-  context.retention = options_.retention;
-  context.random_seed = seed == 0 ? 1 : seed;
-  context.resolver = [this](const std::string& name) -> absl::StatusOr<std::vector<IpAddress>> {
-    if (stopping_)
-      return Stopping();  // else a long list of names would hold up the end of the program
-    return options_.resolver(name);
-  };
-  absl::StatusOr<std::shared_ptr<const ScanSpec>> spec = PlanScan(request, context);
-  if (!spec.ok()) return fail(spec.status());
-  runner_.Post([this, spec = *std::move(spec), key, digest, finish] {
-    SubmitPlanned(spec, key, digest, finish);
-  });
+  return vantages_.Check("spec.vantages", names,
+                         "to scan as soon as one calls, give --wait-for-agents (wait_for_agents)");
+}
+
+void Control::CreateScan(CreateCall call) {
+  auto shared = std::make_shared<CreateCall>(std::move(call));
+  OnControl<ScanStatus>(
+      [shared](absl::StatusOr<ScanStatus> refused) { shared->done(std::move(refused)); },
+      [this, shared](const Done<ScanStatus>&) {
+        const absl::Status known = CheckVantagesAreKnown(shared->request);
+        if (!known.ok()) return shared->done(known);
+        creator_.Create(std::move(*shared));
+      });
+}
+
+void Control::CreateScan(ScanRequest request, std::string key, std::string digest,
+                         Done<ScanStatus> done) {
+  CreateCall call;
+  call.id = NextCallId();
+  call.request = std::move(request);
+  call.key = std::move(key);
+  call.digest = std::move(digest);
+  call.done = std::move(done);
+  CreateScan(std::move(call));
+}
+
+void Control::AbandonCreate(uint64_t call) {
+  runner_.Post([this, call] { creator_.Abandon(call); });
 }
 
 void Control::SubmitPlanned(std::shared_ptr<const ScanSpec> spec, const std::string& key,
@@ -155,7 +120,8 @@ void Control::SubmitPlanned(std::shared_ptr<const ScanSpec> spec, const std::str
       {{"scan", record.id},
        {"name", record.spec->name},
        {"positions", std::to_string(record.spec->space->size())},
-       {"lanes", std::to_string(record.lanes.size())}});
+       {"lanes", std::to_string(record.lanes.size())},
+       {"names_skipped", std::to_string(record.spec->names_skipped)}});
   const ScanId id = record.id;
   WriteBatch batch;
   if (!key.empty()) batch.requests.push_back({key, digest, id});
@@ -164,6 +130,16 @@ void Control::SubmitPlanned(std::shared_ptr<const ScanSpec> spec, const std::str
     if (!status.ok()) return finish(status);
     finish(LiveStatus(id));
   });
+}
+
+// The caller went away while the scan was being stored. Cancelled now, removed when it has ended.
+void Control::Discard(const ScanId& id) {
+  if (stopping_) return;  // nobody can say that it was not made
+  discarded_.insert(id);
+  const absl::Status cancelled = scheduler_->Cancel(id, clock_.Now(), clock_.Wall());
+  if (!cancelled.ok()) discarded_.erase(id);  // ended already
+  Log(LogLevel::kInfo, "scan discarded: its caller has gone", {{"scan", id}});
+  Settle();
 }
 
 }  // namespace portolan

@@ -9,7 +9,6 @@
 namespace portolan {
 namespace {
 
-constexpr size_t kMaxOverlayRules = 10'000;
 constexpr size_t kRetentionSlice = 100;
 constexpr int kMaxRetentionSlices = 1000;
 constexpr int kMaxPagesToLast = 100;
@@ -188,37 +187,6 @@ void Control::ChangeScan(const std::string& ref, Verb verb, Done<ScanStatus> don
       verb == Verb::kCancel ? Purpose::kEnd : Purpose::kUse);
 }
 
-void Control::Exclude(const std::string& ref, std::vector<ScopeRule> rules, Done<ScanStatus> done) {
-  auto shared = std::make_shared<std::vector<ScopeRule>>(std::move(rules));
-  WithScan<ScanStatus>(
-      ref, std::move(done),
-      [this, shared](const ScanId& id, Done<ScanStatus> found) {
-        OnControl<ScanStatus>(std::move(found), [this, shared, id](Done<ScanStatus> d) {
-          const std::optional<Scheduler::ScanView> view = scheduler_->GetScan(id);
-          if (!view.has_value()) {
-            return StoredStatus(id, [id, d](absl::StatusOr<ScanStatus> stored) {
-              d(stored.ok()
-                    ? FailedPrecondition("scan {}: has finished ({}); nothing is probed any more",
-                                         id, StateText(stored->state))
-                    : stored.status());
-            });
-          }
-          if (view->overlay.rules.size() + shared->size() > kMaxOverlayRules) {
-            return d(
-                ResourceExhausted("scan {}: more than {} exclusions were added while it runs; "
-                                  "cancel it and begin a new one",
-                                  id, kMaxOverlayRules));
-          }
-          const absl::Status status = scheduler_->Exclude(id, std::move(*shared), clock_.Now());
-          if (status.ok()) Log(LogLevel::kInfo, "exclusions added", {{"scan", id}});
-          Settle({}, [this, id, status, d](const absl::Status& committed) {
-            AnswerWithScan(id, status.ok() ? committed : status, d);
-          });
-        });
-      },
-      Purpose::kEnd);
-}
-
 void Control::DeleteScan(const std::string& ref, Done<ScanId> done) {
   WithScan<ScanId>(
       ref, std::move(done),
@@ -268,7 +236,9 @@ void Control::Retire(const ScanId& id) {
   }
   ingest_->RemoveScan(id);
   meters_.erase(id);
-  Settle();
+  WriteBatch batch;
+  if (discarded_.erase(id) > 0) batch.delete_scans.push_back(id);
+  Settle(std::move(batch));
 }
 
 // On a reader's thread.

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <unordered_map>
 #include <utility>
 
 #include "common/base/status.h"
+#include "common/net/host_name.h"
 #include "common/net/port_set.h"
 #include "common/scan/host_finding.h"
 
@@ -132,25 +134,14 @@ PortSet ConfirmPorts(const std::vector<Block>& blocks, const TargetList& exclude
   return PortSet::Of(std::move(some));
 }
 
-absl::StatusOr<TargetList> ResolveTargets(const std::vector<std::string>& expressions,
-                                          const Resolver& resolver, std::string_view field) {
-  PORTOLAN_ASSIGN_OR_RETURN(const ParsedTargets parsed, ParseTargets(expressions));
-  if (!parsed.problems().empty()) return parsed.problems().ToStatus(field);
-  std::vector<NameAnswer> answers;
-  for (const std::string& name : parsed.names()) {
-    NameAnswer& answer = answers.emplace_back();
-    absl::StatusOr<std::vector<IpAddress>> addresses = resolver(name);
-    if (addresses.ok()) {
-      answer.addresses = *std::move(addresses);
-    } else {
-      answer.problem = absl::IsNotFound(addresses.status()) ? LookupProblem::kNoSuchName
-                                                            : LookupProblem::kCouldNotAsk;
-      answer.detail = Message(addresses.status());
-    }
-  }
-  PORTOLAN_ASSIGN_OR_RETURN(ParsedTargets::Completed completed, parsed.Complete(answers, false));
-  if (!completed.problems.empty()) return completed.problems.ToStatus(field);
-  return std::move(completed.targets);
+constexpr size_t kKeptSkipped = 100;
+constexpr const char* kTargets = "spec.targets";
+constexpr const char* kExclude = "spec.exclude";
+
+// Every target was skipped: what is wrong with them is the answer.
+absl::Status NothingLeft(const ParsedTargets& targets, const std::vector<NameAnswer>& answers) {
+  PORTOLAN_ASSIGN_OR_RETURN(const ParsedTargets::Completed all, targets.Complete(answers, false));
+  return all.problems.ToStatus(kTargets, kExclude);
 }
 
 }  // namespace
@@ -170,11 +161,49 @@ absl::Status CheckName(std::string_view field, std::string_view name, size_t max
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<const ScanSpec>> PlanScan(const ScanRequest& request,
-                                                         const PlanContext& context) {
+absl::StatusOr<PreparedScan> PreparedScan::Prepare(ScanRequest request) {
   PORTOLAN_RETURN_IF_ERROR(CheckNumbers(request));
   PORTOLAN_RETURN_IF_ERROR(CheckTexts(request));
+  PreparedScan out;
+  if (!request.ports.empty()) {
+    absl::StatusOr<PortSet> parsed = ParsePorts(request.ports);
+    if (!parsed.ok()) return Annotate(parsed.status(), "spec.ports");
+    out.ports_ = *std::move(parsed);
+  }
+  if (!request.exclude_ports.empty()) {
+    absl::StatusOr<PortSet> parsed = ParsePorts(request.exclude_ports);
+    if (!parsed.ok()) return Annotate(parsed.status(), "spec.exclude_ports");
+    out.exclude_ports_ = *std::move(parsed);
+  }
+  absl::StatusOr<ParsedTargets> targets = ParseTargets(request.targets);
+  if (!targets.ok()) return Annotate(targets.status(), kTargets);
+  absl::StatusOr<ParsedTargets> excluded = ParseTargets(request.exclude);
+  if (!excluded.ok()) return Annotate(excluded.status(), kExclude);
+  TargetProblems problems = targets->problems();
+  problems.AddExclusions(excluded->problems());
+  if (!problems.empty()) return problems.ToStatus(kTargets, kExclude);
 
+  out.names_ = targets->names();
+  std::unordered_map<std::string, size_t> index;
+  if (!excluded->names().empty()) {
+    for (size_t i = 0; i < out.names_.size(); ++i) index.emplace(NormalisedName(out.names_[i]), i);
+  }
+  for (const std::string& name : excluded->names()) {
+    const auto [it, is_new] = index.try_emplace(NormalisedName(name), out.names_.size());
+    if (is_new) out.names_.push_back(name);
+    out.excluded_names_.push_back(it->second);
+  }
+  out.targets_ = *std::move(targets);
+  out.excluded_ = *std::move(excluded);
+  out.request_ = std::move(request);
+  return out;
+}
+
+absl::StatusOr<std::shared_ptr<const ScanSpec>> PreparedScan::Plan(
+    const std::vector<NameAnswer>& answers, const PlanContext& context) const {
+  const ScanRequest& request = request_;
+  if (answers.size() != names_.size())
+    return Internal("{} answers for {} names", answers.size(), names_.size());
   auto spec = std::make_shared<ScanSpec>();
   spec->name = request.name;
   spec->target_texts = KeptTexts(request.targets);
@@ -200,26 +229,27 @@ absl::StatusOr<std::shared_ptr<const ScanSpec>> PlanScan(const ScanRequest& requ
     spec->vantages = context.live_vantages;
   }
 
-  PortSet ports, exclude_ports;
-  if (!request.ports.empty()) {
-    absl::StatusOr<PortSet> parsed = ParsePorts(request.ports);
-    if (!parsed.ok()) return Annotate(parsed.status(), "spec.ports");
-    ports = *std::move(parsed);
-  }
-  if (!request.exclude_ports.empty()) {
-    absl::StatusOr<PortSet> parsed = ParsePorts(request.exclude_ports);
-    if (!parsed.ok()) return Annotate(parsed.status(), "spec.exclude_ports");
-    exclude_ports = *std::move(parsed);
-  }
-  PORTOLAN_ASSIGN_OR_RETURN(TargetList targets,
-                            ResolveTargets(request.targets, context.resolver, "spec.targets"));
-  PORTOLAN_ASSIGN_OR_RETURN(TargetList excluded,
-                            ResolveTargets(request.exclude, context.resolver, "spec.exclude"));
+  const std::vector<NameAnswer> of_targets(
+      answers.begin(), answers.begin() + static_cast<ptrdiff_t>(targets_.names().size()));
+  std::vector<NameAnswer> of_excluded;
+  for (const size_t i : excluded_names_) of_excluded.push_back(answers[i]);
+  absl::StatusOr<ParsedTargets::Completed> completed =
+      targets_.Complete(of_targets, request.skip_unresolved);
+  if (!completed.ok()) return Annotate(completed.status(), kTargets);
+  // What was to be left out would be probed, so an exclusion is never skipped.
+  absl::StatusOr<ParsedTargets::Completed> excluded = excluded_.Complete(of_excluded, false);
+  if (!excluded.ok()) return Annotate(excluded.status(), kExclude);
+  TargetProblems problems = std::move(completed->problems);
+  problems.AddExclusions(std::move(excluded->problems));
+  if (!problems.empty()) return problems.ToStatus(kTargets, kExclude);
+  TargetList& targets = completed->targets;
+  if (targets.addresses.empty() && targets.endpoints.empty() && !completed->skipped.empty())
+    return NothingLeft(targets_, of_targets);
 
-  PORTOLAN_ASSIGN_OR_RETURN(
-      std::vector<Block> blocks,
-      MakeBlocks(targets, ports,
-                 Exclusions{excluded.addresses, exclude_ports, excluded.endpoints}));
+  PORTOLAN_ASSIGN_OR_RETURN(std::vector<Block> blocks,
+                            MakeBlocks(targets, ports_,
+                                       Exclusions{excluded->targets.addresses, exclude_ports_,
+                                                  excluded->targets.endpoints}));
   for (const Block& block : blocks) {
     const absl::Status in_scope = context.scope->Check(block.addresses, block.ports);
     if (!in_scope.ok()) return NameTheCause(in_scope, *context.scope, block, targets.names);
@@ -230,12 +260,25 @@ absl::StatusOr<std::shared_ptr<const ScanSpec>> PlanScan(const ScanRequest& requ
         "agent: split the scan",
         bytes >> 20, kMaxSpaceBytes >> 20);
   }
-  spec->confirm_ports = ConfirmPorts(blocks, excluded, exclude_ports, *context.scope);
+  spec->confirm_ports = ConfirmPorts(blocks, excluded->targets, exclude_ports_, *context.scope);
   uint64_t seed = request.seed != 0 ? request.seed : context.random_seed;
   PORTOLAN_ASSIGN_OR_RETURN(spec->space, ScanSpace::Create(std::move(blocks), seed));
   spec->names = std::move(targets.names);
+  spec->names_skipped = completed->skipped.size();
+  spec->skipped_names = std::move(completed->skipped);
+  if (spec->skipped_names.size() > kKeptSkipped) spec->skipped_names.resize(kKeptSkipped);
   PORTOLAN_RETURN_IF_ERROR(CheckLength(*spec, context.pace, request.allow_long));
   return std::shared_ptr<const ScanSpec>(std::move(spec));
+}
+
+absl::StatusOr<std::shared_ptr<const ScanSpec>> PlanScan(const ScanRequest& request,
+                                                         const PlanContext& context) {
+  PORTOLAN_ASSIGN_OR_RETURN(const PreparedScan prepared, PreparedScan::Prepare(request));
+  if (!prepared.names().empty()) {
+    return InvalidArgument("target \"{}\": host names are not allowed here; write the address",
+                           prepared.names()[0]);
+  }
+  return prepared.Plan({}, context);
 }
 
 }  // namespace portolan

@@ -91,8 +91,7 @@ absl::StatusOr<ScanClient::OutcomeReader> ControlScans::Outcomes(const std::stri
 
 absl::Status ControlScans::CheckScope(const ScanRequest& request) {
   PlanContext context;
-  const std::shared_ptr<const Scope> scope = control_.scope();
-  context.scope = scope.get();
+  context.scope = control_.scope();
   return PlanScan(request, context).status();
 }
 

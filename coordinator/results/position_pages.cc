@@ -149,7 +149,7 @@ void PositionPages::Emit(const GroupView& view, uint64_t natural, uint64_t index
   o.port = endpoint.port;
   o.state = symbol.state;
   o.reason = symbol.reason;
-  o.name = scan_.NameOf(endpoint.address);
+  o.names = scan_.NamesOf(endpoint.address);
   if (seen != nullptr) {
     if (of_lane.empty()) o.vantage = seen->vantage;
     o.when = seen->start;

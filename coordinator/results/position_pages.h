@@ -22,12 +22,14 @@ struct ResultScan {
   ScanId id;
   std::shared_ptr<const ScanSpec> spec;
   std::vector<Lane> lanes;
-  std::unordered_map<IpAddress, std::string> names;
+  // Of each address the names that led to it, in the order of the request; at most kMaxNames.
+  static constexpr size_t kMaxNames = 100;
+  std::unordered_map<IpAddress, std::vector<std::string>> names;
 
   // NotFound: no such scan.
   static absl::StatusOr<ResultScan> Load(Store& store, const ScanId& id);
   bool Selects(const Lane& lane, const ResultQuery& query) const;
-  std::string NameOf(const IpAddress& address) const;
+  std::vector<std::string> NamesOf(const IpAddress& address) const;
   // All but lane, address, port and state.
   void Describe(const StoredRow& row, Observation& out) const;
 };

@@ -133,7 +133,7 @@ absl::StatusOr<FindingRows> ResultReader::Findings(const ScanId& id, const Resul
       const auto group = scan->spec->space->GroupOfAddress(stored.finding.address);
       row.ports = group.has_value() ? static_cast<uint32_t>(group->ports) : 0;
       row.open_ports = entry.open_rows;
-      row.name = scan->NameOf(stored.finding.address);
+      row.names = scan->NamesOf(stored.finding.address);
       row.vantage = lane.vantage.empty() ? stored.vantage : lane.vantage;
       row.agent = std::move(stored.agent);
       row.finding = std::move(stored.finding);
@@ -206,7 +206,10 @@ absl::StatusOr<ResultScan> ResultScan::Load(Store& store, const ScanId& id) {
   for (const LaneRecord& lane : summary->record.lanes)
     scan.lanes.push_back({lane.id, lane.vantage});
   for (const ResolvedName& name : scan.spec->names) {
-    for (const IpAddress& address : name.addresses) scan.names.emplace(address, name.name);
+    for (const IpAddress& address : name.addresses) {
+      std::vector<std::string>& names = scan.names[address];
+      if (names.size() < kMaxNames) names.push_back(name.name);
+    }
   }
   return scan;
 }
@@ -227,12 +230,12 @@ void ResultScan::Describe(const StoredRow& row, Observation& out) const {
   out.time_of_receipt = row.time_of_receipt;
   out.agent = row.agent;
   out.source = row.row.source;
-  out.name = NameOf(row.address);
+  out.names = NamesOf(row.address);
 }
 
-std::string ResultScan::NameOf(const IpAddress& address) const {
+std::vector<std::string> ResultScan::NamesOf(const IpAddress& address) const {
   const auto it = names.find(address);
-  return it == names.end() ? std::string() : it->second;
+  return it == names.end() ? std::vector<std::string>() : it->second;
 }
 
 }  // namespace portolan

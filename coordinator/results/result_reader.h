@@ -38,7 +38,7 @@ struct Observation {
   std::optional<IpAddress> source;
   // The agent's clock could not be believed: `when` is when the coordinator received it.
   bool time_of_receipt = false;
-  std::string name;  // the host name that led to the address, when one did
+  std::vector<std::string> names;  // host names that led to the address; at most the first 100
   // Open ports of a host that answers everywhere, as seen from this lane.
   std::optional<HostFindingKind> host_finding;
 };
@@ -53,9 +53,9 @@ struct FindingRow {
   HostFinding finding;
   std::string vantage;  // of the lane; split: of the agent that found it
   std::string agent;
-  std::string name;
-  uint64_t open_ports = 0;  // rows of open ports of the address in the lane
-  uint32_t ports = 0;       // that the scan asks of the address
+  std::vector<std::string> names;  // as of an Observation
+  uint64_t open_ports = 0;         // rows of open ports of the address in the lane
+  uint32_t ports = 0;              // that the scan asks of the address
 };
 struct FindingRows {
   std::vector<FindingRow> findings;

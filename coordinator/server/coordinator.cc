@@ -48,6 +48,7 @@ class CoordinatorImpl final : public Coordinator {
 
     PORTOLAN_ASSIGN_OR_RETURN(names_, MakeSystemNameLookup());
     ControlOptions control;
+    control.names = names_.get();
     control.scope = options_.scope;
     control.retention = options_.retention;
     control.scheduler = options_.scheduler;

@@ -294,7 +294,8 @@ std::string ResultsJson(const ScanId& scan, const ResultPage& page) {
   for (const Observation& o : page.observations) {
     Json row;
     row["address"] = o.address.ToString();
-    row["name"] = TextOrNull(o.name);
+    row["name"] = TextOrNull(o.names.empty() ? "" : o.names[0]);
+    row["names"] = o.names;
     row["port"] = o.port;
     row["service"] = TextOrNull(ServiceName(o.port));
     row["vantage"] = TextOrNull(o.vantage);

@@ -6,6 +6,7 @@
 
 #include "common/base/status.h"
 #include "common/rpc/convert.h"
+#include "common/rpc/status.h"
 #include "common/scan/timing_template.h"
 
 namespace portolan {
@@ -108,6 +109,7 @@ absl::StatusOr<ScanRequest> FromProto(const v1::ScanRequestSpec& spec) {
   out.retention_s = spec.retention_s();
   out.seed = spec.seed();
   out.wait_for_agents = spec.wait_for_agents();
+  out.skip_unresolved = spec.skip_unresolved();
   return out;
 }
 
@@ -153,6 +155,12 @@ void ToProto(const ScanStatus& status, v1::Scan* out) {
   out->set_finished_unix_us(Micros(status.finished));
   out->set_addresses(status.addresses);
   out->set_target_names(status.target_names);
+  out->set_names_skipped(status.spec->names_skipped);
+  for (const SkippedName& name : status.spec->skipped_names) {
+    v1::SkippedName* skipped = out->add_skipped_names();
+    skipped->set_name(name.name);
+    skipped->set_problem(static_cast<v1::LookupProblem>(name.problem));
+  }
   ToProto(status.ledger, status.planned, out->mutable_ledger());
   for (const LaneStatus& lane : status.lanes)
     ToProto(lane, status.spec->space.get(), out->add_lanes());
@@ -213,7 +221,8 @@ void ToProto(const ResultPage& page, v1::ListObservationsResponse* out) {
     v1::Observation* p = out->add_observations();
     p->set_vantage(o.vantage);
     p->set_address(o.address.ToBytes());
-    p->set_name(o.name);
+    if (!o.names.empty()) p->set_name(o.names[0]);
+    for (const std::string& name : o.names) p->add_names(name);
     p->set_port(o.port);
     p->set_state(ToProto(o.state));
     p->set_reason(std::string(ReasonName(o.reason)));
@@ -233,7 +242,8 @@ void ToProto(const FindingRows& rows, v1::ListHostFindingsResponse* out) {
     v1::HostFindingRow* r = out->add_findings();
     ToProto(row.finding, r->mutable_finding());
     r->set_vantage(row.vantage);
-    r->set_name(row.name);
+    if (!row.names.empty()) r->set_name(row.names[0]);
+    for (const std::string& name : row.names) r->add_names(name);
     r->set_agent(row.agent);
     r->set_open_ports(row.open_ports);
     r->set_ports(row.ports);
@@ -290,20 +300,36 @@ absl::StatusOr<Control::ResultRequest> FromProto(const v1::ListHostFindingsReque
   return out;
 }
 
-absl::StatusOr<std::vector<ScopeRule>> FromProto(const v1::ExcludeFromScanRequest& request) {
+absl::Status WithProblems(const absl::Status& status, size_t max_bytes) {
+  const std::optional<TargetProblems> problems = ProblemsOf(status);
+  if (!problems) return status;
+  v1::TargetProblems out;
+  out.set_total(problems->total());
+  size_t bytes = 16;
+  for (const TargetProblem& p : problems->first()) {
+    v1::TargetProblem one;
+    one.set_index(static_cast<uint32_t>(p.expression));
+    one.set_exclude(p.exclude);
+    one.set_entry(p.entry);
+    one.set_problem(p.problem);
+    if (p.lookup) one.set_lookup(static_cast<v1::LookupProblem>(*p.lookup));
+    bytes += one.ByteSizeLong() + 4;
+    if (bytes > max_bytes) break;
+    *out.add_problems() = std::move(one);
+  }
+  absl::Status result = status;
+  SetDetails(&result, out.SerializeAsString());
+  return result;
+}
+
+absl::StatusOr<ExclusionRequest> FromProto(const v1::ExcludeFromScanRequest& request) {
   if (request.rules_size() == 0)
     return InvalidArgument(
         "rules: empty; name what to exclude, for example \"10.0.0.0/8\" or \"10.0.0.1 22,80\"");
   if (request.rules_size() > kMaxRules)
     return InvalidArgument("rules: {} of them; at most {} are allowed", request.rules_size(),
                            kMaxRules);
-  std::vector<ScopeRule> out;
-  for (const std::string& text : request.rules()) {
-    absl::StatusOr<ScopeRule> rule = ParseScopeRule(text);
-    if (!rule.ok()) return Annotate(rule.status(), "rules");
-    out.push_back(*std::move(rule));
-  }
-  return out;
+  return ExclusionRequest::Parse({request.rules().begin(), request.rules().end()});
 }
 
 }  // namespace portolan

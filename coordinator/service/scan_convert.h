@@ -24,6 +24,9 @@ absl::StatusOr<Control::ResultRequest> FromProto(const v1::ListObservationsReque
                                                  size_t page_size);
 absl::StatusOr<Control::ResultRequest> FromProto(const v1::ListHostFindingsRequest& request,
                                                  size_t page_size);
-absl::StatusOr<std::vector<ScopeRule>> FromProto(const v1::ExcludeFromScanRequest& request);
+absl::StatusOr<ExclusionRequest> FromProto(const v1::ExcludeFromScanRequest& request);
+// Adds what a status says about targets as its details, a serialised v1::TargetProblems of about
+// `max_bytes`: the limit is the caller's on headers, many take no more than 8 KiB.
+absl::Status WithProblems(const absl::Status& status, size_t max_bytes);
 
 }  // namespace portolan

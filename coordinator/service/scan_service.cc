@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "common/base/status.h"
+#include "common/net/literal.h"
 #include "common/rpc/identity.h"
+#include "common/rpc/status.h"
 #include "coordinator/service/scan_convert.h"
 #include "coordinator/service/scan_streams.h"
 #include "coordinator/service/unary_call.h"
@@ -19,6 +21,10 @@ constexpr uint32_t kDefaultFindingPage = 200, kMaxFindingPage = 1000;
 constexpr size_t kMaxRequestId = 64;
 constexpr size_t kMaxPageToken = 4096;
 constexpr size_t kMaxRef = 200;  // as long as a name
+// Of a status, in a header. Clients of gRPC take 8 KiB of headers unless they are told otherwise,
+// and details are encoded on their way.
+constexpr size_t kUsualDetails = 2'000;
+constexpr uint32_t kMostDetails = 40'000;
 
 absl::Status Check(grpc::CallbackServerContext* context) {
   return MayCallScans(IdentifyPeer(*context));
@@ -34,6 +40,30 @@ absl::Status CheckRef(const std::string& ref) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<CreateCall> CallOf(const v1::CreateScanRequest& request, uint64_t id) {
+  if (request.request_id().size() > kMaxRequestId) {
+    return InvalidArgument("request_id: {} characters; at most {} are allowed",
+                           request.request_id().size(), kMaxRequestId);
+  }
+  CreateCall call;
+  call.id = id;
+  PORTOLAN_ASSIGN_OR_RETURN(call.request, FromProto(request.spec()));
+  call.key = request.request_id();
+  if (!call.key.empty()) call.digest = DigestOf(request.spec());
+  return call;
+}
+
+// How many bytes of details a caller takes: what it says, up to our own limit on headers.
+size_t DetailsRoom(const grpc::CallbackServerContext& context) {
+  const auto& metadata = context.client_metadata();
+  const auto it = metadata.find(kDetailsRoomHeader);
+  uint32_t room = 0;
+  if (it == metadata.end() ||
+      !literal::ParseNumber({it->second.data(), it->second.size()}, kMostDetails, &room))
+    return kUsualDetails;
+  return room;
+}
+
 void FillScan(const ScanStatus& status, v1::Scan* out) { ToProto(status, out); }
 
 }  // namespace
@@ -42,17 +72,26 @@ grpc::ServerUnaryReactor* ScanService::CreateScan(Context* context,
                                                   const v1::CreateScanRequest* request,
                                                   v1::Scan* response) {
   if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
-  if (request->request_id().size() > kMaxRequestId) {
-    return RefuseUnary(context, InvalidArgument("request_id: {} characters; at most {} are allowed",
-                                                request->request_id().size(), kMaxRequestId));
-  }
-  absl::StatusOr<ScanRequest> spec = FromProto(request->spec());
-  if (!spec.ok()) return RefuseUnary(context, spec.status());
+  absl::StatusOr<CreateCall> create = CallOf(*request, control_.NextCallId());
+  if (!create.ok()) return RefuseUnary(context, create.status());
   auto call = UnaryCall<v1::Scan>::Make(response);
-  control_.CreateScan(*std::move(spec), request->request_id(),
-                      request->request_id().empty() ? "" : DigestOf(request->spec()),
-                      AnswerTo<v1::Scan, ScanStatus>(call, FillScan));
+  const uint64_t id = create->id;
+  call->set_on_cancel([this, id] { control_.AbandonCreate(id); });
+  create->done = [call, room = DetailsRoom(*context)](absl::StatusOr<ScanStatus> scan) {
+    if (!scan.ok()) return call->Fail(WithProblems(scan.status(), room));
+    call->Succeed([&](v1::Scan* out) { ToProto(*scan, out); });
+  };
+  control_.CreateScan(*std::move(create));
   return call.get();
+}
+
+grpc::ServerWriteReactor<v1::CreateScanProgress>* ScanService::CreateScanWithProgress(
+    Context* context, const v1::CreateScanRequest* request) {
+  using Refused = RefusedStream<v1::CreateScanProgress>;
+  if (absl::Status s = Check(context); !s.ok()) return new Refused(s);
+  absl::StatusOr<CreateCall> create = CallOf(*request, control_.NextCallId());
+  if (!create.ok()) return new Refused(create.status());
+  return CreateReactor::Start(control_, *std::move(create), DetailsRoom(*context));
 }
 
 grpc::ServerUnaryReactor* ScanService::GetScan(Context* context, const v1::GetScanRequest* request,
@@ -118,11 +157,15 @@ grpc::ServerUnaryReactor* ScanService::ExcludeFromScan(Context* context,
                                                        v1::Scan* response) {
   if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
   if (absl::Status s = CheckRef(request->scan_id()); !s.ok()) return RefuseUnary(context, s);
-  absl::StatusOr<std::vector<ScopeRule>> rules = FromProto(*request);
-  if (!rules.ok()) return RefuseUnary(context, rules.status());
+  const size_t room = DetailsRoom(*context);
+  absl::StatusOr<ExclusionRequest> rules = FromProto(*request);
+  if (!rules.ok()) return RefuseUnary(context, WithProblems(rules.status(), room));
   auto call = UnaryCall<v1::Scan>::Make(response);
   control_.Exclude(request->scan_id(), *std::move(rules),
-                   AnswerTo<v1::Scan, ScanStatus>(call, FillScan));
+                   [call, room](absl::StatusOr<ScanStatus> scan) {
+                     if (!scan.ok()) return call->Fail(WithProblems(scan.status(), room));
+                     call->Succeed([&](v1::Scan* out) { ToProto(*scan, out); });
+                   });
   return call.get();
 }
 

@@ -19,6 +19,8 @@ class ScanService final : public v1::ScanService::CallbackService {
   using Unary = grpc::ServerUnaryReactor;
   Unary* CreateScan(Context* context, const v1::CreateScanRequest* request,
                     v1::Scan* response) override;
+  grpc::ServerWriteReactor<v1::CreateScanProgress>* CreateScanWithProgress(
+      Context* context, const v1::CreateScanRequest* request) override;
   Unary* GetScan(Context* context, const v1::GetScanRequest* request, v1::Scan* response) override;
   Unary* ListScans(Context* context, const v1::ListScansRequest* request,
                    v1::ListScansResponse* response) override;

@@ -82,6 +82,87 @@ void WatchReactor::OnDone() {
   const std::shared_ptr<WatchReactor> last = std::move(self_);  // may delete this at the end
 }
 
+CreateReactor* CreateReactor::Start(Control& control, CreateCall call, size_t details_room) {
+  std::shared_ptr<CreateReactor> reactor(new CreateReactor(control, call.id, details_room));
+  reactor->self_ = reactor;
+  call.progress = [reactor](size_t done, size_t total) { reactor->Progress(done, total); };
+  call.done = [reactor](absl::StatusOr<ScanStatus> result) { reactor->End(std::move(result)); };
+  control.CreateScan(std::move(call));
+  return reactor.get();
+}
+
+void CreateReactor::Progress(size_t done, size_t total) {
+  {
+    MutexLock lock(mu_);
+    if (ended_) return;
+    latest_ = std::make_unique<v1::CreateScanProgress>();
+    latest_->set_names_done(done);
+    latest_->set_names_total(total);
+  }
+  Pump();
+}
+
+void CreateReactor::End(absl::StatusOr<ScanStatus> result) {
+  auto last = std::make_unique<v1::CreateScanProgress>();
+  if (result.ok()) ToProto(*result, last->mutable_scan());
+  {
+    MutexLock lock(mu_);
+    if (ended_) return;
+    ended_ = true;
+    latest_ = result.ok() ? std::move(last) : nullptr;
+    if (!result.ok()) end_ = WithProblems(result.status(), details_room_);
+  }
+  Pump();
+}
+
+void CreateReactor::Pump() {
+  std::unique_ptr<v1::CreateScanProgress> next;
+  grpc::Status end;
+  {
+    MutexLock lock(mu_);
+    if (writing_ || finished_) return;
+    if (latest_ != nullptr) {
+      next = std::move(latest_);
+      writing_ = true;
+    } else if (ended_) {
+      finished_ = true;
+      end = ToGrpc(end_);
+    } else {
+      return;
+    }
+  }
+  if (next == nullptr) return Finish(end);
+  message_ = std::move(*next);
+  StartWrite(&message_);
+}
+
+void CreateReactor::OnWriteDone(bool ok) {
+  {
+    MutexLock lock(mu_);
+    writing_ = false;
+    if (!ok) {
+      latest_ = nullptr;
+      ended_ = true;
+    }
+  }
+  Pump();
+}
+
+void CreateReactor::OnCancel() {
+  control_.AbandonCreate(call_);
+  {
+    MutexLock lock(mu_);
+    latest_ = nullptr;
+    ended_ = true;
+    end_ = Cancelled("cancelled by the caller");
+  }
+  Pump();
+}
+
+void CreateReactor::OnDone() {
+  const std::shared_ptr<CreateReactor> last = std::move(self_);  // may delete this at the end
+}
+
 ObservationReactor* ObservationReactor::Start(Control& control, const std::string& ref,
                                               Control::ResultRequest request,
                                               const std::string& page_token) {

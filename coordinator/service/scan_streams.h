@@ -10,7 +10,7 @@
 #include "coordinator/control/control.h"
 #include "portolan/v1/scan_service.pb.h"
 
-// The two streams that operators read. Each owns itself until gRPC is done with it and nobody holds
+// The streams that operators read. Each owns itself until gRPC is done with it and nobody holds
 // it any more.
 namespace portolan {
 
@@ -35,6 +35,37 @@ class WatchReactor final : public grpc::ServerWriteReactor<v1::Scan> {
 
   Mutex mu_;
   std::shared_ptr<const ScanStatus> latest_ GUARDED_BY(mu_);
+  bool writing_ GUARDED_BY(mu_) = false;
+  bool ended_ GUARDED_BY(mu_) = false;
+  bool finished_ GUARDED_BY(mu_) = false;
+  absl::Status end_ GUARDED_BY(mu_);
+};
+
+// CreateScanWithProgress: writes the newest progress whenever the one before is on its way, then
+// the scan. A caller that goes away abandons the creation.
+class CreateReactor final : public grpc::ServerWriteReactor<v1::CreateScanProgress> {
+ public:
+  // `details_room`: see WithProblems.
+  static CreateReactor* Start(Control& control, CreateCall call, size_t details_room);
+
+ private:
+  CreateReactor(Control& control, uint64_t call, size_t details_room)
+      : control_(control), call_(call), details_room_(details_room) {}
+  void Progress(size_t done, size_t total) EXCLUDES(mu_);
+  void End(absl::StatusOr<ScanStatus> result) EXCLUDES(mu_);
+  void Pump() EXCLUDES(mu_);
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+  Control& control_;
+  const uint64_t call_;
+  const size_t details_room_;
+  std::shared_ptr<CreateReactor> self_;
+  v1::CreateScanProgress message_;  // gRPC's while writing
+
+  Mutex mu_;
+  std::unique_ptr<v1::CreateScanProgress> latest_ GUARDED_BY(mu_);
   bool writing_ GUARDED_BY(mu_) = false;
   bool ended_ GUARDED_BY(mu_) = false;
   bool finished_ GUARDED_BY(mu_) = false;

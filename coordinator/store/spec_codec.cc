@@ -10,8 +10,9 @@ namespace portolan {
 namespace {
 
 // Of a specification; older ones are read still: 1 had no limits on targets, 2 no ports to confirm
-// with.
-constexpr uint8_t kSpecVersion = 4;
+// with, 3 no monitor, 4 no skipped names.
+constexpr uint8_t kSpecVersion = 5;
+constexpr uint8_t kWithMonitor = 4;
 constexpr uint8_t kWithConfirmPorts = 3;
 constexpr uint8_t kWithTargetLimits = 2;
 constexpr uint8_t kVersion = 2;  // of everything else; 1 was the same
@@ -96,6 +97,12 @@ std::string EncodeSpec(const ScanSpec& spec) {
   PutPortSet(w, spec.confirm_ports);
   PutStrings(w, spec.avoid_agents);
   w.String(spec.monitor);
+  w.Varint(spec.names_skipped);
+  w.Varint(spec.skipped_names.size());
+  for (const SkippedName& skipped : spec.skipped_names) {
+    w.String(skipped.name);
+    w.Byte(static_cast<uint8_t>(skipped.problem));
+  }
   return w.Take();
 }
 
@@ -131,9 +138,19 @@ absl::StatusOr<std::pair<ScanSpec, SpecCounts>> DecodeSpec(std::string_view byte
   spec.lane_timeout = GetDuration(r);
   spec.retention = GetDuration(r);
   if (version >= kWithConfirmPorts) spec.confirm_ports = GetPortSet(r);
-  if (version >= kSpecVersion) {
+  if (version >= kWithMonitor) {
     spec.avoid_agents = GetStrings(r);
     spec.monitor = r.String();
+  }
+  if (version >= kSpecVersion) {
+    spec.names_skipped = r.Varint();
+    for (size_t n = r.Count(2); n > 0 && r.ok(); --n) {
+      SkippedName& skipped = spec.skipped_names.emplace_back();
+      skipped.name = r.String();
+      const uint8_t problem = r.Byte();
+      if (problem < 1 || problem > static_cast<uint8_t>(LookupProblem::kCouldNotAsk)) r.Fail();
+      skipped.problem = static_cast<LookupProblem>(problem);
+    }
   }
   if (!r.done() || mode < 1 || mode > 2 || priority < 1 || priority > 3)
     return Damaged("scan specification");

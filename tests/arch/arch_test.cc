@@ -89,9 +89,6 @@ const Names kNotInPure = {"thread",
                           "common/base/clock.h",
                           "common/base/task_runner.h",
                           "common/base/thread_pool.h"};
-// common/net/resolver.cc asks the system's resolver, behind the Resolver function that tests
-// replace.
-const Names kImpure = {"common/net/resolver.cc"};
 
 // Where the headers of a library may be included. A place is a folder, a file, or "*part*" of a
 // file name.
@@ -113,7 +110,7 @@ const std::vector<Library>& Libraries() {
       {"sockets",
        {"sys/socket.h", "sys/epoll.h", "netinet/", "linux/errqueue.h", "liburing.h"},
        {"agent/engine",
-        // Numbers of addresses as the system resolver and the peers of gRPC give them; no socket.
+        // Numbers of addresses as the peers of gRPC give them; no socket.
         "common/net", "common/rpc",
         // Questions to name servers; c-ares opens the sockets.
         "common/dns",
@@ -208,7 +205,7 @@ std::string BreaksFolderRule(const SourceLine& line) {
 }
 
 std::string BreaksPureRule(const SourceLine& line) {
-  if (kPure.count(FolderOf(line.file)) == 0 || kImpure.count(line.file) > 0) return "";
+  if (kPure.count(FolderOf(line.file)) == 0) return "";
   const std::string header = IncludeOf(line.text);
   if (kNotInPure.count(header) == 0 && header.rfind("sys/", 0) != 0) return "";
   return FolderOf(line.file) + " is pure and must not include " + header;

@@ -49,6 +49,7 @@ class FakeScanService final : public v1::ScanService::Service {
   // What was asked.
   std::vector<v1::ListHostFindingsRequest> asked_findings;
   std::vector<v1::CreateScanRequest> created;
+  std::vector<v1::CreateScanProgress> progress;  // told before a scan is created
   std::vector<v1::ListObservationsRequest> listed;
   std::vector<std::string> calls;  // "PauseScan abc"
   std::vector<std::string> excluded;
@@ -67,6 +68,19 @@ class FakeScanService final : public v1::ScanService::Service {
     *scan = made;
     scan->set_state(v1::SCAN_STATE_RUNNING);
     return grpc::Status::OK;
+  }
+  grpc::Status CreateScanWithProgress(Context* context, const v1::CreateScanRequest* request,
+                                      grpc::ServerWriter<v1::CreateScanProgress>* writer) override {
+    std::vector<v1::CreateScanProgress> before;
+    {
+      std::lock_guard lock(mu_);
+      before = progress;
+    }
+    for (const v1::CreateScanProgress& p : before) writer->Write(p);
+    v1::CreateScanProgress last_message;
+    const grpc::Status status = CreateScan(context, request, last_message.mutable_scan());
+    if (status.ok()) writer->Write(last_message);
+    return status;
   }
   grpc::Status GetScan(Context*, const v1::GetScanRequest* r, v1::Scan* scan) override {
     return Find("GetScan", r->scan_id(), scan);

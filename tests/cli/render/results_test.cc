@@ -17,7 +17,7 @@ TEST(JsonRenderer, WritesALineAnObservationAndEndsWithTheLedger) {
   ASSERT_TRUE(renderer->Finish(End(2, 1, 1)).ok());
   EXPECT_EQ(
       out.text(),
-      R"({"type":"observation","scan_id":"abc","vantage":"office","ip":"10.0.0.1","name":"db1.example","port":22,"protocol":"tcp","state":"open",)"
+      R"({"type":"observation","scan_id":"abc","vantage":"office","ip":"10.0.0.1","name":"db1.example","names":["db1.example"],"port":22,"protocol":"tcp","state":"open",)"
       R"("reason":"syn-ack","rtt_ms":0.42,"timestamp":"2026-01-02T03:04:05.678901Z","service":"ssh","agent":"a1","source_ip":"10.9.9.9"})"
       "\n"
       R"({"type":"observation","scan_id":"abc","vantage":"office","ip":"2001:db8::1","port":4,"protocol":"tcp","state":"closed",)"
@@ -25,7 +25,7 @@ TEST(JsonRenderer, WritesALineAnObservationAndEndsWithTheLedger) {
       "\n"
       R"({"type":"summary","scan_id":"abc","name":null,"state":"complete","created":"2026-01-02T03:04:05.000000Z",)"
       R"("started":"2026-01-02T03:04:05.000000Z","finished":"2026-01-02T03:04:07.500000Z","planned":2,"open":1,"closed":1,"filtered":0,)"
-      R"("unreachable":0,"not_probed":{},"to_do":0,"extra_probes":0,"lanes":[]})"
+      R"("unreachable":0,"not_probed":{},"to_do":0,"extra_probes":0,"names_skipped":0,"lanes":[]})"
       "\n");
 }
 

@@ -16,6 +16,7 @@
 #include "common/scan/chunk_codec.h"
 #include "coordinator/control/control.h"
 #include "tests/fakes/fake_clock.h"
+#include "tests/fakes/fake_name_lookup.h"
 #include "tests/fakes/full_disk_store.h"
 #include "tests/fakes/temp_directory.h"
 #include "tests/fakes/waiter.h"
@@ -220,6 +221,7 @@ class ControlTest : public ::testing::Test {
     ASSERT_TRUE(store.ok()) << store.status();
     auto disk = std::make_unique<FullDiskStore>(std::move(*store));
     disk_ = disk.get();
+    options_.names = &names_;
     auto control = Control::Start(options_, std::move(disk), clock_);
     ASSERT_TRUE(control.ok()) << control.status();
     control_ = std::move(*control);
@@ -314,6 +316,7 @@ class ControlTest : public ::testing::Test {
 
   TempDirectory directory_;
   FakeClock clock_;
+  FakeNameLookup names_;
   ControlOptions options_;
   FullDiskStore* disk_ = nullptr;  // the control's
   std::unique_ptr<Control> control_;

@@ -173,7 +173,7 @@ TEST_F(ControlScans, WhatCannotBeTakenBackWantsAClearName) {
   };
   const auto exclude = [&](const std::string& ref) {
     Waiter<ScanStatus> w;
-    control_->Exclude(ref, {*ParseScopeRule("10.0.0.1")}, w.done());
+    control_->Exclude(ref, *ExclusionRequest::Parse({"10.0.0.1"}), w.done());
     return w.Wait().status();
   };
   const ScanId first = named("weekly"), second = named("weekly"), single = named("single");
@@ -245,7 +245,7 @@ TEST_F(ControlScans, ExclusionsReachTheAgentWithItsNextAnswer) {
   ASSERT_TRUE(agent.Sync().ok());
   auto call = agent.Begin();
   Waiter<ScanStatus> w;
-  control_->Exclude(created->id, {*ParseScopeRule("10.0.0.7 22")}, w.done());
+  control_->Exclude(created->id, *ExclusionRequest::Parse({"10.0.0.7 22"}), w.done());
   auto scan = w.Wait();
   ASSERT_TRUE(scan.ok()) << scan.status();
   EXPECT_EQ(scan->overlay.version, 1u);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "common/base/status.h"
 #include "common/scan/host_finding.h"
 
 namespace portolan {
@@ -13,19 +14,31 @@ namespace {
 
 using ::testing::HasSubstr;
 
-absl::StatusOr<std::vector<IpAddress>> FakeResolve(const std::string& name) {
-  if (name == "inside.example")
-    return std::vector<IpAddress>{*IpAddress::Parse("10.0.0.1"), *IpAddress::Parse("2001:db8::1")};
-  if (name == "outside.example")
-    return std::vector<IpAddress>{*IpAddress::Parse("10.0.0.2"), *IpAddress::Parse("8.8.8.8")};
-  return absl::NotFoundError("no such name");
+NameAnswer Answer(const std::string& name) {
+  NameAnswer answer;
+  if (name == "inside.example") {
+    answer.addresses = {*IpAddress::Parse("10.0.0.1"), *IpAddress::Parse("2001:db8::1")};
+  } else if (name == "outside.example") {
+    answer.addresses = {*IpAddress::Parse("8.8.8.8"), *IpAddress::Parse("10.0.0.2")};
+  } else {
+    answer.problem =
+        name == "down.example" ? LookupProblem::kCouldNotAsk : LookupProblem::kNoSuchName;
+  }
+  return answer;
+}
+
+absl::StatusOr<std::shared_ptr<const ScanSpec>> PlanScan(const ScanRequest& request,
+                                                         const PlanContext& context) {
+  PORTOLAN_ASSIGN_OR_RETURN(const PreparedScan prepared, PreparedScan::Prepare(request));
+  std::vector<NameAnswer> answers;
+  for (const std::string& name : prepared.names()) answers.push_back(Answer(name));
+  return prepared.Plan(answers, context);
 }
 
 class PlanTest : public ::testing::Test {
  protected:
   PlanTest() {
-    context_.scope = &scope_;
-    context_.resolver = FakeResolve;
+    context_.scope = scope_;
     request_.targets = {"10.0.0.0/24"};
     request_.ports = "80,443";
   }
@@ -34,7 +47,7 @@ class PlanTest : public ::testing::Test {
     EXPECT_EQ(spec.status().code(), code) << spec.status();
     return std::string(spec.status().message());
   }
-  Scope scope_ = Scope::Default();
+  std::shared_ptr<const Scope> scope_ = std::make_shared<const Scope>(Scope::Default());
   PlanContext context_;
   ScanRequest request_;
 };
@@ -75,6 +88,54 @@ TEST_F(PlanTest, ExclusionsWin) {
   EXPECT_EQ((*spec)->space->size(), 127u);  // .0 to .127 on port 80, without .1
   EXPECT_FALSE((*spec)->space->IndexOf(*IpAddress::Parse("10.0.0.1"), 22).has_value());
   EXPECT_FALSE((*spec)->space->IndexOf(*IpAddress::Parse("10.0.0.2"), 443).has_value());
+}
+
+TEST_F(PlanTest, AllBadTargetsAndExclusionsAreToldAtOnce) {
+  request_.targets = {"10.0.0.1", "10.0.0.999", "inside.example", "x..y"};
+  request_.exclude = {"10.0.0.0/33"};
+  const auto spec = PlanScan(request_, context_);
+  EXPECT_EQ(spec.status().code(), absl::StatusCode::kInvalidArgument);
+  const auto problems = ProblemsOf(spec.status());
+  ASSERT_TRUE(problems.has_value());
+  ASSERT_EQ(problems->first().size(), 3u);
+  EXPECT_EQ(problems->first()[0].expression, 1u);
+  EXPECT_EQ(problems->first()[1].expression, 3u);
+  EXPECT_TRUE(problems->first()[2].exclude);
+  EXPECT_THAT(std::string(spec.status().message()), HasSubstr("spec.exclude[0] \"10.0.0.0/33\""));
+}
+
+TEST_F(PlanTest, NamesThatLeadNowhereAreRefusedOrSkipped) {
+  request_.targets = {"inside.example", "gone.example", "down.example", "GONE.example."};
+  EXPECT_THAT(Refused(), HasSubstr("spec.targets[1] \"gone.example\": there is no such name"));
+  request_.skip_unresolved = true;
+  const auto spec = PlanScan(request_, context_);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ((*spec)->names_skipped, 2u);
+  ASSERT_EQ((*spec)->skipped_names.size(), 2u);
+  EXPECT_EQ((*spec)->skipped_names[0].name, "gone.example");
+  EXPECT_EQ((*spec)->skipped_names[1].problem, LookupProblem::kCouldNotAsk);
+  EXPECT_EQ((*spec)->names.size(), 1u);
+  EXPECT_EQ((*spec)->space->address_count(), 2u);
+  // What was to be left out would be probed.
+  request_.exclude = {"gone.example"};
+  EXPECT_THAT(Refused(), HasSubstr("spec.exclude[0] \"gone.example\""));
+}
+
+TEST_F(PlanTest, NothingLeftIsRefusedWithTheReason) {
+  request_.skip_unresolved = true;
+  request_.targets = {"gone.example"};
+  EXPECT_THAT(Refused(), HasSubstr("gone.example"));
+  request_.targets = {"down.example"};
+  EXPECT_THAT(Refused(absl::StatusCode::kUnavailable), HasSubstr("nothing is known"));
+}
+
+TEST_F(PlanTest, ANameOfTargetsAndExclusionsIsLookedUpOnce) {
+  request_.targets = {"inside.example", "10.0.0.0/30"};
+  request_.exclude = {"INSIDE.example"};
+  const auto prepared = PreparedScan::Prepare(request_);
+  ASSERT_TRUE(prepared.ok());
+  EXPECT_EQ(prepared->names(), std::vector<std::string>{"inside.example"});
+  EXPECT_EQ((*PlanScan(request_, context_))->space->address_count(), 3u);
 }
 
 TEST_F(PlanTest, AnExcludedAddressNeedNotBeInScope) {

@@ -128,7 +128,7 @@ TEST_F(FindingResultsTest, FindingsAreListedWithTheirOpenPorts) {
     ASSERT_EQ(rows.size(), 3u);
     EXPECT_EQ(rows[0].finding.kind, HostFindingKind::kSynProxy);
     EXPECT_EQ(rows[0].vantage, "a");
-    EXPECT_EQ(rows[0].name, "host.example");
+    EXPECT_EQ(rows[0].names, (std::vector<std::string>{"host.example", "alias.example"}));
     EXPECT_EQ(rows[0].open_ports, 3u);
     EXPECT_EQ(rows[0].ports, 3u);
     EXPECT_EQ(rows[1].finding.kind, HostFindingKind::kStoppedAnswering);

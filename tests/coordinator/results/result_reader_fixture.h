@@ -48,7 +48,8 @@ class ResultReaderTest : public ::testing::Test {
     ScanSpec spec;
     spec.space = space_;
     spec.mode = mode;
-    spec.names = {{"host.example", {IpAddress::V4(0x0A000003), *IpAddress::Parse("2001:db8::1")}}};
+    spec.names = {{"host.example", {IpAddress::V4(0x0A000003), *IpAddress::Parse("2001:db8::1")}},
+                  {"alias.example", {IpAddress::V4(0x0A000003), *IpAddress::Parse("2001:db8::1")}}};
     WriteBatch batch;
     batch.new_scans.emplace_back();
     ScanRecord& record = batch.new_scans.back();

@@ -48,6 +48,9 @@ TEST(SpecCodec, LateFieldsComeBackAndOlderSpecificationsHaveNone) {
   ScanSpec spec = Spec();
   spec.avoid_agents = {"edge-1", "edge-2"};
   spec.monitor = "web";
+  spec.names_skipped = 120;
+  spec.skipped_names = {{"gone.example", LookupProblem::kNoSuchName},
+                        {"slow.example", LookupProblem::kCouldNotAsk}};
   spec.confirm_ports = PortSet::Of({{49152, 50000}, {65535, 65535}});
   const std::string encoded = EncodeSpec(spec);
   const auto got = DecodeSpec(encoded);
@@ -55,11 +58,20 @@ TEST(SpecCodec, LateFieldsComeBackAndOlderSpecificationsHaveNone) {
   EXPECT_EQ(got->first.confirm_ports, spec.confirm_ports);
   EXPECT_EQ(got->first.avoid_agents, spec.avoid_agents);
   EXPECT_EQ(got->first.monitor, "web");
+  EXPECT_EQ(got->first.names_skipped, 120u);
+  ASSERT_EQ(got->first.skipped_names.size(), 2u);
+  EXPECT_EQ(got->first.skipped_names[1].name, "slow.example");
+  EXPECT_EQ(got->first.skipped_names[1].problem, LookupProblem::kCouldNotAsk);
   // As written before there were any.
   spec.confirm_ports = PortSet();
   spec.avoid_agents.clear();
   spec.monitor.clear();
+  spec.names_skipped = 0;
+  spec.skipped_names.clear();
   std::string older = EncodeSpec(spec);
+  older.resize(older.size() - 2);
+  older[0] = 4;
+  ASSERT_TRUE(DecodeSpec(older).ok());
   older.pop_back();
   for (char version = 3; version >= 2; --version) {
     older[0] = version;
