@@ -41,6 +41,8 @@ class LossControl {
     // The first proofs are of the first retries; how many more there will be is not known yet.
     return loss > kCalm && now - proven_ < kRipe ? std::max(loss, kUnripe) : loss;
   }
+  // Likewise of attempts that were judged before losses changed the scale; 0: of none.
+  double LossBefore(Time started) const { return slowed_ && started < changed_ ? loss_then_ : 0; }
   // Whether answers are enough to tell, were there losses.
   bool Knows(Time now) { return meter_.Knows(now); }
   // Whether losses have ever changed the scale; until then there is none.

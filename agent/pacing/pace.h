@@ -18,9 +18,15 @@ struct PaceLimit {
   // that on average this many are in flight.
   double in_flight = 0;
   double growth = 1;  // at most so many times both, however much is answered
+  // Attempts a second that each of the first kFirstAnswers answers adds on top: a host behind a
+  // firewall gives few, and shows with them that it can take more than one of which nothing is
+  // known. Only where there is a rate.
+  double first = 0;
 
   // The part of somebody who may use only this fraction of it, above 0.
-  PaceLimit Times(double fraction) const { return {rate * fraction, in_flight * fraction, growth}; }
+  PaceLimit Times(double fraction) const {
+    return {rate * fraction, in_flight * fraction, growth, first * fraction};
+  }
 };
 
 // What was sent to one target, held against a limit. Answers raise the limit at once, silence never
@@ -33,6 +39,8 @@ class Pace {
   // This many seconds' worth of answers raise the limit by as much again: the rate at a target that
   // answers everything grows e-fold each 0.3 s.
   static constexpr double kDouble = 0.3;
+  // See PaceLimit::first.
+  static constexpr uint32_t kFirstAnswers = 10;
 
   // When the next attempt may start: `now` or before: at once; kNever: only when one has ended.
   Time MayStart(const PaceLimit& limit, Time now) const {
@@ -57,14 +65,23 @@ class Pace {
     const std::optional<double> loss = control_.OnAnswer(first_try, about, now, factor_);
     if (loss && *loss <= LossControl::kCalm && answers_ < UINT32_MAX) ++answers_;
   }
+  // An attempt that counts as in flight does so no longer.
   void OnEnd(Time now) {
     if (in_flight_ == 0 || --in_flight_ > 0) return;
-    ended_ = now;
-    busy_ = ToSeconds(now - began_);
+    Rest(now);
+  }
+  // Nothing that was started so far counts as in flight any more; none of it may be ended then.
+  void OnAllEnded(Time now) {
+    if (in_flight_ == 0) return;
+    in_flight_ = 0;
+    Rest(now);
   }
 
   double Loss(Time started, Time now) { return control_.Loss(started, now); }
+  double LossBefore(Time started) const { return control_.LossBefore(started); }
   bool KnowsLoss(Time now) { return control_.Knows(now); }
+  // Whether proven losses have ever slowed it.
+  bool slowed() const { return control_.slowed(); }
   uint32_t in_flight() const { return in_flight_; }
 
  private:
@@ -75,8 +92,15 @@ class Pace {
     if (control_.slowed()) return std::min(std::max(1.0, limit.growth), control_.scale());
     if (limit.growth <= 1) return 1;
     const double once = limit.rate > 0 ? limit.rate * kDouble : limit.in_flight;
-    return std::min(limit.growth, 1 + answers_ / std::max(once, 1.0));
+    double factor = 1 + answers_ / std::max(once, 1.0);
+    if (limit.rate > 0) factor += std::min(answers_, kFirstAnswers) * limit.first / limit.rate;
+    return std::min(limit.growth, factor);
   }
+  void Rest(Time now) {
+    ended_ = now;
+    busy_ = ToSeconds(now - began_);
+  }
+
   Time next_ = Time::min() + std::chrono::hours(1);  // when the next one would be due by the rate
   uint32_t in_flight_ = 0;
   uint32_t answers_ = 0;

@@ -1,6 +1,9 @@
 #include "agent/pacing/target_pacer.h"
 
+#include <algorithm>
 #include <bit>
+
+#include "agent/pacing/syn_schedule.h"
 
 namespace portolan {
 namespace {
@@ -46,7 +49,7 @@ bool TargetPacer::FindIn(std::vector<Entry>& table, const IpAddress& key, uint32
       index = i;
       return true;
     }
-    if (e.used && e.pace.in_flight() > 0) continue;
+    if (e.used && e.attempts > 0) continue;
     const uint32_t its = e.used ? stamp_ - e.stamp : UINT32_MAX;
     if (place == UINT32_MAX || its > age) {
       place = i;
@@ -74,25 +77,59 @@ Time TargetPacer::MayStart(const Target& target, const TargetLimits& limits, Tim
   return std::max({all, address, prefixes_[target.prefix].pace.MayStart(limits.prefix, now)});
 }
 
-void TargetPacer::OnStart(const Target& target, const TargetLimits& limits, Time now) {
-  addresses_[target.address].pace.OnStart(limits.address, now);
-  prefixes_[target.prefix].pace.OnStart(limits.prefix, now);
+void TargetPacer::OnStart(Target& target, const TargetLimits& limits, Time now) {
+  Address& a = addresses_[target.address];
+  Prefix& p = prefixes_[target.prefix];
+  target.before_answers = a.rtt.samples() == 0;
+  target.overdue = false;
+  ++a.attempts;
+  ++p.attempts;
+  a.pace.OnStart(limits.address, now);
+  p.pace.OnStart(limits.prefix, now);
   uplink_.OnStart(limits.first_rate, now);
+}
+
+void TargetPacer::OnOverdue(Target& target, Time now) {
+  Address& a = addresses_[target.address];
+  if (target.overdue || (target.before_answers && a.rtt.samples() > 0)) return;
+  target.overdue = true;
+  a.pace.OnEnd(now);
 }
 
 void TargetPacer::OnAnswer(const Target& target, const Answer& answer, Time now) {
   Address& a = addresses_[target.address];
   Prefix& p = prefixes_[target.prefix];
+  // Before anything else: what counts as in flight depends on whether the address has answered.
+  End(target, now);
+  if (answer.rtt > KernelResendsAfter(0)) a.slow = true;
   if (answer.sent_once) {
     const bool first = a.rtt.samples() == 0;
     a.rtt.Sample(answer.rtt);
     p.rtt.Sample(answer.rtt, first);
     overall_.Sample(answer.rtt, first);
+    // What was started before it had answered waits for longer than its answers take.
+    if (first) a.pace.OnAllEnded(now);
   }
   a.pace.OnAnswer(answer.first_try, answer.about, now);
   p.pace.OnAnswer(answer.first_try, answer.about, now);
   uplink_.OnAnswer(answer.first_try, p.pace.KnowsLoss(now), answer.about, now);
-  OnNothing(target, now);
+}
+
+double TargetPacer::LossBefore(const Target& target, Time started) const {
+  return std::max(addresses_[target.address].pace.LossBefore(started),
+                  prefixes_[target.prefix].pace.LossBefore(started));
+}
+
+void TargetPacer::OnNothing(const Target& target, Time now) { End(target, now); }
+
+void TargetPacer::End(const Target& target, Time now) {
+  Address& a = addresses_[target.address];
+  Prefix& p = prefixes_[target.prefix];
+  --a.attempts;
+  --p.attempts;
+  const bool counts = !target.overdue && !(target.before_answers && a.rtt.samples() > 0);
+  if (counts) a.pace.OnEnd(now);
+  p.pace.OnEnd(now);
 }
 
 double TargetPacer::Loss(const Target& target, Time started, Time now) {
@@ -102,15 +139,8 @@ double TargetPacer::Loss(const Target& target, Time started, Time now) {
   return prefix.KnowsLoss(now) ? here : std::max(here, uplink_.Loss(started, now));
 }
 
-void TargetPacer::OnNothing(const Target& target, Time now) {
-  addresses_[target.address].pace.OnEnd(now);
-  prefixes_[target.prefix].pace.OnEnd(now);
-}
-
-Duration TargetPacer::Timeout(const Target& target, Duration least, Duration most,
-                              bool last_try) const {
+Duration TargetPacer::Timeout(const Target& target, Duration least, Duration most) const {
   Duration wait = most;
-  if (last_try) return most;
   const Address& a = addresses_[target.address];
   const Neighbours& p = prefixes_[target.prefix].rtt;
   if (a.rtt.samples() > 0) {
@@ -121,6 +151,24 @@ Duration TargetPacer::Timeout(const Target& target, Duration least, Duration mos
     wait = overall_.Timeout();
   }
   return std::max(std::min(wait, most), std::min(least, most));
+}
+
+TargetPacer::Wait TargetPacer::WaitOf(const Target& target, Duration least, Duration most,
+                                      bool last_try) {
+  Address& a = addresses_[target.address];
+  const Duration estimate = Timeout(target, least, most);
+  if (a.slow) return {most, estimate};
+  if (!last_try) return {estimate, estimate};
+  Wait wait{most, a.rtt.samples() > 0 ? estimate : most};
+  const bool enough = a.rtt.samples() >= kEnoughOfAddress;
+  if (!enough && !prefixes_[target.prefix].pace.slowed() && !uplink_.slowed()) return wait;
+  if (enough) {
+    a.waits = static_cast<uint8_t>((a.waits + 1) % kPatient);
+    if (a.waits == 1) return wait;
+  }
+  wait.timeout = std::min(most, std::max({KernelResendsAfter(0), 2 * least, 2 * estimate}));
+  wait.counts = std::min(wait.counts, wait.timeout);
+  return wait;
 }
 
 }  // namespace portolan

@@ -25,10 +25,14 @@ struct TargetLimits {
 // anew. O(1) each, no allocation after construction. Pure; not thread-safe.
 class TargetPacer {
  public:
-  // An address that is being probed. Good until the next Find, or while attempts are in flight.
+  // An address that is being probed. Good until the next Find, or while attempts are in flight;
+  // each attempt keeps its own.
   struct Target {
     uint32_t address = 0;
     uint32_t prefix = 0;
+    // How an attempt counts that has been started; set by the pacer.
+    bool before_answers = false;  // the address had not answered then
+    bool overdue = false;         // it was answered too late to count as in flight
   };
 
   explicit TargetPacer(uint32_t addresses = 1 << 16);
@@ -43,7 +47,10 @@ class TargetPacer {
   // When the next attempt may start, for somebody who is held to `limits`: `now`: at once; kNever:
   // when some attempt there has ended.
   Time MayStart(const Target& target, const TargetLimits& limits, Time now) const;
-  void OnStart(const Target& target, const TargetLimits& limits, Time now);
+  void OnStart(Target& target, const TargetLimits& limits, Time now);
+  // The attempt has been in flight for longer than answers of its address take (Wait::counts): it
+  // goes on, but does not count towards the limit in flight any more.
+  void OnOverdue(Target& target, Time now);
   // The attempt has ended: each OnStart must be followed by one of these.
   struct Answer {
     Duration rtt{};
@@ -57,15 +64,30 @@ class TargetPacer {
   // What share of the attempts that were started there then was lost, as far as answers have
   // proven.
   double Loss(const Target& target, Time started, Time now);
+  // The same of an attempt that was judged by Loss before those losses were proven; 0 where none
+  // have been since.
+  double LossBefore(const Target& target, Time started) const;
 
   // What the address has shown as a whole. The caller keeps it; it is forgotten with the address.
   HostEvidence& evidence(const Target& target) { return addresses_[target.address].evidence; }
 
-  // How long an attempt should wait: between `least` and `most`. By the address's own round trips;
-  // else by those of its prefix, once some addresses there have answered; else by those of all.
-  // Before that, and for the last try before silence is believed: `most`, so that a wrong estimate
-  // costs a retry and never a port.
-  Duration Timeout(const Target& target, Duration least, Duration most, bool last_try) const;
+  // How long answers take at most, by estimate: between `least` and `most`. By the address's own
+  // round trips; else by those of its prefix, once some addresses there have answered; else by
+  // those of all. Before that: `most`. An estimate that is wrong costs a retry and never a port,
+  // because the last try before silence is believed waits for longer (WaitOf).
+  Duration Timeout(const Target& target, Duration least, Duration most) const;
+
+  struct Wait {
+    Duration timeout{};  // of the attempt
+    Duration counts{};   // it counts as in flight so long (OnOverdue), at most `timeout`
+  };
+  // How long an attempt should wait. `last_try`: its silence may be believed. Then it is `most`;
+  // but at an address that has answered kEnoughOfAddress times, and where losses have slowed the
+  // prefix or the line, so much less that the kernel does not send the SYN a second time, which
+  // would spend there what others need: twice the estimate, twice `least`, or 1 s, whichever is the
+  // longest. Each kPatient-th attempt at such an address still waits for `most`; once an answer
+  // there took longer than 1 s, every attempt does.
+  Wait WaitOf(const Target& target, Duration least, Duration most, bool last_try);
 
  private:
   // Round trips over several addresses.
@@ -80,6 +102,9 @@ class TargetPacer {
     IpAddress key;
     bool used = false;
     uint32_t stamp = 0;
+    uint32_t attempts = 0;  // started and not ended
+    uint8_t waits = 0;      // last tries at an address that has answered enough, modulo kPatient
+    bool slow = false;      // one of those that waited for long was answered late
     Pace pace;
     RttEstimator rtt;
     HostEvidence evidence;
@@ -88,6 +113,7 @@ class TargetPacer {
     IpAddress key;
     bool used = false;
     uint32_t stamp = 0;
+    uint32_t attempts = 0;  // started and not ended
     Pace pace;
     Neighbours rtt;
   };
@@ -95,8 +121,11 @@ class TargetPacer {
   // up.
   template <typename Entry>
   bool FindIn(std::vector<Entry>& table, const IpAddress& key, uint32_t& index);
+  void End(const Target& target, Time now);
 
   static constexpr uint32_t kWays = 8;
+  static constexpr uint32_t kEnoughOfAddress = 4;
+  static constexpr uint8_t kPatient = 16;
   static constexpr uint32_t kEnoughInPrefix = 8;
   static constexpr uint32_t kEnoughOverall = 64;
 

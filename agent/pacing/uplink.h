@@ -37,6 +37,8 @@ class Uplink {
     if (control_.slowed() && !before) base_ = std::max(kLeastBase, measured_);
   }
   double Loss(Time started, Time now) { return control_.Loss(started, now); }
+  // Whether losses have ever slowed it.
+  bool slowed() const { return control_.slowed(); }
   // Attempts a second that losses have brought it down to; infinity: none have, or it has
   // recovered.
   double slowed_to() const {

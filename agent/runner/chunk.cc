@@ -24,6 +24,7 @@ ChunkLimits ChunkLimits::For(const ProbeTiming& timing, Duration slot) {
   ChunkLimits limits;
   limits.close_after = std::max(kEnd, longest + kSpare);
   limits.seal_after = limits.close_after - longest;
+  limits.longest = longest;
   return limits;
 }
 
@@ -72,13 +73,12 @@ bool Chunk::IsFull(Time now) const {
 
 bool Chunk::IsOver(Time now) const {
   if (in_flight_ > 0) return false;
-  if (now >= first_ + limits_.close_after) return true;
+  if (now >= close_) return true;
   return sealed_ && (finishing_ || (waiting_ == 0 && expected_ == 0));
 }
 
 Time Chunk::NextChange() const {
-  const Time close = first_ + limits_.close_after;
-  if (sealed_) return close;
+  if (sealed_) return close_;
   if (size() >= ChunkLimits::kMinPositions)
     return std::min(first_ + ChunkLimits::kFill, first_ + limits_.seal_after);
   return first_ + limits_.seal_after;

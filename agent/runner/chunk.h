@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -13,14 +14,20 @@ namespace portolan {
 // where those are longer (a slot: from one attempt there to the next), and then the host is asked
 // whether it still answers (agent/pacing/host_evidence.h). A chunk ends after 10 s,
 // or after that longest time and 1 s where this is more; it takes in positions only so long that
-// the longest time still fits. So nothing is owed by design.
+// the longest time still fits. So nothing is owed by design. Where the limits on a target go down
+// meanwhile (another agent has joined, or losses were proven), its positions wait for longer: each
+// time that one is held up, the chunk gets the longest time once more, up to kExtended times its
+// own. What is owed loses the tries that it has had, and is sent all of them again.
 struct ChunkLimits {
   static constexpr uint32_t kMinPositions = 64;
   static constexpr uint32_t kMaxPositions = 65'536;
   static constexpr Duration kFill = std::chrono::seconds(2);  // once kMinPositions are in
 
+  static constexpr int kExtended = 3;
+
   Duration seal_after{};
   Duration close_after{};
+  Duration longest{};  // of one position
   static ChunkLimits For(const ProbeTiming& timing, Duration slot = Duration::zero());
 };
 
@@ -30,7 +37,12 @@ struct ChunkLimits {
 class Chunk {
  public:
   Chunk(Token token, uint64_t begin, Time now, WallTime wall, ChunkLimits limits)
-      : token_(token), begin_(begin), first_(now), first_wall_(wall), limits_(limits) {}
+      : token_(token),
+        begin_(begin),
+        first_(now),
+        first_wall_(wall),
+        limits_(limits),
+        close_(now + limits.close_after) {}
 
   // Takes in the next position and returns its offset.
   uint32_t AddInFlight();
@@ -50,6 +62,12 @@ class Chunk {
   // A probe was sent for it beyond the plan.
   void AddExtra() { ++extra_; }
 
+  // One of its positions is due and its target's limits do not let it start.
+  void HoldUp(Time now) {
+    close_ = std::max(close_, std::min(now + limits_.longest,
+                                       first_ + ChunkLimits::kExtended * limits_.close_after));
+  }
+
   // Takes in nothing more.
   void Seal() { sealed_ = true; }
   // Seals it and lets waiting positions wait no longer: it ends when nothing is in flight.
@@ -63,9 +81,7 @@ class Chunk {
   // When IsFull or IsOver may become true by time alone.
   Time NextChange() const;
   // Whether an attempt that may take `timeout` still fits.
-  bool Fits(Time now, Duration timeout) const {
-    return now + timeout <= first_ + limits_.close_after;
-  }
+  bool Fits(Time now, Duration timeout) const { return now + timeout <= close_; }
 
   Token token() const { return token_; }
   uint64_t begin() const { return begin_; }
@@ -83,6 +99,7 @@ class Chunk {
   const Time first_;
   const WallTime first_wall_;
   const ChunkLimits limits_;
+  Time close_;  // it ends
   std::vector<Symbol> symbols_;
   uint32_t in_flight_ = 0;
   uint32_t waiting_ = 0;

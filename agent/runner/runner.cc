@@ -12,6 +12,7 @@ namespace {
 
 constexpr double kLeastPart = 1e-6;       // of limits on targets; 0 would be no limit
 constexpr double kLongestSlot = 600;      // seconds; what has to wait longer is owed
+constexpr double kFirstAnswersRate = 60;  // attempts/s for each of an address's first answers
 constexpr double kLeastFirstRate = 2000;  // attempts/s over all targets, when a scan begins
 
 }  // namespace
@@ -45,7 +46,8 @@ void Runner::Impl::SetLimits(Scan& scan) {
   const ProbeTiming& t = scan.context.timing;
   const double growth = t.growth, in_flight = t.address_in_flight;
   const double part = std::max(kLeastPart, options_.target_fraction * scan.fraction);
-  scan.targets.address = PaceLimit{t.address_rate, in_flight, growth}.Times(part);
+  scan.targets.address =
+      PaceLimit{t.address_rate, in_flight, growth, kFirstAnswersRate}.Times(part);
   scan.targets.prefix = PaceLimit{t.prefix_rate, 0, growth}.Times(part);
   // As much as two prefixes get, so that a careful scan starts carefully. It spares this agent's
   // line, so the part that is others' does not matter.

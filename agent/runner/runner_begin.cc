@@ -24,6 +24,7 @@ Time Runner::Impl::Step(Time now, WallTime wall) {
   room_ = sink_.HasRoom();
   Measure(now);
   ChargeResends(now);
+  ReleaseOverdue(now);
 
   Time want = kNever;
   uint32_t attempts = 0;
@@ -56,7 +57,7 @@ Time Runner::Impl::Step(Time now, WallTime wall) {
     }
   }
   if (!room_ && has_work()) want = std::min(want, now + kRoomCheck);
-  return std::max(now, std::min(want, next_check_));
+  return std::max(now, std::min({want, next_check_, overdue_.Next()}));
 }
 
 void Runner::Impl::Measure(Time now) {
@@ -89,6 +90,12 @@ void Runner::Impl::ChargeResends(Time now) {
     bucket_.Charge(1);
     if (Scan* scan = ScanOf(*attempt)) scan->bucket.Charge(1);
     return true;
+  });
+}
+
+void Runner::Impl::ReleaseOverdue(Time now) {
+  overdue_.RunDue(now, [this, now](uint64_t name) {
+    if (Attempt* attempt = attempts_.Find(name)) pacer_.OnOverdue(attempt->target, now);
   });
 }
 
@@ -145,6 +152,7 @@ Runner::Impl::Began Runner::Impl::BeginRetry(Scan& scan, Time now, WallTime wall
       Retry later = retry;
       later.due = std::min(may, now + kLookAgain);
       scan.retries.Push(later);
+      chunk.HoldUp(now);
       continue;
     }
     if (!Launch(scan, endpoint, attempt, open->lease->walk.deadline(), now)) {
@@ -250,7 +258,7 @@ std::optional<Symbol> Runner::Impl::Refused(const Scan& scan, const ScanSpace::E
 bool Runner::Impl::Launch(Scan& scan, const ScanSpace::Endpoint& endpoint, const Attempt& attempt,
                           Time deadline, Time now, Duration hold) {
   const ProbeTiming& timing = scan.context.timing;
-  Duration timeout = timing.timeout;
+  TargetPacer::Wait wait{timing.timeout, timing.timeout};
   Attempt started = attempt;
   if (attempt.paced) {
     // A try after which there will be another anyway need not wait longer than answers take.
@@ -259,16 +267,18 @@ bool Runner::Impl::Launch(Scan& scan, const ScanSpace::Endpoint& endpoint, const
       float certainty = attempt.certainty;
       started.in_full = WouldBelieve(attempt, *Named(attempt.chunk), now, now, certainty);
     }
-    timeout = pacer_.Timeout(attempt.target, timing.min_timeout, timing.timeout, started.in_full);
+    wait = pacer_.WaitOf(attempt.target, timing.min_timeout, timing.timeout, started.in_full);
   }
-  if (!engine_.StartHolding(endpoint.address, endpoint.port, timeout, hold, attempts_.NextName(),
-                            deadline))
+  if (!engine_.StartHolding(endpoint.address, endpoint.port, wait.timeout, hold,
+                            attempts_.NextName(), deadline))
     return false;
-  if (attempt.paced) pacer_.OnStart(attempt.target, scan.targets, now);
+  if (attempt.paced) pacer_.OnStart(started.target, scan.targets, now);
   started.started = now;
   started.port = endpoint.port;
   const uint64_t name = attempts_.Put(started);
-  if (!scan.bucket.unlimited() || !bucket_.unlimited()) resends_.OnStart(name, now, timeout);
+  if (!scan.bucket.unlimited() || !bucket_.unlimited()) resends_.OnStart(name, now, wait.timeout);
+  if (wait.counts < wait.timeout && scan.targets.address.in_flight > 0)
+    overdue_.Add(name, now + wait.counts);
   scan.bucket.Take();
   bucket_.Take();
   table_.OnStart();

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/pacing/overdue.h"
 #include "agent/pacing/rate_meter.h"
 #include "agent/pacing/resends.h"
 #include "agent/pacing/retry_queue.h"
@@ -113,6 +114,7 @@ class Runner::Impl {
   void Measure(Time now);
   bool CanBegin(Time now) const;
   void ChargeResends(Time now);
+  void ReleaseOverdue(Time now);
   // Starts one attempt of this scan if it may; else lowers `want` to when it may.
   Began BeginOne(const std::shared_ptr<Scan>& scan, Time now, WallTime wall, Time& want);
   Began BeginRetry(Scan& scan, Time now, WallTime wall);
@@ -193,6 +195,7 @@ class Runner::Impl {
   Slots<Inquiry> inquiries_;
   uint32_t next_serial_ = 1;
   Resends resends_;  // of the attempts that were started under a limit
+  Overdue overdue_;  // of the attempts that wait for longer than they count as in flight
 
   TokenBucket bucket_;
   std::vector<std::shared_ptr<Scan>> turns_;  // scans take turns

@@ -211,8 +211,8 @@ Runner::Impl::Began Runner::Impl::BeginInquiry(Scan& scan, const Retry& retry, T
   Duration hold{};
   if (inquiry->kind == Inquiry::Kind::kConfirm) {
     const ProbeTiming& timing = scan.context.timing;
-    hold = std::min(kLongestHold, kHold + pacer_.Timeout(attempt.target, Duration::zero(),
-                                                         timing.timeout, false));
+    hold = std::min(kLongestHold,
+                    kHold + pacer_.Timeout(attempt.target, Duration::zero(), timing.timeout));
   }
   if (!Launch(scan, endpoint, attempt, home->lease->walk.deadline(), now, hold)) {
     Retry later = retry;

@@ -101,6 +101,13 @@ bool Runner::Impl::WouldBelieve(const Attempt& attempt, const OpenChunk& open, T
                                 Time now, float& certainty) {
   const uint32_t retries = open.scan->context.timing.retries;
   const double loss = attempt.paced ? pacer_.Loss(attempt.target, started, now) : 0;
+  // The tries before were held against what was known then; losses may have been proven since.
+  if (attempt.paced && attempt.tries > 0) {
+    if (const double before = pacer_.LossBefore(attempt.target, attempt.silent); before > 0) {
+      certainty =
+          std::min(certainty, static_cast<float>(attempt.tries) * Silence::Certainty(before));
+    }
+  }
   certainty += Silence::Certainty(loss);
   const uint32_t grants = open.lease == nullptr ? 0 : open.lease->walk.lease().attempt - 1;
   return attempt.tries >= retries && Silence::IsBelieved(certainty, retries, grants);

@@ -28,9 +28,9 @@ const TimingTemplate& TimingTemplateOf(uint32_t level) {
       Make("paranoid", 1, Timing(5000, 5000, 2, 5000, 0.1, 1, 1, 1)),
       Make("sneaky", 15, Timing(4000, 4000, 2, 3000, 1, 1, 10, 1)),
       Make("polite", 400, Timing(3000, 1000, 2, 2000, 10, 4, 100, 4)),
-      Make("normal", 0, Timing(1500, 300, 1, 1000, 100, 32, 1000, 50)),
+      Make("normal", 0, Timing(1500, 300, 1, 1000, 100, 32, 1000, 200)),
       Make("aggressive", 0, Timing(1000, 200, 1, 500, 1000, 256, 10'000, 50)),
-      Make("insane", 0, Timing(400, 100, 1, 250, 20'000, 16'384, 0, 1)),
+      Make("insane", 0, Timing(400, 100, 1, 250, 20'000, 16'384, 0, 50)),
   };
   PORTOLAN_CHECK(level < kTemplates);
   return kAll[level];

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
+#include <vector>
 
 namespace portolan {
 namespace {
@@ -216,7 +218,7 @@ TEST(TargetPacer, TimeoutIsTheAddresssOwnThenItsNeighboursThenEverybodys) {
   const auto timeout = [&](uint32_t host, bool last) {
     TargetPacer::Target t;
     EXPECT_TRUE(pacer.Find(Host(host), t));
-    return pacer.Timeout(t, least, most, last);
+    return pacer.WaitOf(t, least, most, last).timeout;
   };
   EXPECT_EQ(timeout(1, false), most);  // nothing is known
   for (uint32_t i = 0; i < 7; ++i) answer(i, milliseconds(40));
@@ -231,6 +233,148 @@ TEST(TargetPacer, TimeoutIsTheAddresssOwnThenItsNeighboursThenEverybodys) {
   EXPECT_LT(timeout(256 * 200, false), most);
   answer(3, milliseconds(1));
   EXPECT_GE(timeout(3, false), least);
+}
+
+// A host that has answered: what it leaves unanswered counts as in flight for as long as its
+// answers take, although its last try is heard for longer.
+TEST(TargetPacer, WhatWaitsForLongerThanAnswersTakeCountsNoMore) {
+  TargetPacer pacer;
+  const TargetLimits limits{{0, 4, 1}, {}};
+  TargetPacer::Target host;
+  ASSERT_TRUE(pacer.Find(Host(1), host));
+  std::vector<TargetPacer::Target> flying(4, host);
+  for (TargetPacer::Target& t : flying) pacer.OnStart(t, limits, At(0));
+  EXPECT_EQ(pacer.MayStart(host, limits, At(1)), kNever) << "nothing is known of it";
+  // One is answered: of the others nothing is known, but that they are older than its answers.
+  pacer.OnAnswer(flying[0], {milliseconds(20), true, true, At(0)}, At(0.02));
+  std::vector<TargetPacer::Target> more(4, host);
+  for (TargetPacer::Target& t : more) {
+    ASSERT_LE(pacer.MayStart(host, limits, At(0.03)), At(0.03));
+    const TargetPacer::Wait wait = pacer.WaitOf(t, milliseconds(100), milliseconds(1500), true);
+    EXPECT_EQ(wait.counts, milliseconds(100));
+    EXPECT_EQ(wait.timeout, milliseconds(1500)) << "one answer is not enough to wait for less";
+    pacer.OnStart(t, limits, At(0.03));
+  }
+  EXPECT_EQ(pacer.MayStart(host, limits, At(0.1)), kNever);
+  pacer.OnOverdue(more[0], At(0.13));
+  pacer.OnOverdue(more[0], At(0.13));
+  EXPECT_LE(pacer.MayStart(host, limits, At(0.13)), At(0.13));
+  TargetPacer::Target last = host;
+  pacer.OnStart(last, limits, At(0.13));
+  EXPECT_EQ(pacer.MayStart(host, limits, At(0.14)), kNever) << "one, however often it was said";
+  // Each ends once, and what has not counted takes nothing from what does.
+  for (size_t i = 1; i < 4; ++i) pacer.OnNothing(flying[i], At(1.5));
+  pacer.OnNothing(more[0], At(1.53));
+  EXPECT_EQ(pacer.MayStart(host, limits, At(1.6)), kNever);
+  for (size_t i = 1; i < 4; ++i) pacer.OnNothing(more[i], At(1.53));
+  pacer.OnNothing(last, At(1.6));
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_LE(pacer.MayStart(host, limits, At(2)), At(2));
+    pacer.OnStart(last, limits, At(2));
+  }
+  EXPECT_EQ(pacer.MayStart(host, limits, At(2)), kNever);
+}
+
+// Whatever answers, stays silent or is overdue in whatever order: no more counts as in flight than
+// the limit, and in the end nothing does.
+TEST(TargetPacer, InFlightIsExactWhateverHappens) {
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random(seed);
+    TargetPacer pacer(64);
+    const TargetLimits limits{{0, 6, 1}, {}};
+    struct Attempt {
+      TargetPacer::Target target;
+      double at;
+    };
+    std::vector<Attempt> flying;
+    bool answered = false;
+    double t = 0;
+    for (int i = 0; i < 2000; ++i, t += 0.01) {
+      TargetPacer::Target host;
+      ASSERT_TRUE(pacer.Find(Host(1), host));
+      if (pacer.MayStart(host, limits, At(t)) <= At(t)) {
+        pacer.OnStart(host, limits, At(t));
+        flying.push_back({host, t});
+      }
+      // Of those started since it has answered, that are not overdue.
+      const auto counting = std::count_if(flying.begin(), flying.end(), [&](const Attempt& a) {
+        return !a.target.overdue && !(a.target.before_answers && answered);
+      });
+      ASSERT_LE(counting, 6);
+      ASSERT_EQ(counting == 6, pacer.MayStart(host, limits, At(t)) == kNever);
+      if (flying.empty()) continue;
+      const size_t which = random() % flying.size();
+      switch (random() % 4) {
+        case 0:
+          pacer.OnOverdue(flying[which].target, At(t));
+          continue;
+        case 1:
+          pacer.OnNothing(flying[which].target, At(t));
+          break;
+        case 2:
+          if (i < 500) continue;
+          pacer.OnAnswer(flying[which].target, {milliseconds(20), true, true, At(flying[which].at)},
+                         At(t));
+          answered = true;
+          break;
+        default:
+          continue;
+      }
+      flying.erase(flying.begin() + static_cast<std::ptrdiff_t>(which));
+    }
+    EXPECT_TRUE(answered);
+  }
+}
+
+TEST(TargetPacer, FewAnswersRaiseAnAddressSoonAndAFirewallsSilenceDoesNotLowerIt) {
+  const PaceLimit limit{100, 32, 200, 60};
+  const auto started = [&](int answers) {
+    Pace pace;
+    for (int i = 0; i < answers; ++i) pace.OnAnswer(true, At(0), At(0));
+    int count = 0;
+    for (double t = 0; t < 1; t += 0.0005) {
+      while (pace.MayStart(limit, At(t)) <= At(t)) {
+        pace.OnStart(limit, At(t));
+        pace.OnEnd(At(t));
+        ++count;
+      }
+    }
+    return count;
+  };
+  EXPECT_NEAR(started(0), 100, 2) << "nothing is known of it";
+  EXPECT_NEAR(started(1), 163, 3);
+  EXPECT_NEAR(started(10), 733, 10);
+  EXPECT_NEAR(started(100), 1033, 15) << "then as at any target";
+}
+
+// The last try at a host that answers waits for less than would make the kernel send its SYN again.
+TEST(TargetPacer, LastTryWaitsForLongOnlyWhereNothingIsKnownOrPortsAreSlow) {
+  TargetPacer pacer;
+  const TargetLimits limits;
+  const Duration least = milliseconds(300), most = milliseconds(1500);
+  TargetPacer::Target host;
+  ASSERT_TRUE(pacer.Find(Host(1), host));
+  const auto answer = [&](Duration rtt) {
+    pacer.OnStart(host, limits, At(0));
+    pacer.OnAnswer(host, {rtt, rtt <= seconds(1), true, At(0)}, At(2));
+  };
+  const auto waits = [&] {
+    std::map<Duration, int> out;
+    for (int i = 0; i < 160; ++i) ++out[pacer.WaitOf(host, least, most, true).timeout];
+    return out;
+  };
+  for (int i = 0; i < 3; ++i) answer(milliseconds(20));
+  EXPECT_EQ(waits(), (std::map<Duration, int>{{most, 160}}));
+  answer(milliseconds(20));
+  EXPECT_EQ(waits(), (std::map<Duration, int>{{seconds(1), 150}, {most, 10}})) << "a sample";
+  answer(milliseconds(1200));  // one of them
+  EXPECT_EQ(waits(), (std::map<Duration, int>{{most, 160}}));
+  // A host that is far away.
+  ASSERT_TRUE(pacer.Find(Host(2), host));
+  for (int i = 0; i < 30; ++i) answer(milliseconds(350));
+  EXPECT_NEAR(ToSeconds(waits().begin()->first), 1.4, 1e-3);
+  EXPECT_NEAR(ToSeconds(pacer.WaitOf(host, least, most, false).timeout), 0.7, 1e-3);
 }
 
 TEST(TargetPacer, PrefixOfIpv6IsASlash64) {

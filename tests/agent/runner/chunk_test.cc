@@ -97,5 +97,27 @@ TEST(Chunk, FinishingWaitsForWhatIsInFlightOnly) {
   EXPECT_TRUE(chunk.IsOver(kStart));
 }
 
+// Its positions wait for their targets' limits: it stays open for them, but not for ever.
+TEST(Chunk, StaysOpenWhileItsPositionsAreHeldUp) {
+  Chunk chunk = MakeChunk();
+  const Duration longest = ChunkLimits::For({}).longest;
+  EXPECT_EQ(longest, seconds(8));
+  chunk.Wait(chunk.AddInFlight(), Reason::kChunkClosed);
+  chunk.Seal();
+  chunk.HoldUp(kStart + seconds(1));
+  EXPECT_TRUE(chunk.IsOver(kStart + seconds(10))) << "there was time enough";
+  Time now = kStart + seconds(9);
+  chunk.HoldUp(now);
+  EXPECT_FALSE(chunk.IsOver(now + longest - milliseconds(1)));
+  EXPECT_EQ(chunk.NextChange(), now + longest);
+  EXPECT_TRUE(chunk.Fits(now + seconds(6), seconds(2)));
+  EXPECT_FALSE(chunk.Fits(now + seconds(6), milliseconds(2001)));
+  for (; now < kStart + seconds(29); now += seconds(1)) {
+    chunk.HoldUp(now);
+    ASSERT_FALSE(chunk.IsOver(now));
+  }
+  EXPECT_TRUE(chunk.IsOver(kStart + ChunkLimits::kExtended * seconds(10)));
+}
+
 }  // namespace
 }  // namespace portolan

@@ -57,7 +57,7 @@ TEST(Runner, AnswerToARetryIsTheVerdict) {
 }
 
 // Every fifth port loses its first SYN, so that two silent tries say too little: only a try that
-// may be the last one waits for as long as the scan allows, and none is believed that did not.
+// may be the last one waits for much longer than answers take, and none is believed that did not.
 TEST(Runner, OnlyATryThatMayBeTheLastWaitsInFull) {
   std::map<uint16_t, int> asked;
   uint16_t slow = 0, filtered = 0;  // the first ports that are begun once losses are proven
@@ -66,7 +66,7 @@ TEST(Runner, OnlyATryThatMayBeTheLastWaitsInFull) {
     if (first && asked.size() == 300) slow = port;
     if (first && asked.size() == 301) filtered = port;
     if (port == filtered || (first && port % 5 == 0)) return FakeAnswer::Silence();
-    return FakeAnswer::Closed(milliseconds(port == slow ? 1200 : 20));
+    return FakeAnswer::Closed(milliseconds(port == slow ? 900 : 20));
   });
   h.AddScan("s", MakeSpace(1, 1, 400),
             {milliseconds(1500), 1, milliseconds(200), milliseconds(100)});
@@ -81,9 +81,25 @@ TEST(Runner, OnlyATryThatMayBeTheLastWaitsInFull) {
       if (started.port == port) waits.push_back(started.timeout);
     }
     ASSERT_GE(waits.size(), 3u) << port;
-    EXPECT_LT(waits[1], milliseconds(1000)) << port;
-    EXPECT_EQ(waits.back(), milliseconds(1500)) << port;
+    EXPECT_LT(waits[1], milliseconds(900)) << port;
+    EXPECT_GE(waits.back(), milliseconds(1000)) << port;
   }
+}
+
+// A host whose open ports take longer than the kernel's second SYN: the sample of silent ports that
+// is waited for in full shows it, and from then on all are.
+TEST(Runner, PortsThatAreSlowerThanTheirHostAreFoundOnceASampleShowsThem) {
+  RunnerHarness h([&](const IpAddress&, uint16_t port) {
+    return port % 10 == 0 ? FakeAnswer::Closed(milliseconds(20))
+                          : FakeAnswer::Open(milliseconds(1300));
+  });
+  h.AddScan("s", MakeSpace(1, 1, 1000),
+            {milliseconds(1500), 1, milliseconds(200), milliseconds(100)});
+  h.runner.SetShare("s", 50);
+  h.Grant(1, "s", IntervalSet{{0, 1000}});
+  h.RunToEnd();
+  EXPECT_EQ(h.sink.CountState(State::kClosed), 100u);
+  EXPECT_GE(h.sink.CountState(State::kOpen), 850u);
 }
 
 TEST(Runner, ANarrowerScopeHoldsForWhatIsNotStartedRetriesToo) {
