@@ -87,7 +87,7 @@ class FleetNames : public testing::Test {
     Fleet::Options options;
     options.netns = lab_->target();
     options.listen = "0.0.0.0:7411";
-    options.coordinator_flags = {"--insecure", "--lease-term", "3"};
+    options.coordinator_flags = {"--insecure", "--lease-term", "3s"};
     fleet_ = std::make_unique<Fleet>(options);
     ASSERT_TRUE(fleet_->StartCoordinator());
     fleet_->set_grpc("127.0.0.1:7411");

@@ -32,7 +32,7 @@ class MonitorNames : public testing::Test {
     ASSERT_TRUE(listeners_->ok());
     Fleet::Options options;
     options.netns = net_->target();
-    options.coordinator_flags = {"--lease-term", "2"};
+    options.coordinator_flags = {"--lease-term", "2s"};
     fleet_ = std::make_unique<Fleet>(options);
     ASSERT_TRUE(fleet_->StartCoordinator());
     ASSERT_TRUE(fleet_->StartAgent({"a1", "office", net_->target(), "", {}}).Running());

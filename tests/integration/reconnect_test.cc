@@ -39,7 +39,7 @@ class Reconnect : public testing::Test {
     WriteFile(monitors_.path("lab.yaml"), Monitors(doors_[0], doors_[1]));
     Fleet::Options options;
     options.coordinator_flags = certs_.Flags("coordinator");
-    for (const char* flag : {"--monitors", "", "--lease-term", "2"}) {
+    for (const char* flag : {"--monitors", "", "--lease-term", "2s"}) {
       options.coordinator_flags.push_back(*flag == 0 ? monitors_.path() : flag);
     }
     options.cli_flags = certs_.Flags("operator");
