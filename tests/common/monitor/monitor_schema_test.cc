@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -68,6 +69,7 @@ std::string Breaks(const json& schema, const json& value, const std::string& pat
                                                "minLength",
                                                "maxLength",
                                                "oneOf",
+                                               "anyOf",
                                                "propertyNames",
                                                "maxProperties"};
   for (const auto& [key, unused] : schema.items()) {
@@ -123,6 +125,11 @@ std::string Breaks(const json& schema, const json& value, const std::string& pat
     for (const json& s : schema["oneOf"]) fits += Breaks(s, value, path).empty() ? 1 : 0;
     if (fits != 1) return path + ": fits " + std::to_string(fits) + " of oneOf";
   }
+  if (schema.contains("anyOf")) {
+    const bool fits = std::any_of(schema["anyOf"].begin(), schema["anyOf"].end(),
+                                  [&](const json& s) { return Breaks(s, value, path).empty(); });
+    if (!fits) return path + ": fits none of anyOf";
+  }
   return "";
 }
 
@@ -163,6 +170,13 @@ TEST(MonitorSchema, RefusesWhatTheParserRefuses) {
       "  targets: [192.0.2.0/24]\n  vantages: [{name: office, role: inside}]\n";
   const std::string schedule = "  schedule: {every: 1h}\n";
   ASSERT_EQ(BreaksSchema(good + schedule), "");
+  const auto with = [&](const std::string& targets) {
+    std::string yaml = good + schedule;
+    const std::string old = "  targets: [192.0.2.0/24]\n";
+    return yaml.replace(yaml.find(old), old.size(), targets);
+  };
+  ASSERT_EQ(BreaksSchema(with("  targetsFrom: {file: hosts.txt}\n")), "");
+  EXPECT_TRUE(ParseMonitors(with("  targetsFrom: {file: hosts.txt}\n")).problems.empty());
   for (const std::string& bad :
        {good, good + "  schedule: {}\n", good + "  schedule: {every: 1h, cron: '@daily'}\n",
         good + "  schedule: {every: 10}\n", good + "  schedule: {evry: 1h}\n",
@@ -170,7 +184,8 @@ TEST(MonitorSchema, RefusesWhatTheParserRefuses) {
         good + schedule + "  paused: 1\n", good + schedule + "  rate: {timing: 6}\n",
         good + schedule + "  rate: {maxRate: -1}\n", good + schedule + "  profiles: [none]\n",
         good + schedule + "  expectations: [{name: r}]\n", good + schedule + "  webhooks: [Chat]\n",
-        good + schedule + "  foo: bar\n"}) {
+        good + schedule + "  foo: bar\n", with(""), with("  targetsFrom: {}\n"),
+        with("  targetsFrom: hosts.txt\n")}) {
     EXPECT_NE(BreaksSchema(bad), "") << bad;
     EXPECT_FALSE(ParseMonitors(bad).problems.empty()) << bad;
   }
