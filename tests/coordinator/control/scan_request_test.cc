@@ -27,8 +27,8 @@ NameAnswer Answer(const std::string& name) {
   return answer;
 }
 
-absl::StatusOr<std::shared_ptr<const ScanSpec>> PlanScan(const ScanRequest& request,
-                                                         const PlanContext& context) {
+absl::StatusOr<std::shared_ptr<const ScanSpec>> Planned(const ScanRequest& request,
+                                                        const PlanContext& context) {
   PORTOLAN_ASSIGN_OR_RETURN(const PreparedScan prepared, PreparedScan::Prepare(request));
   std::vector<NameAnswer> answers;
   for (const std::string& name : prepared.names()) answers.push_back(Answer(name));
@@ -43,7 +43,7 @@ class PlanTest : public ::testing::Test {
     request_.ports = "80,443";
   }
   std::string Refused(absl::StatusCode code = absl::StatusCode::kInvalidArgument) {
-    const auto spec = PlanScan(request_, context_);
+    const auto spec = Planned(request_, context_);
     EXPECT_EQ(spec.status().code(), code) << spec.status();
     return std::string(spec.status().message());
   }
@@ -55,7 +55,7 @@ class PlanTest : public ::testing::Test {
 TEST_F(PlanTest, FillsInDefaults) {
   context_.random_seed = 77;
   context_.retention = std::chrono::hours(5);
-  const auto spec = PlanScan(request_, context_);
+  const auto spec = Planned(request_, context_);
   ASSERT_TRUE(spec.ok()) << spec.status();
   EXPECT_EQ((*spec)->space->size(), 512u);
   EXPECT_EQ((*spec)->space->seed(), 77u);
@@ -72,7 +72,7 @@ TEST_F(PlanTest, KeepsWhatIsGiven) {
   request_.lane_timeout_s = 30;
   request_.vantages = {"dmz", "lab"};
   request_.mode = ScanMode::kEachVantage;
-  const auto spec = PlanScan(request_, context_);
+  const auto spec = Planned(request_, context_);
   ASSERT_TRUE(spec.ok()) << spec.status();
   EXPECT_EQ((*spec)->space->seed(), 5u);
   EXPECT_EQ((*spec)->retention, std::chrono::seconds(60));
@@ -83,7 +83,7 @@ TEST_F(PlanTest, ExclusionsWin) {
   request_.exclude = {"10.0.0.128/25", "10.0.0.1:80", "inside.example"};
   request_.exclude_ports = "443";
   request_.targets.push_back("inside.example:22");
-  const auto spec = PlanScan(request_, context_);
+  const auto spec = Planned(request_, context_);
   ASSERT_TRUE(spec.ok()) << spec.status();
   EXPECT_EQ((*spec)->space->size(), 127u);  // .0 to .127 on port 80, without .1
   EXPECT_FALSE((*spec)->space->IndexOf(*IpAddress::Parse("10.0.0.1"), 22).has_value());
@@ -93,7 +93,7 @@ TEST_F(PlanTest, ExclusionsWin) {
 TEST_F(PlanTest, AllBadTargetsAndExclusionsAreToldAtOnce) {
   request_.targets = {"10.0.0.1", "10.0.0.999", "inside.example", "x..y"};
   request_.exclude = {"10.0.0.0/33"};
-  const auto spec = PlanScan(request_, context_);
+  const auto spec = Planned(request_, context_);
   EXPECT_EQ(spec.status().code(), absl::StatusCode::kInvalidArgument);
   const auto problems = ProblemsOf(spec.status());
   ASSERT_TRUE(problems.has_value());
@@ -108,7 +108,7 @@ TEST_F(PlanTest, NamesThatLeadNowhereAreRefusedOrSkipped) {
   request_.targets = {"inside.example", "gone.example", "down.example", "GONE.example."};
   EXPECT_THAT(Refused(), HasSubstr("spec.targets[1] \"gone.example\": there is no such name"));
   request_.skip_unresolved = true;
-  const auto spec = PlanScan(request_, context_);
+  const auto spec = Planned(request_, context_);
   ASSERT_TRUE(spec.ok()) << spec.status();
   EXPECT_EQ((*spec)->names_skipped, 2u);
   ASSERT_EQ((*spec)->skipped_names.size(), 2u);
@@ -135,13 +135,13 @@ TEST_F(PlanTest, ANameOfTargetsAndExclusionsIsLookedUpOnce) {
   const auto prepared = PreparedScan::Prepare(request_);
   ASSERT_TRUE(prepared.ok());
   EXPECT_EQ(prepared->names(), std::vector<std::string>{"inside.example"});
-  EXPECT_EQ((*PlanScan(request_, context_))->space->address_count(), 3u);
+  EXPECT_EQ((*Planned(request_, context_))->space->address_count(), 3u);
 }
 
 TEST_F(PlanTest, AnExcludedAddressNeedNotBeInScope) {
   request_.targets = {"outside.example"};
   request_.exclude = {"8.8.8.8"};
-  EXPECT_TRUE(PlanScan(request_, context_).ok());
+  EXPECT_TRUE(Planned(request_, context_).ok());
 }
 
 TEST_F(PlanTest, ATargetOutOfScopeIsNamedWithItsRule) {
@@ -157,7 +157,7 @@ TEST_F(PlanTest, EachVantageWithoutVantagesTakesTheLiveOnes) {
   request_.mode = ScanMode::kEachVantage;
   EXPECT_THAT(Refused(absl::StatusCode::kFailedPrecondition), HasSubstr("no agent is connected"));
   context_.live_vantages = {"a", "b"};
-  const auto spec = PlanScan(request_, context_);
+  const auto spec = Planned(request_, context_);
   ASSERT_TRUE(spec.ok());
   EXPECT_EQ((*spec)->vantages, context_.live_vantages);
 }
@@ -209,7 +209,7 @@ TEST_F(PlanTest, KeepsOnlyTheBeginningOfLongTargetLists) {
   std::string long_one;
   for (int i = 0; i < 200; ++i) long_one += "10.1.0." + std::to_string(i) + " ";
   request_.targets.insert(request_.targets.begin(), long_one);
-  const auto spec = PlanScan(request_, context_);
+  const auto spec = Planned(request_, context_);
   ASSERT_TRUE(spec.ok()) << spec.status();
   EXPECT_EQ((*spec)->target_texts.size(), 100u);
   EXPECT_LE((*spec)->target_texts[0].size(), 1003u);
@@ -218,7 +218,7 @@ TEST_F(PlanTest, KeepsOnlyTheBeginningOfLongTargetLists) {
 
 TEST_F(PlanTest, PortsToConfirmWithAreHighOnesThatNothingForbids) {
   const auto ports = [&] {
-    const auto spec = PlanScan(request_, context_);
+    const auto spec = Planned(request_, context_);
     EXPECT_TRUE(spec.ok()) << spec.status();
     return (*spec)->confirm_ports;
   };
@@ -242,11 +242,11 @@ TEST_F(PlanTest, PortsToConfirmWithAreHighOnesThatNothingForbids) {
   // Nor what the scope forbids.
   const auto rule = [](const char* text) { return *ParseScopeRule(text); };
   const Scope narrow = Scope::Create({rule("none"), rule("10.0.0.0/24 1-100")}, {});
-  context_.scope = &narrow;
+  context_.scope = std::make_shared<const Scope>(narrow);
   request_.ports = "1-100";
   EXPECT_TRUE(ports().empty());
   const Scope part = Scope::Create({}, {rule("10.0.0.7 50000-55000")});
-  context_.scope = &part;
+  context_.scope = std::make_shared<const Scope>(part);
   const PortSet some = ports();
   EXPECT_GE(some.size(), 4u);
   EXPECT_TRUE(some.Intersection(PortSet::Of({{50000, 55000}})).empty());
