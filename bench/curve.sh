@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Recall against rate where too fast loses, for ours, nmap and masscan, as a picture: ./dev bench curve
+# Recall against rate where too fast loses, for ours, nmap, masscan, and naabu and RustScan where they are found, as a picture: ./dev bench curve
 #   curve.sh BUILD_DIRECTORY [PICTURE.svg]
 # The world: four /24s of which each passes 200 SYN/s and drops the rest in silence, as a firewall's limit does; so 800 a second
-# get through, spread evenly. Every scanner is asked for the same rates, and ours also for none: then it finds its own. A point is
-# what was found against how many of the ports were done a second, from the first SYN to the last: who slows down moves to the left.
-# A scan is stopped after 100 s. About 6 minutes.
+# get through, spread evenly. Every scanner is asked for the same rates, and ours also for none: then it finds its own. RustScan has no
+# rate: it is asked for half as many sockets at once, and waits 0.5 s for each. A point is what was found against how many of the ports
+# were done a second, from the first SYN to the last: who slows down moves to the left. A scan is stopped after 100 s. About 6 minutes.
 set -uo pipefail
 
 build=$(realpath "${1:?usage: curve.sh BUILD_DIRECTORY [PICTURE.svg]}")
@@ -26,13 +26,18 @@ point() {
   echo "$(awk "BEGIN { printf \"%.0f\", $probes / $(counter syn_seconds) }") $recall $asked${stopped:+ stopped}" >>"$work/$file"
 }
 
+found naabu "$naabu" PORTOLAN_NAABU
+found rustscan "$rustscan" PORTOLAN_RUSTSCAN
 for rate in "${rates[@]}"; do
+  [ ! -x "$naabu" ] || point naabu "$rate" naabu_run -c 4096 -retries 2 -rate "$rate"
+  [ ! -x "$rustscan" ] || point rustscan "b=$((rate / 2))" rustscan_run -t 500 --tries 2 -b "$((rate / 2))"
   point masscan "$rate" masscan_run --rate "$rate" --wait 3
   point nmap "$rate" nmap_run --min-rate "$rate" --max-rate "$rate"
   point portolan "$rate" ours --max-rate "$rate"
 done
 point own own ours
-for tool in portolan own nmap masscan; do
+for tool in portolan own nmap masscan naabu rustscan; do
+  [ -e "$work/$tool" ] || continue
   echo "  $tool: ports/s, recall in percent, asked for"
   sed 's/^/    /' "$work/$tool"
 done

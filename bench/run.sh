@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
 # Runs benchmarks, each beside its baseline in the same run, and ends with one line for each: ./dev bench [NAME...]
 #   run.sh BUILD_DIRECTORY [NAME...]
-# All together take about 15 minutes; "peers" 50 more, "monitors" 20 and "curve" 9, by name only. Probes go to loopback and to namespaces made here,
+# Without a name about 15 minutes; "peers" 50 more, "monitors" 20 and "curve" 9, by name only. "whole" is all of them. With
+# PORTOLAN_BENCH_RESULTS=DIRECTORY each part's output is kept there, so that the whole can be run in parts: "missing" runs those parts of
+# the whole that have no result there yet, and the table at the end is of all that are there. Probes go to loopback and to namespaces made here,
 # nowhere else. What was measured, and how to read it: docs/performance.md. Exits 1 when a figure is not what is wanted.
 set -uo pipefail
 
 build=$(realpath "${1:?usage: run.sh BUILD_DIRECTORY [NAME...]}")
 shift
 all=(plan ingest scheduler resolver engine veth path rate store scrape report fleet memory stored)
+worlds=(standard fast256 onehost dark lossy ratelimited accept_reset)
+whole=("${all[@]}" "${worlds[@]/#/peers=}" curve monitors)
 bin=$build/bench
 work=$(mktemp -d "${TMPDIR:-/tmp}/portolan-bench.XXXXXX")
 netns_scanner=ptlbench$$s netns_target=ptlbench$$t
@@ -154,23 +158,45 @@ run_one() {
     stored) lab 600 memory_bench --only=stored ;;
     monitors) lab 2400 monitors_bench ;;
     monitors=*) lab 5400 monitors_bench "--minutes=${1#*=}" ;;
-    *) echo "no benchmark \"$1\"; there are: ${all[*]} peers (or some of it: peers=fast256,dark) monitors (or so many minutes of them: monitors=60) curve" >&2; exit 2 ;;
+    *) echo "no benchmark \"$1\"; there are: ${all[*]}, whole, missing, peers (or some of it: peers=fast256,dark) monitors (or so many minutes of them: monitors=60) curve" >&2; exit 2 ;;
   esac
 }
 
-names=("$@")
-[ ${#names[@]} -gt 0 ] || names=("${all[@]}")
+results=${PORTOLAN_BENCH_RESULTS:-$work/results}
+mkdir -p "$results" || exit 2
+names=()
+for name in "$@"; do
+  case $name in
+    whole) names+=("${whole[@]}") ;;
+    missing)
+      [ -n "${PORTOLAN_BENCH_RESULTS:-}" ] || { echo "missing: say where the results are kept: PORTOLAN_BENCH_RESULTS=DIRECTORY" >&2; exit 2; }
+      for part in "${whole[@]}"; do [ -s "$results/$part.out" ] || names+=("$part"); done
+      [ ${#names[@]} -gt 0 ] || say "no part is missing in $results"
+      ;;
+    *) names+=("$name") ;;
+  esac
+done
+[ $# -gt 0 ] || names=("${all[@]}")
 ulimit -n 8192 2>/dev/null  # two descriptors for each of 1,000 agents, on either side
-say "$(nproc) cores, Linux $(uname -r), load $(cut -d' ' -f1-3 /proc/loadavg); a busy machine shows in the figures, less in the ratios"
+load() { cut -d' ' -f1-3 /proc/loadavg; }
+say "$(nproc) cores, Linux $(uname -r); a busy machine shows in the figures, less in the ratios"
 for name in "${names[@]}"; do
-  say "$name"
+  say "$name (load $(load))"
+  # The result appears when the part has ended: a part that was interrupted is still missing.
   exec {out}> >(tee "$work/$name.out")
   tee=$!
+  echo "$name: $(date -u +%FT%TZ), load $(load) before" >&"$out"
   run_one "$name" >&"$out" 2>&1 || echo "$name: did not run to its end (wanted a figure) MISSED" >&"$out"
+  echo "$name: load $(load) after" >&"$out"
   exec {out}>&-
   wait "$tee"
+  cp "$work/$name.out" "$results/$name.out"
 done
 
-say "all figures"
-for name in "${names[@]}"; do grep -hE '^[a-z0-9-]+: .*\(wanted .*\) (ok|MISSED)$' "$work/$name.out"; done | tee "$work/table"
-! grep -q 'MISSED$' "$work/table"
+say "all figures, each with the load of its machine before and after"
+for file in "$results"/*.out; do
+  [ -e "$file" ] || continue
+  loads=$(sed -nE 's/.*load ([0-9. ]+) (before|after)$/\1/p' "$file" | sed -n '1p;$p' | paste -sd/ | tr ' ' ',')
+  grep -hE '^[a-z0-9-]+: .*\(wanted .*\) (ok|MISSED)$' "$file" | sed "s|\$| [load $loads]|"
+done | tee "$work/table"
+! grep -qE ' MISSED \[load ' "$work/table"
