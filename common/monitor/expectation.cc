@@ -141,16 +141,16 @@ std::span<const ExpectationProfile> ExpectationProfiles() {
   static const std::vector<ExpectationProfile>& kAll = *[] {
     auto* all = new std::vector<ExpectationProfile>{
         Profile("no-databases-from-outside", "No database", "database", true, Severity::kCritical,
-                "a database is reached by its applications only"),
+                "by port number a database, which only its applications should reach"),
         Profile("no-control-planes-from-outside", "No orchestrator, hypervisor or cluster store",
                 "control-plane", true, Severity::kCritical,
-                "who controls the control plane controls every host"),
+                "by port number a control plane, and who controls it controls every host"),
         Profile("no-remote-admin-from-outside", "No shell, desktop or management console",
                 "remote-admin", true, Severity::kHigh,
-                "remote administration belongs behind a VPN or a bastion"),
+                "by port number remote administration, which belongs behind a VPN or a bastion"),
         Profile("no-clear-text", "No service that carries credentials or data unencrypted",
                 "clear-text", false, Severity::kMedium,
-                "credentials and data can be read on the way"),
+                "by port number clear text: credentials and data can be read on the way"),
         Profile("only-well-known", "Only ports 1 to 1023", "", false, Severity::kLow,
                 "services are offered on well-known ports only"),
     };

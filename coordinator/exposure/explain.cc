@@ -242,12 +242,13 @@ std::string ServiceText(uint16_t port) {
         "there. {}",
         port, WhyOfClass(ServiceClass::kOther));
   }
-  std::string out = fmt::format("Port {} is usually {} ({}). {}", port, service->name,
-                                service->description, WhyOfClass(service->service_class));
+  std::string out =
+      fmt::format("By its number, port {} is usually {} ({}); what answers there is not known. {}",
+                  port, service->name, service->description, WhyOfClass(service->service_class));
   if (service->cleartext)
     out +=
-        " It is not encrypted by default: who listens on the way reads what is sent, passwords "
-        "too.";
+        " By port number it is clear text: unless TLS is set up, whoever listens on the way reads "
+        "what is sent, passwords too.";
   return out;
 }
 

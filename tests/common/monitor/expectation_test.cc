@@ -41,6 +41,9 @@ TEST(Profiles, SpeakOfWhatTheyAreNamedFor) {
     EXPECT_EQ(p.rule.role.has_value(), p.rule.name.ends_with("-from-outside")) << p.rule.name;
     EXPECT_EQ(p.rule.action, ExpectAction::kMustNotBeOpen);
     EXPECT_FALSE(p.description.empty() || p.rule.reason.empty());
+    // A class of services is known by its port numbers only, and says so.
+    EXPECT_EQ(p.rule.reason.find("by port number") != std::string::npos, !p.rule.services.empty())
+        << p.rule.name;
   }
 }
 

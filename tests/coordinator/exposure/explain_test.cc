@@ -37,7 +37,8 @@ TEST(Explain, EveryServiceOfTheCatalogueIsExplainedAndEveryClassInItsOwnWords) {
   for (const Service& s : ServiceCatalogue()) {
     const std::string text = ServiceText(s.port);
     EXPECT_THAT(text, HasSubstr(std::string(s.description))) << s.port;
-    EXPECT_EQ(text.find("not encrypted") != std::string::npos, s.cleartext) << s.port;
+    EXPECT_EQ(text.find("clear text") != std::string::npos, s.cleartext) << s.port;
+    EXPECT_THAT(text, HasSubstr("By its number")) << "nothing more is known of what answers";
   }
   EXPECT_THAT(ServiceText(5432), HasSubstr("the data itself"));
   EXPECT_THAT(ServiceText(22), HasSubstr("controls the machine"));
