@@ -1,5 +1,6 @@
 #include "cli/hosts.h"
 
+#include "cli/convert.h"
 #include "common/base/status.h"
 #include "common/rpc/convert.h"
 
