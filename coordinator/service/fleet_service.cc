@@ -14,10 +14,12 @@ namespace portolan {
 grpc::ServerUnaryReactor* FleetService::Synchronize(grpc::CallbackServerContext* context,
                                                     const v1::SynchronizeRequest* request,
                                                     v1::SynchronizeResponse* response) {
-  if (absl::Status s = MayCallFleet(IdentifyPeer(*context), request->agent().name()); !s.ok())
+  const PeerIdentity peer = IdentifyPeer(*context);
+  if (absl::Status s = MayCallFleet(peer, request->agent().name()); !s.ok())
     return RefuseUnary(context, s);
   absl::StatusOr<AgentCall> converted = FromProto(*request, context->peer(), SystemClock().Wall());
   if (!converted.ok()) return RefuseUnary(context, converted.status());
+  if (peer.certificate) converted->details.certificate_not_after = peer.certificate->not_after;
 
   auto call = UnaryCall<v1::SynchronizeResponse>::Make(response);
   const uint64_t id = control_.NextCallId();

@@ -127,7 +127,9 @@ TEST(Simulation, EveryPositionIsCountedOnceWhateverBreaks) {
     ADD_FAILURE() << "PORTOLAN_SIM_SEED=" << seed << ": " << error;
   }
   // Else two agents of one name were never played.
-  if (last - first >= 100) EXPECT_GT(refused, 0u);
+  if (last - first >= 100) {
+    EXPECT_GT(refused, 0u);
+  }
 }
 
 }  // namespace

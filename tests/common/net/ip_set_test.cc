@@ -36,13 +36,19 @@ TEST(ParseCidr, MappedNetworkIsTheV4Network) {
   EXPECT_FALSE(ParseCidr("::ffff:0:0/95").ok());
 }
 
+TEST(ParseCidr, TakesDottedMasks) {
+  EXPECT_EQ(Cidr("10.0.0.0/255.0.0.0"), "10.0.0.0/8");
+  EXPECT_EQ(Cidr("10.0.0.1/255.255.255.255"), "10.0.0.1");
+}
+
 TEST(ParseCidr, RefusesBadMasks) {
   EXPECT_EQ(Cidr("10.0.0.0/33"),
             "error: network \"10.0.0.0/33\": mask is above 32; write /0 to /32");
   EXPECT_EQ(Cidr("::/129"), "error: network \"::/129\": mask is above 128; write /0 to /128");
   for (const char* text :
        {"10.0.0.0", "10.0.0.0/", "/8", "10.0.0.0/-1", "10.0.0.0/+8", "10.0.0.0/08", "10.0.0.0/8/8",
-        "10/8", "10.0.0.0/255.0.0.0", "10.0.0.0/ 8", "10.0.0.0/4294967304", "::1%lo/128", ""}) {
+        "10/8", "10.0.0.0/255.0.255.0", "10.0.0.0/255.0.0", "10.0.0.0/ 8", "10.0.0.0/4294967304",
+        "::1%lo/128", ""}) {
     EXPECT_FALSE(ParseCidr(text).ok()) << text;
   }
 }

@@ -151,7 +151,7 @@ TEST_F(ControlNames, AVantageIsRefusedThatNoAgentHasEverHad) {
   EXPECT_TRUE(Create(request).ok());
   // A monitor names what will have agents.
   request.vantages = {"later"};
-  request.monitor = "m";
+  request.monitor = std::string("m");
   EXPECT_TRUE(Create(request).ok());
   request.monitor.clear();
   request.vantages = {"no name"};

@@ -8,8 +8,8 @@
 namespace portolan {
 namespace {
 
-const Scope& AnyScope() {
-  static const Scope& scope = *new Scope(Scope::Default());
+std::shared_ptr<const Scope> AnyScope() {
+  static const auto& scope = *new std::shared_ptr<const Scope>(new Scope(Scope::Default()));
   return scope;
 }
 
@@ -69,7 +69,7 @@ void FakeScans::Create(ScanRequest request, const std::string& key, Done<ScanSta
       }
     } else {
       PlanContext context;
-      context.scope = &AnyScope();
+      context.scope = AnyScope();
       const auto spec = PlanScan(request, context);
       if (!spec.ok()) {
         error = spec.status();
@@ -175,7 +175,7 @@ absl::StatusOr<ScanClient::OutcomeReader> FakeScans::Outcomes(const std::string&
 
 absl::Status FakeScans::CheckScope(const ScanRequest& request) {
   PlanContext context;
-  context.scope = &AnyScope();
+  context.scope = AnyScope();
   return PlanScan(request, context).status();
 }
 

@@ -47,9 +47,8 @@ MonitorSpec Spec() {
 
 RunSpace SpaceOf(const RunInput& input) {
   PlanContext context;
-  const Scope scope =
-      Scope::Create({*ParseScopeRule("10.0.0.0/8"), *ParseScopeRule("2001:db8::/32")}, {});
-  context.scope = &scope;
+  context.scope = std::make_shared<const Scope>(
+      Scope::Create({*ParseScopeRule("10.0.0.0/8"), *ParseScopeRule("2001:db8::/32")}, {}));
   const auto spec = PlanScan(RunScan(input, 3, 1), context);
   EXPECT_TRUE(spec.ok()) << spec.status();
   return RunSpace(input, (*spec)->space->blocks());

@@ -165,7 +165,9 @@ TEST(SpecCodec, TimesOfReceiptComeBackAndOlderGroupsHaveNone) {
     segments[i].agent = "a";
   }
   const std::string older = EncodeSegments(segments);
-  for (const auto& s : *DecodeSegments(older)) EXPECT_FALSE(s.time_of_receipt);
+  const auto read = DecodeSegments(older);
+  ASSERT_TRUE(read.ok()) << read.status();
+  for (const auto& s : *read) EXPECT_FALSE(s.time_of_receipt);
   segments[0].time_of_receipt = segments[2].time_of_receipt = true;
   const std::string bytes = EncodeSegments(segments);
   EXPECT_EQ(bytes.substr(0, older.size()), older) << "what older programs wrote is read";

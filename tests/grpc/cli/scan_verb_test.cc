@@ -56,10 +56,10 @@ TEST_F(ScanVerbTest, SendsWhatTheFlagsSay) {
   const v1::CreateScanRequest& request = service.created[0];
   const v1::ScanRequestSpec& spec = request.spec();
   EXPECT_EQ(request.request_id(), "r1");
-  EXPECT_THAT(spec.targets(),
-              ElementsAre("10.0.0.1", "10.0.0.2", "db.example:5432", "10.3.0.0/24"));
+  // As they were written: one syntax of lists holds at both ends.
+  EXPECT_THAT(spec.targets(), ElementsAre("10.0.0.1,10.0.0.2", "db.example:5432", "10.3.0.0/24"));
   EXPECT_EQ(spec.ports(), "-100");
-  EXPECT_THAT(spec.exclude(), ElementsAre("10.0.0-5.1,3-4", "10.9.9.9", "10.8.0.0/16"));
+  EXPECT_THAT(spec.exclude(), ElementsAre("10.0.0-5.1,3-4,10.9.9.9", "10.8.0.0/16"));
   EXPECT_EQ(spec.exclude_ports(), "22");
   EXPECT_THAT(spec.vantages(), ElementsAre("office", "dmz"));
   EXPECT_EQ(spec.mode(), v1::SCAN_MODE_EACH_VANTAGE);
