@@ -104,7 +104,11 @@ TEST_F(MonitorNames, AResolverThatIsDownIsNeverCalledFine) {
     EXPECT_NE(check.out.find("3 names could not be looked up"), std::string::npos) << check.out;
     EXPECT_EQ(check.out.find("remove"), std::string::npos) << check.out;
     const RunResult findings = fleet_->Cli({"findings", "web", "--json"});
-    EXPECT_EQ(std::count(findings.out.begin(), findings.out.end(), '\n'), 1) << findings.out;
+    // One cause, one finding. (That two canaries are too few is another matter.)
+    size_t about_names = 0;
+    for (size_t at = 0; (at = findings.out.find("\"kind\":\"name-", at)) != std::string::npos; ++at)
+      ++about_names;
+    EXPECT_EQ(about_names, 1u) << findings.out;
     const RunResult exposure = fleet_->Cli({"exposure", "web", "--unexpected"});
     EXPECT_NE(exposure.out.find("unknown: web-is-up"), std::string::npos) << exposure.out;
     EXPECT_NE(exposure.out.find("could not be looked up"), std::string::npos) << exposure.out;

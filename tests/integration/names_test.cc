@@ -49,7 +49,7 @@ TEST_F(NamesOfScans, SlowListsHoldUpNobody) {
             "apiVersion: portolan/v1\nkind: Monitor\nmetadata: {name: web}\nspec:\n"
             "  targets: [127.0.0.1]\n  ports: \"1\"\n  vantages:\n"
             "    - {name: lab, role: inside}\n  schedule:\n    every: 24h\n");
-  const RunResult applied = fleet().Cli({"monitor", "apply", file}, seconds(60));
+  const RunResult applied = fleet().Cli({"monitor", "apply", "-f", file}, seconds(60));
   EXPECT_EQ(applied.code, 0) << applied.err;
   const RunResult run = fleet().Cli({"monitor", "run-now", "web", "--wait"}, seconds(60));
   EXPECT_EQ(run.code, 0) << run.err << run.out;
