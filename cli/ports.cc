@@ -41,7 +41,8 @@ absl::StatusOr<int> RunPorts(const PortsFlags& flags, Context& context) {
       table.Add({std::to_string(port), std::string(service->name),
                  std::string(ServiceClassName(service->service_class)),
                  std::to_string(service->rank),
-                 std::string(service->description) + (service->cleartext ? " (usually clear text)" : "")});
+                 std::string(service->description) +
+                     (service->cleartext ? " (usually clear text)" : "")});
     }
   }
   if (flags.json) return kExitComplete;

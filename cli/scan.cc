@@ -286,7 +286,7 @@ absl::StatusOr<v1::Scan> CreateScan(const v1::CreateScanRequest& request, Sessio
   }
   if (context.env.interrupts->interrupted()) {
     notes.Note(looking_up ? "cancelled while names were looked up: no scan was created"
-                          : "cancelled before there was a scan: none was created");
+                          : "cancelled: no scan was created");
     return scan;
   }
   return ExplainRefusal(scan.status(), written, notes);

@@ -140,9 +140,9 @@ TEST(Crash, LaneWithoutAgentEndsPartial) {
   ASSERT_TRUE(fleet.StartCoordinator());
   fleet.StartAgent({"a1", "here", "", "", {}});
   ASSERT_TRUE(fleet.WaitForAgents(1));
-  const RunResult r =
-      fleet.Cli({"scan", "127.5.0.0/28", "-p", "1-10", "--vantage", "here,nowhere", "--wait-for-agents",
-                 "--each-vantage", "--lane-timeout", "3s", "--show", "all", "--json"});
+  const RunResult r = fleet.Cli({"scan", "127.5.0.0/28", "-p", "1-10", "--vantage", "here,nowhere",
+                                 "--wait-for-agents", "--each-vantage", "--lane-timeout", "3s",
+                                 "--show", "all", "--json"});
   EXPECT_EQ(r.code, 3) << r.err;
   const Results results = ParseJsonLines(r.out);
   int closed = 0, missing = 0;
