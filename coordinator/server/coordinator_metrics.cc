@@ -96,7 +96,9 @@ void Agents(const std::vector<AgentStatus>& agents, const std::set<std::string>&
 // Processes that had to end because another one uses their name; hosts only, so that a service
 // manager that starts one again and again makes no new series.
 void Rivals(const AgentStatus& a, MetricBuilder& out) {
-  for (const std::string& rival : a.rival_peers) {
+  std::vector<std::string> rivals = a.rival_peers;
+  if (rivals.empty()) rivals.emplace_back();  // the series exists, with 0 and without a rival
+  for (const std::string& rival : rivals) {
     out.Gauge(
         "portolan_fleet_name_conflict",
         "1 while two agents use one name: the host of the one that works, and of one that had "
@@ -105,7 +107,7 @@ void Rivals(const AgentStatus& a, MetricBuilder& out) {
          {"vantage", a.vantage},
          {"peer", PeerHost(a.details.peer)},
          {"rival", rival}},
-        1);
+        rival.empty() ? 0 : 1);
   }
 }
 

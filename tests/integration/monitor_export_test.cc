@@ -126,6 +126,8 @@ TEST_F(MonitorMetrics, AreThoseOfTheCatalogue) {
         continue;
       }
       for (const std::string& value : values) {
+        // To Prometheus a label without a value is one that is absent, so it is in no list.
+        if (value.empty()) continue;
         EXPECT_TRUE(listed->second.empty() || listed->second.count(value) == 1)
             << name << ": " << label << "=\"" << value << "\" is not in docs/metrics.md";
       }
