@@ -31,7 +31,8 @@ void Exposed(const std::string& monitor, const std::string& vantage,
     if (n == 0 && key.exposure != ExposureClass::kOpenEverywhere) continue;
     out.Gauge("portolan_exposed_ports",
               "Ports that are open from a vantage, by from where else they are open, whether the "
-              "monitor's rules expect it, and how severe the rule is that they break.",
+              "monitor's rules expect it, and how severe the rule is that they break (no severity "
+              "where none is broken).",
               {{"monitor", monitor},
                {"vantage", vantage},
                {"class", std::string(ExposureClassName(key.exposure))},
@@ -42,7 +43,7 @@ void Exposed(const std::string& monitor, const std::string& vantage,
   const auto missing = [&](std::optional<Severity> severity, uint64_t n) {
     out.Gauge("portolan_missing_expected_ports",
               "Ports that must be open and were really observed not to be, by how severe the rule "
-              "is that they break.",
+              "is that they break (no severity in the series that counts none).",
               {{"monitor", monitor}, {"vantage", vantage}, {"severity", severity_label(severity)}},
               D(n));
   };

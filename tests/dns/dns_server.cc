@@ -22,6 +22,7 @@ namespace {
 constexpr size_t kBatch = 64, kMaxQuestion = 1024, kMaxConnections = 256, kMaxNames = 100'000;
 constexpr int kBuffer = 4 << 20;
 constexpr Duration kSilenceCounts = std::chrono::seconds(5);
+constexpr Duration kLongestWait = std::chrono::seconds(30);
 
 sockaddr_storage SocketAddress(const NameServer& server, socklen_t* size) {
   sockaddr_storage out{};
@@ -137,8 +138,12 @@ size_t DnsServer::AskedFor(const std::string& name) const {
 }
 
 void DnsServer::WaitForQuestions(uint64_t count) const {
+  const Time end = SystemClock().Now() + kLongestWait;
   MutexLock lock(mu_);
-  while (questions_ < count) changed_.Wait(mu_);
+  while (questions_ < count) {
+    PORTOLAN_CHECK(SystemClock().Now() < end);  // a test that waits in vain ends and says where
+    changed_.WaitFor(mu_, kLongestWait);
+  }
 }
 
 void DnsServer::ApplyMode() {

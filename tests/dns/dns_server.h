@@ -52,7 +52,7 @@ class DnsServer {
   size_t max_waiting() const { return max_waiting_; }
   // How often `name` was asked for, of either type. Remembers 100,000 names.
   size_t AskedFor(const std::string& name) const EXCLUDES(mu_);
-  // Waits until so many questions were read.
+  // Waits until so many questions were read; after 30 s in vain it ends the program.
   void WaitForQuestions(uint64_t count) const EXCLUDES(mu_);
 
  private:
