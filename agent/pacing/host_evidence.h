@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -14,8 +15,10 @@ namespace portolan {
 class HostEvidence {
  public:
   static constexpr uint32_t kSuspiciousOpens = 8;
-  // Between the ends of two inquiries after the same address.
-  static constexpr Duration kPause = std::chrono::seconds(1);
+  // Between the end of an inquiry after an address and the next one, for a scan that waits for
+  // answers so long: as long, but at most kLongestPause.
+  static constexpr Duration kLongestPause = std::chrono::seconds(1);
+  static Duration PauseFor(Duration timeout) { return std::min(timeout, kLongestPause); }
 
   // ---- what was seen ----
   // A port of the scan answered, open or closed. It can be asked whether the host still answers.
@@ -30,8 +33,12 @@ class HostEvidence {
     silent_ = false;
     answered_ = now;
     silences_ = 0;
+    tries_.answered += tries_.answered < UINT32_MAX;
   }
-  void OnSilence() { silences_ += silences_ < UINT32_MAX; }
+  void OnSilence() {
+    silences_ += silences_ < UINT32_MAX;
+    tries_.silent += tries_.silent < UINT32_MAX;
+  }
   // A port of the scan got its verdict. Scans have ascending numbers.
   void OnVerdict(bool open, uint32_t scan) {
     if (scan > newest_scan_) {
@@ -86,9 +93,9 @@ class HostEvidence {
   void OnAsking(uint64_t inquiry) { asking_ = inquiry; }
   // `silent_from`: the last try of several that all met silence was started then; nullopt: it
   // answered, or could not be asked.
-  void OnAsked(std::optional<Time> silent_from, Time now) {
+  void OnAsked(std::optional<Time> silent_from, Time now, Duration pause) {
     asking_ = 0;
-    next_inquiry_ = now + kPause;
+    next_inquiry_ = now + pause;
     if (!silent_from.has_value()) return;
     stopped_ = *silent_from;
     if (!silent_) outage_begin_ = answered_;
@@ -103,6 +110,12 @@ class HostEvidence {
   // Attempts that met silence since the last answer.
   uint32_t silences() const { return silences_; }
   Time answered() const { return answered_; }  // last; Time::min(): never
+  // How many times as likely it is that a port there answers as that it is silent, by the attempts
+  // so far; 1 where that is not known, or where silence is as usual.
+  double AnswerOdds() const {
+    if (tries_.answered < kEnoughAnswers) return 1;
+    return std::max(1.0, tries_.answered / (1.0 + tries_.silent));
+  }
 
  private:
   // Verdicts about ports.
@@ -117,6 +130,11 @@ class HostEvidence {
     bool Suspicious() const { return MostAreOpen() && opens >= confirm_at; }
     void Later() { confirm_at = opens < UINT32_MAX / 2 ? 2 * opens : UINT32_MAX; }
   };
+  // Of attempts, in all.
+  struct Tries {
+    uint32_t answered = 0, silent = 0;
+  };
+  static constexpr uint32_t kEnoughAnswers = 8;
   const Count& Shown() const { return newest_.MostAreOpen() ? newest_ : all_; }
 
   Time answered_ = Time::min();
@@ -127,6 +145,7 @@ class HostEvidence {
   Time outage_begin_ = Time::min(), outage_end_ = Time::min();
   uint64_t asking_ = 0;
   Count all_, newest_;
+  Tries tries_;
   uint32_t newest_scan_ = 0;
   uint32_t silences_ = 0;
   uint32_t port_of_ = 0;  // the scan in which `port_` answered

@@ -16,6 +16,9 @@ struct Tried {
   uint16_t failures = 0;  // attempts that failed on our side, in a row
   Time silent = kNever;   // when the last attempt was started that met silence
   float certainty = 0;    // that the silence is no loss (silence.h)
+  // Its host answers most of what it is asked: another answer is likely, and tries may have to
+  // follow one after the other.
+  bool urgent = false;
 };
 
 // A position that waits for its next attempt.
@@ -27,18 +30,29 @@ struct Retry : Tried {
 // than the open chunks have positions. Pure; not thread-safe.
 class RetryQueue {
  public:
+  enum class Which { kAll, kUrgent };
+
   void Push(const Retry& retry) {
-    heap_.push_back({retry, next_order_++});
-    std::push_heap(heap_.begin(), heap_.end(), Later);
+    std::vector<Entry>& heap = retry.urgent ? urgent_ : others_;
+    heap.push_back({retry, next_order_++});
+    std::push_heap(heap.begin(), heap.end(), Later);
   }
-  bool empty() const { return heap_.empty(); }
-  size_t size() const { return heap_.size(); }
-  Time NextDue() const { return heap_.empty() ? kNever : heap_.front().retry.due; }
-  // Not empty.
-  Retry Pop() {
-    std::pop_heap(heap_.begin(), heap_.end(), Later);
-    const Retry retry = heap_.back().retry;
-    heap_.pop_back();
+  bool empty() const { return size() == 0; }
+  size_t size() const { return urgent_.size() + others_.size(); }
+  // kNever: there is none.
+  Time NextDue(Which which = Which::kAll) const {
+    const Time urgent = Front(urgent_);
+    return which == Which::kUrgent ? urgent : std::min(urgent, Front(others_));
+  }
+  // The next one of these; there must be one.
+  Retry Pop(Which which = Which::kAll) {
+    std::vector<Entry>& heap = which == Which::kUrgent || others_.empty() ||
+                                       (!urgent_.empty() && Later(others_.front(), urgent_.front()))
+                                   ? urgent_
+                                   : others_;
+    std::pop_heap(heap.begin(), heap.end(), Later);
+    const Retry retry = heap.back().retry;
+    heap.pop_back();
     return retry;
   }
 
@@ -50,7 +64,10 @@ class RetryQueue {
   static bool Later(const Entry& a, const Entry& b) {
     return a.retry.due != b.retry.due ? a.retry.due > b.retry.due : a.order > b.order;
   }
-  std::vector<Entry> heap_;
+  static Time Front(const std::vector<Entry>& heap) {
+    return heap.empty() ? kNever : heap.front().retry.due;
+  }
+  std::vector<Entry> urgent_, others_;  // heaps
   uint64_t next_order_ = 0;
 };
 

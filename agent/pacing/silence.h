@@ -15,10 +15,15 @@ class Silence {
   static float Certainty(double loss) {
     return static_cast<float>(-std::log10(std::clamp(loss, kLeastLoss, kMostLoss)));
   }
-  // `certainty`: the sum over the tries made. `grants`: how often the position was owed and granted
-  // again; each makes silence easier to believe, so that no scan goes on for ever.
-  static bool IsBelieved(float certainty, uint32_t retries_asked, uint32_t grants) {
-    const double enough = std::min(kCertain, -std::log10(kLeastLoss) * (retries_asked + 1)) - 1e-3;
+  // `certainty`: the sum over the tries made. `answer_odds`: how many times as likely an answer is
+  // there as silence, apart from this port (Bayes): where a host answers nearly everything, one
+  // silent port is rather a lost one, and is asked once more. `grants`: how often the position was
+  // owed and granted again; each makes silence easier to believe, so that no scan goes on for ever.
+  static bool IsBelieved(float certainty, uint32_t retries_asked, double answer_odds,
+                         uint32_t grants) {
+    const double try_says = -std::log10(kLeastLoss);
+    const double odds = retries_asked == 0 ? 0 : std::clamp(std::log10(answer_odds), 0.0, try_says);
+    const double enough = std::min(kCertain, try_says * (retries_asked + 1)) + odds - 1e-3;
     const double doubting = 1 - std::min(grants, kDoubtingGrants) / double{kDoubtingGrants};
     return certainty >= enough * doubting;
   }

@@ -28,9 +28,9 @@ void TargetPacer::Neighbours::Sample(Duration sample, bool first_of_address) {
   addresses += first_of_address;
 }
 
-// Twice the slowest of the neighbours: their mean says little about a host that was not heard yet.
+// Half more than the slowest of the neighbours takes: their mean says little about a host that was not heard yet.
 Duration TargetPacer::Neighbours::Timeout() const {
-  return std::max(rtt.Timeout(), FromSeconds(2 * slowest));
+  return std::max(rtt.Timeout(), FromSeconds(1.5F * slowest));
 }
 
 TargetPacer::TargetPacer(uint32_t addresses)
@@ -75,6 +75,11 @@ Time TargetPacer::MayStart(const Target& target, const TargetLimits& limits, Tim
   const Time all = uplink_.MayStart(limits.first_rate, now);
   const Time address = addresses_[target.address].pace.MayStart(limits.address, now);
   return std::max({all, address, prefixes_[target.prefix].pace.MayStart(limits.prefix, now)});
+}
+
+void TargetPacer::KeepPlace(const Target& target, Time until) {
+  Address& a = addresses_[target.address];
+  a.kept = std::max(a.kept, until);
 }
 
 void TargetPacer::OnStart(Target& target, const TargetLimits& limits, Time now) {

@@ -47,6 +47,11 @@ class TargetPacer {
   // When the next attempt may start, for somebody who is held to `limits`: `now`: at once; kNever:
   // when some attempt there has ended.
   Time MayStart(const Target& target, const TargetLimits& limits, Time now) const;
+  // A retry that may not start yet looks again at `until`. Places at its address that become free
+  // before then are kept for it: a first try takes them at once, and would leave it none for ever.
+  void KeepPlace(const Target& target, Time until);
+  // Until when first tries leave the address to retries.
+  Time kept_until(const Target& target) const { return addresses_[target.address].kept; }
   void OnStart(Target& target, const TargetLimits& limits, Time now);
   // The attempt has been in flight for longer than answers of its address take (Wait::counts): it
   // goes on, but does not count towards the limit in flight any more.
@@ -102,9 +107,10 @@ class TargetPacer {
     IpAddress key;
     bool used = false;
     uint32_t stamp = 0;
-    uint32_t attempts = 0;  // started and not ended
-    uint8_t waits = 0;      // last tries at an address that has answered enough, modulo kPatient
-    bool slow = false;      // one of those that waited for long was answered late
+    uint32_t attempts = 0;    // started and not ended
+    uint8_t waits = 0;        // last tries at an address that has answered enough, modulo kPatient
+    Time kept = Time::min();  // for retries, until then
+    bool slow = false;        // one of those that waited for long was answered late
     Pace pace;
     RttEstimator rtt;
     HostEvidence evidence;

@@ -17,11 +17,15 @@ constexpr Symbol kInFlight = {State::kOwed, Reason::kNone};
 ChunkLimits ChunkLimits::For(const ProbeTiming& timing, Duration slot) {
   constexpr Duration kEnd = std::chrono::seconds(10);
   constexpr Duration kSpare = std::chrono::seconds(1);
+  constexpr Duration kLongestPass = std::chrono::milliseconds(400);
   const Duration work = timing.timeout * (timing.retries + 1) + timing.retry_delay * timing.retries;
   // Before silence is believed, the host may be asked whether it still answers.
-  const Duration asked = HostEvidence::kPause + timing.timeout;
-  const Duration longest = work + std::max(timing.timeout, 2 * slot) * timing.retries + asked;
+  const Duration asked = HostEvidence::PauseFor(timing.timeout) + timing.timeout;
+  const Duration least = work + std::max(timing.timeout, 2 * slot) * timing.retries + asked;
+  const Duration spare = std::max(kEnd - kFill - least, Duration::zero());
   ChunkLimits limits;
+  limits.pass = std::min({timing.timeout, kLongestPass, spare / std::max(timing.retries, 1u)});
+  const Duration longest = least + limits.pass * timing.retries;
   limits.close_after = std::max(kEnd, longest + kSpare);
   limits.seal_after = limits.close_after - longest;
   limits.longest = longest;

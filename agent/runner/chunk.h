@@ -14,10 +14,12 @@ namespace portolan {
 // where those are longer (a slot: from one attempt there to the next), and then the host is asked
 // whether it still answers (agent/pacing/host_evidence.h). A chunk ends after 10 s,
 // or after that longest time and 1 s where this is more; it takes in positions only so long that
-// the longest time still fits. So nothing is owed by design. Where the limits on a target go down
-// meanwhile (another agent has joined, or losses were proven), its positions wait for longer: each
-// time that one is held up, the chunk gets the longest time once more, up to kExtended times its
-// own. What is owed loses the tries that it has had, and is sent all of them again.
+// the longest time still fits. So nothing is owed by design. Where that leaves more time than two
+// seconds of positions need, retries that are due let first tries pass. Where the limits on a
+// target go down meanwhile (another agent has joined, or losses were proven), its positions wait
+// for longer: each time that one is held up, the chunk gets the longest time once more, up to
+// kExtended times its own. What is owed loses the tries that it has had, and is sent all of them
+// again.
 struct ChunkLimits {
   static constexpr uint32_t kMinPositions = 64;
   static constexpr uint32_t kMaxPositions = 65'536;
@@ -28,6 +30,9 @@ struct ChunkLimits {
   Duration seal_after{};
   Duration close_after{};
   Duration longest{};  // of one position
+  // How long a retry that is due lets first tries pass, where free places in the window are what
+  // the scan waits for: so there are tries to make at its end while the last ones wait.
+  Duration pass{};
   static ChunkLimits For(const ProbeTiming& timing, Duration slot = Duration::zero());
 };
 

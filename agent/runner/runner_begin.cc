@@ -108,9 +108,14 @@ Runner::Impl::Began Runner::Impl::BeginOne(const std::shared_ptr<Scan>& scan, Ti
     want = std::min(want, next);
     return Began::kNothing;
   }
-  // Retries first: they keep their chunks waiting.
+  using Which = RetryQueue::Which;
   if (retry_due) {
-    if (BeginRetry(*scan, now, wall) == Began::kAttempt) return Began::kAttempt;
+    const Which first = RetriesLetPass(*scan, now) ? Which::kUrgent : Which::kAll;
+    if (BeginRetry(*scan, first, now, wall) == Began::kAttempt) return Began::kAttempt;
+    if (first == Which::kUrgent) {
+      if (BeginNew(scan, now, wall, want) == Began::kAttempt) return Began::kAttempt;
+      if (BeginRetry(*scan, Which::kAll, now, wall) == Began::kAttempt) return Began::kAttempt;
+    }
     // Those that their targets' limits hold up look again, also when there is nothing else to do.
     const Time next = scan->retries.NextDue();
     want = std::min(want, next > now ? next : now + kLookAgain);
@@ -118,9 +123,16 @@ Runner::Impl::Began Runner::Impl::BeginOne(const std::shared_ptr<Scan>& scan, Ti
   return BeginNew(scan, now, wall, want);
 }
 
-Runner::Impl::Began Runner::Impl::BeginRetry(Scan& scan, Time now, WallTime wall) {
-  while (scan.retries.NextDue() <= now && free_passes_ > 0) {
-    const Retry retry = scan.retries.Pop();
+bool Runner::Impl::RetriesLetPass(const Scan& scan, Time now) const {
+  const uint32_t window = engine_.window();
+  return engine_.in_flight() >= window - window / 8 &&
+         now - scan.retries.NextDue() < scan.limits.pass;
+}
+
+Runner::Impl::Began Runner::Impl::BeginRetry(Scan& scan, RetryQueue::Which which, Time now,
+                                             WallTime wall) {
+  while (scan.retries.NextDue(which) <= now && free_passes_ > 0) {
+    const Retry retry = scan.retries.Pop(which);
     --free_passes_;
     if (retry.offset >= kInquiry) {
       if (BeginInquiry(scan, retry, now, wall) == Began::kAttempt) return Began::kAttempt;
@@ -148,7 +160,7 @@ Runner::Impl::Began Runner::Impl::BeginRetry(Scan& scan, Time now, WallTime wall
     }
     Attempt attempt;
     static_cast<Tried&>(attempt) = retry;
-    if (const Time may = MayProbe(scan, endpoint.address, attempt, now); may > now) {
+    if (const Time may = MayProbe(scan, endpoint.address, Turn::kRetry, attempt, now); may > now) {
       Retry later = retry;
       later.due = std::min(may, now + kLookAgain);
       scan.retries.Push(later);
@@ -166,13 +178,20 @@ Runner::Impl::Began Runner::Impl::BeginRetry(Scan& scan, Time now, WallTime wall
   return Began::kNothing;
 }
 
-Time Runner::Impl::MayProbe(const Scan& scan, const IpAddress& address, Attempt& attempt,
+Time Runner::Impl::MayProbe(const Scan& scan, const IpAddress& address, Turn turn, Attempt& attempt,
                             Time now) {
   attempt.paced = !IsLoopback(address);
   if (!attempt.paced) return now;
   if (scan.fraction <= 0) return kNever;
   if (!pacer_.Find(address, attempt.target)) return kNever;
-  return pacer_.MayStart(attempt.target, scan.targets, now);
+  const Time may = pacer_.MayStart(attempt.target, scan.targets, now);
+  if (turn == Turn::kNew) return std::max(may, pacer_.kept_until(attempt.target));
+  // It looks again before then, and takes its place or keeps it once more.
+  const ProbeTiming& timing = scan.context.timing;
+  const bool long_due = now - attempt.silent >= 2 * timing.timeout + timing.retry_delay;
+  if (may > now && attempt.tries > 0 && long_due)
+    pacer_.KeepPlace(attempt.target, now + 2 * kLookAgain);
+  return may;
 }
 
 Runner::Impl::Began Runner::Impl::BeginNew(const std::shared_ptr<Scan>& scan, Time now,
@@ -197,7 +216,8 @@ Runner::Impl::Began Runner::Impl::BeginNew(const std::shared_ptr<Scan>& scan, Ti
     const std::optional<Symbol> refused = Refused(*scan, next.endpoint, now);
     Attempt attempt;
     if (!refused) {
-      if (const Time may = MayProbe(*scan, next.endpoint.address, attempt, now); may > now) {
+      if (const Time may = MayProbe(*scan, next.endpoint.address, Turn::kNew, attempt, now);
+          may > now) {
         want = std::min(want, may);  // kNever: an outcome makes room
         --free_passes_;
         ++it;

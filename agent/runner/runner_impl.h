@@ -117,10 +117,14 @@ class Runner::Impl {
   void ReleaseOverdue(Time now);
   // Starts one attempt of this scan if it may; else lowers `want` to when it may.
   Began BeginOne(const std::shared_ptr<Scan>& scan, Time now, WallTime wall, Time& want);
-  Began BeginRetry(Scan& scan, Time now, WallTime wall);
+  // Retries go first, because they keep their chunks waiting, except for ChunkLimits::pass.
+  bool RetriesLetPass(const Scan& scan, Time now) const;
+  Began BeginRetry(Scan& scan, RetryQueue::Which which, Time now, WallTime wall);
   Began BeginNew(const std::shared_ptr<Scan>& scan, Time now, WallTime wall, Time& want);
-  // When this address may be sent something; looks it up for the attempt.
-  Time MayProbe(const Scan& scan, const IpAddress& address, Attempt& attempt, Time now);
+  // When this address may be sent something; looks it up for the attempt. A retry that has to wait
+  // keeps the next place there, which a first try leaves to it.
+  enum class Turn { kNew, kRetry };
+  Time MayProbe(const Scan& scan, const IpAddress& address, Turn turn, Attempt& attempt, Time now);
   // Nullopt: may be probed. Else what its position gets without a probe.
   std::optional<Symbol> Refused(const Scan& scan, const ScanSpace::Endpoint& endpoint, Time now);
   bool Launch(Scan& scan, const ScanSpace::Endpoint& endpoint, const Attempt& attempt,

@@ -94,6 +94,7 @@ void Runner::Impl::MaybeConfirm(uint64_t name, OpenChunk& open, const Attempt& a
     Retry retry{};
     retry.chunk = question;
     retry.offset = kInquiry + i;
+    retry.urgent = true;
     retry.due = now;
     scan.retries.Push(retry);
   }
@@ -135,6 +136,7 @@ bool Runner::Impl::Doubt(uint64_t name, OpenChunk& open, const Attempt& attempt,
     Retry retry{};
     retry.chunk = question;
     retry.offset = kInquiry;
+    retry.urgent = true;
     retry.due = due;
     scan.retries.Push(retry);
   }
@@ -202,7 +204,7 @@ Runner::Impl::Began Runner::Impl::BeginInquiry(Scan& scan, const Retry& retry, T
   }
   Attempt attempt;
   static_cast<Tried&>(attempt) = retry;
-  if (const Time may = MayProbe(scan, endpoint.address, attempt, now); may > now) {
+  if (const Time may = MayProbe(scan, endpoint.address, Turn::kRetry, attempt, now); may > now) {
     Retry later = retry;
     later.due = std::min(may, now + kLookAgain);
     scan.retries.Push(later);
@@ -247,7 +249,7 @@ void Runner::Impl::OnInquiryOutcome(const Attempt& attempt, const ProbeOutcome& 
     // take back all of a host. One host in 2,500 loses two by chance where each loses 2 %.
     const uint32_t least = inquiry->kind == Inquiry::Kind::kSentinel ? 2 : 1;
     if (retry.tries <= std::max(least, timing.retries) ||
-        !Silence::IsBelieved(retry.certainty, std::max(1u, timing.retries), 0)) {
+        !Silence::IsBelieved(retry.certainty, std::max(1u, timing.retries), 1, 0)) {
       retry.due = now + timing.retry_delay;
       return inquiry->scan->retries.Push(retry);
     }
@@ -285,7 +287,8 @@ void Runner::Impl::EndInquiry(uint64_t name, Answer answer, Time silent_from, Ti
     }
     return;
   }
-  evidence->OnAsked(answer == Answer::kSilent ? std::optional(silent_from) : std::nullopt, now);
+  evidence->OnAsked(answer == Answer::kSilent ? std::optional(silent_from) : std::nullopt, now,
+                    HostEvidence::PauseFor(inquiry.scan->context.timing.timeout));
   for (const Inquiry::Waiting& w : inquiry.waiting) {
     OpenChunk* open = Named(w.chunk);
     if (open == nullptr) continue;
@@ -340,7 +343,7 @@ void Runner::Impl::DropInquiries(const Scan& scan) {
     if (inquiry.kind == Inquiry::Kind::kConfirm) {
       evidence->OnConfirmed(false, scan.serial);
     } else {
-      evidence->OnAsked(std::nullopt, Time::min());
+      evidence->OnAsked(std::nullopt, Time::min(), Duration::zero());
     }
   }
 }

@@ -110,7 +110,8 @@ bool Runner::Impl::WouldBelieve(const Attempt& attempt, const OpenChunk& open, T
   }
   certainty += Silence::Certainty(loss);
   const uint32_t grants = open.lease == nullptr ? 0 : open.lease->walk.lease().attempt - 1;
-  return attempt.tries >= retries && Silence::IsBelieved(certainty, retries, grants);
+  const double odds = attempt.paced ? pacer_.evidence(attempt.target).AnswerOdds() : 1;
+  return attempt.tries >= retries && Silence::IsBelieved(certainty, retries, odds, grants);
 }
 
 bool Runner::Impl::TryAgain(OpenChunk& open, const Attempt& attempt, Time now, WallTime wall) {
@@ -119,6 +120,7 @@ bool Runner::Impl::TryAgain(OpenChunk& open, const Attempt& attempt, Time now, W
   ++next.tries;
   next.failures = 0;
   next.silent = attempt.started;
+  next.urgent = attempt.paced && pacer_.evidence(attempt.target).AnswerOdds() > 1;
   if (WouldBelieve(attempt, open, attempt.started, now, next.certainty) && attempt.in_full)
     return Doubt(attempt.chunk, open, attempt, now, wall);
   TryLater(open, next, Reason::kChunkClosed, timing.retry_delay, now);

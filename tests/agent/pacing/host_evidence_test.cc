@@ -101,11 +101,23 @@ TEST(HostEvidence, SilenceIsDoubtedUntilTheHostAnswersSomething) {
   EXPECT_EQ(e.About(At(150), 1), Doubt::kAsking);
   EXPECT_EQ(e.inquiry(), 77u);
   e.OnAnswer(443, 1, At(300));
-  e.OnAsked(std::nullopt, At(300));
+  e.OnAsked(std::nullopt, At(300), HostEvidence::kLongestPause);
   EXPECT_EQ(e.About(At(150), 1), Doubt::kNone);
   EXPECT_EQ(e.About(At(300), 1), Doubt::kNone);
   EXPECT_EQ(e.About(At(301), 1), Doubt::kAsk);
   EXPECT_EQ(e.next_inquiry(), At(1300)) << "one a second";
+}
+
+TEST(HostEvidence, AnswerOddsFollowWhatAttemptsMet) {
+  HostEvidence e;
+  for (int i = 0; i < 7; ++i) e.OnAnswer(22, 1, At(i));
+  EXPECT_EQ(e.AnswerOdds(), 1) << "too few to tell";
+  e.OnAnswer(22, 1, At(8));
+  EXPECT_EQ(e.AnswerOdds(), 8);
+  e.OnSilence();
+  EXPECT_EQ(e.AnswerOdds(), 4);
+  for (int i = 0; i < 100; ++i) e.OnSilence();
+  EXPECT_EQ(e.AnswerOdds(), 1) << "a firewall is in front of it: silence is as usual";
 }
 
 TEST(HostEvidence, SilentSentinelSpeaksForWhatWasStartedBeforeIt) {
@@ -113,7 +125,7 @@ TEST(HostEvidence, SilentSentinelSpeaksForWhatWasStartedBeforeIt) {
   e.OnAnswer(22, 1, At(0));
   e.OnSilence();
   e.OnAsking(1);
-  e.OnAsked(At(5000), At(6500));
+  e.OnAsked(At(5000), At(6500), HostEvidence::kLongestPause);
   EXPECT_EQ(e.About(At(1), 1), Doubt::kStopped);
   EXPECT_EQ(e.About(At(5000), 1), Doubt::kStopped);
   EXPECT_EQ(e.About(At(5001), 1), Doubt::kAsk) << "it may have come back";

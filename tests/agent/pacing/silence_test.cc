@@ -5,11 +5,13 @@
 namespace portolan {
 namespace {
 
-uint32_t TriesUntilBelieved(double loss, uint32_t retries, uint32_t grants) {
+uint32_t TriesUntilBelieved(double loss, uint32_t retries, uint32_t grants,
+                            double answer_odds = 1) {
   float certainty = 0;
   for (uint32_t tries = 1; tries < 1000; ++tries) {
     certainty += Silence::Certainty(loss);
-    if (tries > retries && Silence::IsBelieved(certainty, retries, grants)) return tries;
+    if (tries > retries && Silence::IsBelieved(certainty, retries, answer_odds, grants))
+      return tries;
   }
   return 1000;
 }
@@ -35,6 +37,16 @@ TEST(Silence, IsBelievedMoreEasilyWithEachGrantAndAlwaysInTheEnd) {
   }
   EXPECT_EQ(TriesUntilBelieved(1, 1, 4), 2u);
   EXPECT_EQ(TriesUntilBelieved(1, 1, 400), 2u);
+}
+
+TEST(Silence, OfAHostThatAnswersNearlyEverythingIsAskedOnceMore) {
+  EXPECT_EQ(TriesUntilBelieved(0, 1, 0, 5), 2u);
+  EXPECT_EQ(TriesUntilBelieved(0, 1, 0, 20), 3u);
+  EXPECT_EQ(TriesUntilBelieved(0, 1, 0, 1e9), 3u);
+  EXPECT_EQ(TriesUntilBelieved(0, 0, 0, 1e9), 1u) << "no retry was asked for";
+  EXPECT_EQ(TriesUntilBelieved(0, 2, 0, 1e9), 3u) << "three tries are enough already";
+  EXPECT_EQ(TriesUntilBelieved(0, 1, 0, 0.01), 2u) << "never less than asked for";
+  EXPECT_EQ(TriesUntilBelieved(0.9, 1, 4, 1e9), 2u) << "no scan goes on for ever";
 }
 
 }  // namespace

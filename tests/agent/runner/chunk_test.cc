@@ -23,6 +23,7 @@ TEST(ChunkLimits, DefaultTimingLeavesTimeForEveryTry) {
   // 2 timeouts, 1 delay, a timeout of waiting for a place, and a question to the host: a timeout
   // and the second between two.
   EXPECT_EQ(limits.seal_after, seconds(2));
+  EXPECT_EQ(limits.pass, Duration::zero()) << "that leaves no more";
 }
 
 TEST(ChunkLimits, LongTimingLengthensTheChunk) {
@@ -30,9 +31,14 @@ TEST(ChunkLimits, LongTimingLengthensTheChunk) {
     for (int timeout_ms : {50, 1500, 9000, 60'000}) {
       for (int delay_ms : {0, 1000, 60'000}) {
         const ProbeTiming timing{milliseconds(timeout_ms), retries, milliseconds(delay_ms)};
-        const Duration longest =
-            timing.timeout * (2 * retries + 2) + timing.retry_delay * retries + seconds(1);
         const ChunkLimits limits = ChunkLimits::For(timing);
+        EXPECT_LE(limits.pass, milliseconds(std::min(timeout_ms, 400)));
+        const Duration pause = milliseconds(std::min(timeout_ms, 1000));
+        const Duration longest = timing.timeout * (2 * retries + 2) +
+                                 (timing.retry_delay + limits.pass) * retries + pause;
+        if (limits.pass > Duration::zero() && retries > 0) {
+          EXPECT_GE(limits.seal_after, ChunkLimits::kFill);
+        }
         EXPECT_EQ(limits.close_after,
                   longest > seconds(9) ? longest + seconds(1) : Duration(seconds(10)));
         EXPECT_GE(limits.seal_after, seconds(1));
