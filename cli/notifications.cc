@@ -63,7 +63,7 @@ absl::StatusOr<int> RunSettle(const Flags& flags, bool drop, Context& context) {
       const v1::SettleDeadLettersResponse response,
       session->client->Call(&ApiClient::Monitors::SettleDeadLetters, request));
   context.env.notes->Note(fmt::format("{} {}",
-                                      Counted(response.settled(), "notification", "notifications"),
+                                      Counted(response.settled(), "dead letter", "dead letters"),
                                       drop ? "dropped" : "queued again"));
   return kExitComplete;
 }
@@ -107,7 +107,7 @@ void AddNotifications(Program& program) {
       notifications, "dead",
       {"[OPTION]...", "list notifications that were given up",
        "Refused by the receiver, or not taken for as long as it is tried. They are kept until they "
-       "are sent again or dropped.",
+       "are sent again or dropped. A group of notifications is one, of the kind group.",
        "  portolan notifications dead --receiver on-call"},
       [flags](Context& context) { return RunDead(*flags, context); });
   receiver(dead);

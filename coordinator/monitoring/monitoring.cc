@@ -61,6 +61,7 @@ absl::Status MonitoringImpl::Open() {
         a.dead ? "webhook given up" : "webhook failed, to be tried again",
         {{"receiver", a.receiver},
          {"id", a.id},
+         {"notifications", std::to_string(a.count)},
          {"attempts", std::to_string(a.attempts)},
          {"error", a.detail}});
   };

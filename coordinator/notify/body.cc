@@ -1,14 +1,12 @@
 #include "coordinator/notify/body.h"
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 
 #include "common/base/status.h"
+#include "coordinator/notify/body_json.h"
 
 namespace portolan {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // How long an alert fires unless it is resolved before. Alertmanager forgets an alert without an
 // end after its resolve_timeout (5 min), and a webhook is sent once. A change is a moment, and is
@@ -20,10 +18,6 @@ constexpr auto kFindingFires = std::chrono::hours(24 * 365);
 // Slack cuts off longer ones itself, in the middle of an escape.
 constexpr size_t kMaxSlackText = 2000;
 constexpr size_t kMaxSlackTrail = 20;
-
-std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 std::string PercentEncode(std::string_view text) {
   std::string out;
@@ -46,7 +40,13 @@ std::string HostPort(const Notification& n) {
   return v6 ? fmt::format("[{}]:{}", host, n.port) : fmt::format("{}:{}", host, n.port);
 }
 
-std::string RenderPortolan(const Notification& n, std::string_view link) {
+}  // namespace
+
+std::string DumpJson(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json PortolanJson(const Notification& n, std::string_view link) {
   Json body;
   body["version"] = kWebhookBodyVersion;
   body["id"] = n.id;
@@ -68,8 +68,10 @@ std::string RenderPortolan(const Notification& n, std::string_view link) {
   body["trail"] = n.trail;
   body["labels"] = n.labels;
   body["link"] = RenderWebhookLink(link, n);
-  return Dump(body);
+  return body;
 }
+
+namespace {
 
 // Letters, digits and underscores, not a digit first: what Alertmanager takes as a label's name.
 std::string LabelName(std::string_view key) {
@@ -83,7 +85,9 @@ std::string LabelName(std::string_view key) {
   return name;
 }
 
-std::string RenderAlertmanager(const Notification& n, std::string_view link) {
+}  // namespace
+
+Json AlertJson(const Notification& n, std::string_view link) {
   // Labels are what makes two alerts the same: only what does not change between opened and
   // resolved. An empty label is the same as none.
   Json labels = Json::object();
@@ -145,7 +149,7 @@ std::string RenderAlertmanager(const Notification& n, std::string_view link) {
   alert["endsAt"] = FormatRfc3339(ends);
   const std::string url = RenderWebhookLink(link, n);
   if (!url.empty()) alert["generatorURL"] = url;
-  return Dump(Json::array({std::move(alert)}));
+  return alert;
 }
 
 // Slack's three control characters; a name in a certificate or a banner must not become a link or
@@ -167,9 +171,18 @@ std::string SlackText(std::string_view text) {
   return cut ? out + " ..." : out;
 }
 
-std::string_view SlackColour(const Notification& n) {
-  if (n.kind == NotificationKind::kFindingResolved) return "#2eb67d";
-  switch (n.severity) {
+void AddSlackField(std::string_view title, std::string_view value, bool is_short, Json& fields) {
+  if (value.empty()) return;
+  Json field;
+  field["title"] = title;
+  field["value"] = SlackText(value);
+  field["short"] = is_short;
+  fields.push_back(std::move(field));
+}
+
+std::string_view SlackColour(bool resolved, Severity severity) {
+  if (resolved) return "#2eb67d";
+  switch (severity) {
     case Severity::kCritical:
     case Severity::kHigh:
       return "#e01e5a";
@@ -179,6 +192,8 @@ std::string_view SlackColour(const Notification& n) {
       return "#36c5f0";
   }
 }
+
+namespace {
 
 std::string_view SlackTitle(NotificationKind kind) {
   switch (kind) {
@@ -197,12 +212,7 @@ std::string RenderSlack(const Notification& n, std::string_view link) {
   const std::string summary = SlackText(WebhookSummary(n));
   Json fields = Json::array();
   const auto field = [&](const char* title, std::string_view value, bool is_short) {
-    if (value.empty()) return;
-    Json f;
-    f["title"] = title;
-    f["value"] = SlackText(value);
-    f["short"] = is_short;
-    fields.push_back(std::move(f));
+    AddSlackField(title, value, is_short, fields);
   };
   field("Monitor", n.monitor, true);
   field("Vantage", n.vantage, true);
@@ -221,7 +231,7 @@ std::string RenderSlack(const Notification& n, std::string_view link) {
   field("How it is known", trail, false);
 
   Json attachment;
-  attachment["color"] = SlackColour(n);
+  attachment["color"] = SlackColour(n.kind == NotificationKind::kFindingResolved, n.severity);
   attachment["fallback"] = summary;
   const std::string url = RenderWebhookLink(link, n);
   if (!url.empty()) {
@@ -234,7 +244,7 @@ std::string RenderSlack(const Notification& n, std::string_view link) {
   Json body;
   body["text"] = fmt::format("*{}* ({}): {}", SlackTitle(n.kind), Name(n.severity), summary);
   body["attachments"] = Json::array({std::move(attachment)});
-  return Dump(body);
+  return DumpJson(body);
 }
 
 }  // namespace
@@ -282,13 +292,13 @@ std::string RenderWebhookLink(std::string_view link, const Notification& n) {
 std::string RenderWebhookBody(WebhookFormat format, const Notification& n, std::string_view link) {
   switch (format) {
     case WebhookFormat::kAlertmanager:
-      return RenderAlertmanager(n, link);
+      return DumpJson(Json::array({AlertJson(n, link)}));
     case WebhookFormat::kSlack:
       return RenderSlack(n, link);
     case WebhookFormat::kPortolan:
       break;
   }
-  return RenderPortolan(n, link);
+  return DumpJson(PortolanJson(n, link));
 }
 
 }  // namespace portolan

@@ -22,11 +22,12 @@ std::optional<Enum> Find(const std::array<std::string_view, n>& names, std::stri
   return static_cast<Enum>(found - names.begin());
 }
 
-bool IsVisibleAscii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F; });
-}
-
 }  // namespace
+
+bool IsNotificationId(std::string_view id) {
+  return !id.empty() && id.size() <= 128 &&
+         std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < 0x7F; });
+}
 
 std::string_view NotificationKindName(NotificationKind kind) {
   return kKindNames[static_cast<size_t>(kind)];
@@ -36,7 +37,7 @@ std::optional<NotificationKind> ParseNotificationKind(std::string_view name) {
 }
 
 absl::StatusOr<std::string> EncodeNotification(const Notification& n) {
-  if (n.id.empty() || n.id.size() > 128 || !IsVisibleAscii(n.id)) {
+  if (!IsNotificationId(n.id)) {
     return InvalidArgument("notification id \"{}\": give 1 to 128 visible ASCII characters", n.id);
   }
   ByteWriter out;
@@ -94,7 +95,9 @@ absl::StatusOr<Notification> DecodeNotification(std::string_view bytes) {
     std::string key(in.String());
     n.labels[std::move(key)] = in.String();
   }
-  if (!in.done()) return DataLoss("a stored notification of {} bytes is damaged", bytes.size());
+  // What is decoded can be encoded again: a group is made of stored notifications.
+  if (!in.done() || !IsNotificationId(n.id) || bytes.size() > kMaxNotificationBytes)
+    return DataLoss("a stored notification of {} bytes is damaged", bytes.size());
   return n;
 }
 

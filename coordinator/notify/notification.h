@@ -48,6 +48,9 @@ struct Notification {
 std::string_view NotificationKindName(NotificationKind kind);  // "finding-opened"
 std::optional<NotificationKind> ParseNotificationKind(std::string_view name);
 
+// Whether it can travel in a header: see Notification::id.
+bool IsNotificationId(std::string_view id);
+
 // Largest encoded size: a webhook is a message, not a report.
 inline constexpr size_t kMaxNotificationBytes = 64 * 1024;
 

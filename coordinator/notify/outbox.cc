@@ -1,34 +1,17 @@
-// Putting in, and what people do with dead letters. What the sender does: outbox_sending.cc.
+// Putting in, and what people do with dead letters. Groups: outbox_groups.cc. What the sender does:
+// outbox_sending.cc.
 #include "coordinator/notify/outbox.h"
 
 #include <algorithm>
-#include <functional>
+#include <iterator>
 
 #include "common/base/status.h"
+#include "coordinator/notify/body.h"
 #include "coordinator/notify/outbox_schema.h"
+#include "coordinator/notify/outbox_sql.h"
 
 namespace portolan {
 namespace {
-
-// All or nothing, inside the caller's transaction or as one of its own.
-absl::Status InSavepoint(Connection& db, const std::function<absl::Status()>& body) {
-  PORTOLAN_RETURN_IF_ERROR(db.Sql("SAVEPOINT notify").Run());
-  absl::Status status = body();
-  if (status.ok()) status = db.Sql("RELEASE notify").Run();
-  if (!status.ok()) {
-    // They fail only when SQLite took the whole transaction back already; `status` says why.
-    (void)db.Sql("ROLLBACK TO notify").Run();
-    (void)db.Sql("RELEASE notify").Run();
-  }
-  return status;
-}
-
-absl::StatusOr<int64_t> One(Statement& statement) {
-  const int64_t value = statement.Step() ? statement.Int(0) : 0;
-  PORTOLAN_RETURN_IF_ERROR(statement.status());
-  statement.Reset();  // ends the read
-  return value;
-}
 
 bool IsFor(const WebhookReceiver& receiver, const Notification& n) {
   const bool named = n.receivers.empty() || std::find(n.receivers.begin(), n.receivers.end(),
@@ -44,19 +27,24 @@ Outbox::Outbox(WebhookConfig config, OutboxLimits limits, const Clock& clock)
 absl::Status Outbox::CreateTables(Connection& db) {
   PORTOLAN_RETURN_IF_ERROR(db.Execute("BEGIN IMMEDIATE"));
   const auto create = [&]() -> absl::Status {
+    constexpr auto kLatest = static_cast<int64_t>(std::size(kOutboxSchema));
     const auto exists = db.Prepare("SELECT count(*) FROM sqlite_schema WHERE name = 'notify_meta'");
     PORTOLAN_ASSIGN_OR_RETURN(const int64_t tables, One(*exists));
-    if (tables == 0) {
-      PORTOLAN_RETURN_IF_ERROR(db.Execute(kOutboxSchema));
-    } else {
+    int64_t version = 0;
+    if (tables > 0) {
       const auto read = db.Prepare("SELECT value FROM notify_meta WHERE key = 'schema'");
-      PORTOLAN_ASSIGN_OR_RETURN(const int64_t version, One(*read));
-      if (version > kOutboxSchemaVersion) {
-        return FailedPrecondition(
-            "the webhook outbox has schema version {}, this program knows up to {}: run a newer "
-            "portolan-coordinator",
-            version, kOutboxSchemaVersion);
-      }
+      PORTOLAN_ASSIGN_OR_RETURN(version, One(*read));
+    }
+    if (version > kLatest) {
+      return FailedPrecondition(
+          "the webhook outbox has schema version {}, this program knows up to {}: run a newer "
+          "portolan-coordinator",
+          version, kLatest);
+    }
+    for (; version < kLatest; ++version) {
+      PORTOLAN_RETURN_IF_ERROR(
+          db.Execute(fmt::format("{}\nUPDATE notify_meta SET value = {} WHERE key = 'schema'",
+                                 kOutboxSchema[version], version + 1)));
     }
     return db.Execute("COMMIT");
   };
@@ -65,9 +53,10 @@ absl::Status Outbox::CreateTables(Connection& db) {
   return Annotate(status, "webhook outbox");
 }
 
-bool Outbox::IsConfigured(std::string_view receiver) const {
-  return std::any_of(config_.receivers.begin(), config_.receivers.end(),
-                     [&](const WebhookReceiver& r) { return r.name == receiver; });
+const WebhookReceiver* Outbox::Find(std::string_view receiver) const {
+  const auto found = std::find_if(config_.receivers.begin(), config_.receivers.end(),
+                                  [&](const WebhookReceiver& r) { return r.name == receiver; });
+  return found == config_.receivers.end() ? nullptr : &*found;
 }
 
 absl::StatusOr<size_t> Outbox::Enqueue(Connection& db, const Notification& notification) const {
@@ -79,7 +68,7 @@ absl::StatusOr<size_t> Outbox::Enqueue(Connection& db, const Notification& notif
 
 absl::Status Outbox::EnqueueTest(Connection& db, std::string_view receiver,
                                  const std::string& id) const {
-  if (!IsConfigured(receiver)) {
+  if (Find(receiver) == nullptr) {
     return NotFound("receiver \"{}\" is not configured: see the names in the webhooks file",
                     receiver);
   }
@@ -107,44 +96,59 @@ absl::Status Outbox::Put(Connection& db, const Notification& n, std::string_view
       PORTOLAN_ASSIGN_OR_RETURN(message, One(put));
       if (message == 0) return absl::OkStatus();  // the same id waits already
     }
-    PORTOLAN_RETURN_IF_ERROR(db.Sql("INSERT INTO notify_deliveries (message, receiver, state, "
-                                    "queued) VALUES (?, ?, 0, ?)")
-                                 .Bind(message, receiver.name, ToUnixMicros(clock_.Wall()))
-                                 .Run());
+    // A test is to arrive now.
+    const bool gathers = receiver.group.has_value() && n.kind != NotificationKind::kTest;
+    PORTOLAN_RETURN_IF_ERROR(gathers ? Gather(db, receiver, n, message, body.size())
+                                     : Deliver(db, receiver, message));
     ++*count;
   }
   return *count == 0 ? absl::OkStatus() : HoldLimits(db);
 }
 
+absl::Status Outbox::Deliver(Connection& db, const WebhookReceiver& receiver,
+                             int64_t message) const {
+  return db
+      .Sql("INSERT INTO notify_deliveries (message, receiver, state, queued) VALUES (?, ?, 0, ?)")
+      .Bind(message, receiver.name, ToUnixMicros(clock_.Wall()))
+      .Run();
+}
+
 absl::Status Outbox::HoldLimits(Connection& db) const {
-  PORTOLAN_ASSIGN_OR_RETURN(
-      const int64_t pending,
-      One(db.Sql("SELECT coalesce(sum(n), 0) FROM notify_totals WHERE dead = 0")));
-  if (static_cast<uint64_t>(pending) > limits_.max_pending) {
-    const uint64_t excess = static_cast<uint64_t>(pending) - limits_.max_pending;
+  const auto pending = [&] {
+    return One(db.Sql("SELECT coalesce(sum(n), 0) FROM notify_totals WHERE kind <> 1"));
+  };
+  const auto dead = [&] {
+    return One(db.Sql("SELECT coalesce(sum(n), 0) FROM notify_totals WHERE kind = 1"));
+  };
+  // The oldest, until those that were taken before the next hold what is too many.
+  PORTOLAN_ASSIGN_OR_RETURN(const int64_t waiting, pending());
+  if (static_cast<uint64_t>(waiting) > limits_.max_pending) {
     PORTOLAN_RETURN_IF_ERROR(
-        db.Sql("UPDATE notify_deliveries SET state = 2, died = ?, error = 'too many notifications "
-               "were waiting' WHERE number IN (SELECT number FROM notify_deliveries WHERE state < "
-               "2 ORDER BY number LIMIT ?)")
-            .Bind(ToUnixMicros(clock_.Wall()), excess)
+        db.Sql("UPDATE notify_deliveries SET state = 2, group_number = 0, died = ?1, error = 'too "
+               "many notifications were waiting' WHERE number IN (SELECT number FROM (SELECT "
+               "number, sum(members) OVER (ORDER BY number) - members AS earlier FROM (SELECT "
+               "number, members FROM notify_deliveries WHERE state <> 2 ORDER BY number LIMIT ?2)) "
+               "WHERE earlier < ?2)")
+            .Bind(ToUnixMicros(clock_.Wall()), static_cast<uint64_t>(waiting) - limits_.max_pending)
             .Run());
+    PORTOLAN_ASSIGN_OR_RETURN(const int64_t left, pending());
     PORTOLAN_RETURN_IF_ERROR(
         db.Sql("UPDATE notify_meta SET value = value + ? WHERE key = 'overflowed'")
-            .Bind(excess)
+            .Bind(waiting - left)
             .Run());
   }
-  PORTOLAN_ASSIGN_OR_RETURN(
-      const int64_t dead,
-      One(db.Sql("SELECT coalesce(sum(n), 0) FROM notify_totals WHERE dead = 1")));
-  if (static_cast<uint64_t>(dead) <= limits_.max_dead) return absl::OkStatus();
-  const uint64_t excess = static_cast<uint64_t>(dead) - limits_.max_dead;
+  PORTOLAN_ASSIGN_OR_RETURN(const int64_t given_up, dead());
+  if (static_cast<uint64_t>(given_up) <= limits_.max_dead) return absl::OkStatus();
   PORTOLAN_RETURN_IF_ERROR(
-      db.Sql("DELETE FROM notify_deliveries WHERE number IN (SELECT number FROM notify_deliveries "
-             "WHERE state = 2 ORDER BY number LIMIT ?)")
-          .Bind(excess)
+      db.Sql("DELETE FROM notify_deliveries WHERE number IN (SELECT number FROM (SELECT number, "
+             "sum(members) OVER (ORDER BY number) - members AS earlier FROM (SELECT number, "
+             "members FROM notify_deliveries WHERE state = 2 ORDER BY number LIMIT ?1)) WHERE "
+             "earlier < ?1)")
+          .Bind(static_cast<uint64_t>(given_up) - limits_.max_dead)
           .Run());
+  PORTOLAN_ASSIGN_OR_RETURN(const int64_t left, dead());
   return db.Sql("UPDATE notify_meta SET value = value + ? WHERE key = 'dropped'")
-      .Bind(excess)
+      .Bind(given_up - left)
       .Run();
 }
 
@@ -165,9 +169,17 @@ absl::StatusOr<std::vector<DeadLetter>> Outbox::ListDead(Connection& db, std::st
     letter.attempts = static_cast<uint32_t>(list.Int(4));
     letter.status = static_cast<int>(list.Int(5));
     letter.error = list.Bytes(6);
-    absl::StatusOr<Notification> notification = DecodeNotification(list.Bytes(7));
+    absl::StatusOr<WebhookMessage> message = DecodeMessage(list.Bytes(7));
     // A damaged one is shown all the same, so that it can be dropped.
-    if (notification.ok()) letter.notification = *std::move(notification);
+    if (message.ok()) {
+      if (const auto* group = std::get_if<NotificationGroup>(&*message)) {
+        letter.grouped = true;
+        letter.notification = CommonOf(*group);
+        letter.notification.text = WebhookSummary(*group);
+      } else {
+        letter.notification = std::get<Notification>(*std::move(message));
+      }
+    }
     letters.push_back(std::move(letter));
   }
   PORTOLAN_RETURN_IF_ERROR(list.status());
@@ -185,7 +197,7 @@ absl::Status Outbox::Resend(Connection& db, int64_t number) const {
     const std::string receiver(found ? resend.Bytes(0) : std::string_view());
     PORTOLAN_RETURN_IF_ERROR(resend.Run());
     if (!found) return NotFound("dead letter {} is not there: list them", number);
-    if (!IsConfigured(receiver)) {
+    if (Find(receiver) == nullptr) {
       return FailedPrecondition(
           "dead letter {}: receiver \"{}\" is not configured any more: configure it, or drop the "
           "letter",

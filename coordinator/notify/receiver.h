@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "common/base/time.h"
 #include "coordinator/notify/notification.h"
+#include "coordinator/notify/notification_group.h"
 
 namespace portolan {
 
@@ -37,12 +39,23 @@ struct WebhookFilter {
   bool Matches(const Notification& notification) const;
 };
 
+// Notifications that have the values of `by` in common are one message.
+struct WebhookGrouping {
+  // Between the first of a group and its message, unless the group is full before: a bound on the
+  // delay, not a pause that must pass without news. kMinGroupWait to kMaxGroupWait.
+  Duration wait{0};
+  std::vector<GroupKey> by;  // at least one, each once
+};
+inline constexpr Duration kMinGroupWait = std::chrono::seconds(1);
+inline constexpr Duration kMaxGroupWait = std::chrono::hours(1);
+
 struct WebhookReceiver {
   std::string name;  // unique
   WebhookUrl url;
   WebhookFormat format = WebhookFormat::kPortolan;
   std::string secret;  // empty: not signed
   WebhookFilter filter;
+  std::optional<WebhookGrouping> group;  // of what passes the filter; nullopt: each by itself
   std::vector<std::pair<std::string, std::string>> headers;  // beside ours
   Duration timeout = std::chrono::seconds(10);               // of a whole request
   Duration max_age = std::chrono::hours(24);  // of what cannot be delivered, then a dead letter

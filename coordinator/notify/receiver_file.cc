@@ -1,36 +1,19 @@
 #include "coordinator/notify/receiver_file.h"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
 #include <exception>
-#include <filesystem>
-#include <fstream>
-#include <functional>
 #include <map>
 #include <set>
 
-#include "common/base/duration_text.h"
 #include "common/base/status.h"
+#include "coordinator/notify/receiver_yaml.h"
 
 namespace portolan {
 namespace {
 
 constexpr size_t kMaxFile = 1 << 20;
-constexpr size_t kMaxSecretFile = 16 * 1024;
 constexpr size_t kMaxReceivers = 64;  // each has a thread
 constexpr size_t kMaxHeaders = 32;
-
-absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return NotFound("{}: cannot be read; check that it is there and for this user", path);
-  std::string text(limit + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(in.gcount()));
-  if (in.bad()) return Unavailable("{}: cannot be read", path);
-  if (text.size() > limit) return InvalidArgument("{}: more than {} bytes", path, limit);
-  return text;
-}
 
 bool IsToken(std::string_view name) {
   return !name.empty() && name.size() <= 100 && std::all_of(name.begin(), name.end(), [](char c) {
@@ -56,9 +39,9 @@ bool IsOurHeader(const std::string& name) {
   return ours.count(lower) > 0 || lower.rfind("x-portolan-", 0) == 0;
 }
 
-class Parser {
+class Parser : public YamlFields {
  public:
-  explicit Parser(const std::string& path) : path_(path) {}
+  using YamlFields::YamlFields;
 
   absl::Status Parse(std::string_view text, WebhookConfig* config) {
     const YAML::Node root = YAML::Load(std::string(text));
@@ -69,90 +52,7 @@ class Parser {
         {"receivers"});
   }
 
-  template <typename... Args>
-  absl::Status Bad(const YAML::Mark& mark, fmt::format_string<Args...> format, Args&&... args) {
-    const std::string why = fmt::format(format, std::forward<Args>(args)...);
-    if (mark.is_null()) return InvalidArgument("{}: {}", path_, why);
-    return InvalidArgument("{}:{}: {}", path_, mark.line + 1, why);
-  }
-
  private:
-  using Field = std::function<absl::Status(const YAML::Node&)>;
-
-  // Each key once, none that is not in `fields`, all of `required`.
-  absl::Status Map(const YAML::Node& node, std::string_view what,
-                   const std::map<std::string, Field>& fields,
-                   const std::vector<std::string>& required) {
-    if (!node.IsMap()) return Bad(node.Mark(), "{}: write it as keys and values", what);
-    std::set<std::string> seen;
-    for (const auto& item : node) {
-      PORTOLAN_ASSIGN_OR_RETURN(const std::string key, Scalar(item.first, "a key"));
-      const auto field = fields.find(key);
-      if (field == fields.end()) {
-        std::string known;
-        for (const auto& [name, parse] : fields) known += (known.empty() ? "" : ", ") + name;
-        return Bad(item.first.Mark(), "unknown key \"{}\": one of {}", key, known);
-      }
-      if (!seen.insert(key).second) {
-        return Bad(item.first.Mark(), "key \"{}\" is given twice: remove one", key);
-      }
-      PORTOLAN_RETURN_IF_ERROR(field->second(item.second));
-    }
-    for (const std::string& key : required) {
-      if (seen.count(key) == 0) {
-        return Bad(node.Mark(), "{}: \"{}\" is missing: add it", what, key);
-      }
-    }
-    return absl::OkStatus();
-  }
-
-  absl::StatusOr<std::string> Scalar(const YAML::Node& node, std::string_view what) {
-    if (!node.IsScalar()) return Bad(node.Mark(), "{}: write one value", what);
-    return node.Scalar();
-  }
-
-  absl::StatusOr<std::vector<std::pair<std::string, YAML::Mark>>> List(const YAML::Node& node,
-                                                                       std::string_view what) {
-    if (!node.IsSequence() || node.size() == 0) {
-      return Bad(node.Mark(), "{}: write a list like [a, b]", what);
-    }
-    std::vector<std::pair<std::string, YAML::Mark>> values;
-    for (const YAML::Node& item : node) {
-      PORTOLAN_ASSIGN_OR_RETURN(std::string value, Scalar(item, what));
-      values.emplace_back(std::move(value), item.Mark());
-    }
-    return values;
-  }
-
-  absl::StatusOr<Duration> Time(const YAML::Node& node, std::string_view what, Duration least,
-                                Duration most, std::string_view range) {
-    PORTOLAN_ASSIGN_OR_RETURN(const std::string text, Scalar(node, what));
-    const absl::StatusOr<Duration> time = ParseDurationText(text);
-    if (!time.ok()) {
-      return Bad(node.Mark(), "{}: {}", what, Message(time.status()));
-    }
-    if (*time < least || *time > most) {
-      return Bad(node.Mark(), "{} \"{}\": give {}", what, text, range);
-    }
-    return *time;
-  }
-
-  // The whole of a file without the line's end.
-  absl::StatusOr<std::string> Secret(const YAML::Node& node, std::string_view what) {
-    PORTOLAN_ASSIGN_OR_RETURN(const std::string name, Scalar(node, what));
-    absl::StatusOr<std::string> text = ReadFile(Resolve(name), kMaxSecretFile);
-    if (!text.ok()) return Bad(node.Mark(), "{}: {}", what, Message(text.status()));
-    while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
-    if (text->empty()) {
-      return Bad(node.Mark(), "{}: {} is empty: write the secret into it", what, name);
-    }
-    return text;
-  }
-
-  std::string Resolve(const std::string& name) const {
-    return (std::filesystem::path(path_).parent_path() / name).string();
-  }
-
   absl::Status Link(const YAML::Node& node, std::string* out) {
     PORTOLAN_ASSIGN_OR_RETURN(*out, Scalar(node, "link"));
     // What is no placeholder must be a URL as it stands.
@@ -227,6 +127,7 @@ class Parser {
          }},
         {"tls_ca_file", [&](const YAML::Node& n) { return CaFile(n, &r->tls_ca_file); }},
         {"headers", [&](const YAML::Node& n) { return Headers(n, r); }},
+        {"group", [&](const YAML::Node& n) { return Group(n, &r->group.emplace()); }},
         {"filter", [&](const YAML::Node& n) { return Filter(n, &r->filter); }}};
     PORTOLAN_RETURN_IF_ERROR(Map(node, "a receiver", fields, {"name"}));
     if (!has_url) {
@@ -263,7 +164,7 @@ class Parser {
   absl::Status CaFile(const YAML::Node& node, std::string* out) {
     PORTOLAN_ASSIGN_OR_RETURN(const std::string name, Scalar(node, "tls_ca_file"));
     *out = Resolve(name);
-    const absl::StatusOr<std::string> text = ReadFile(*out, kMaxFile);
+    const absl::StatusOr<std::string> text = ReadWholeFile(*out, kMaxFile);
     if (!text.ok()) return Bad(node.Mark(), "tls_ca_file: {}", Message(text.status()));
     if (text->find("-----BEGIN CERTIFICATE-----") == std::string::npos) {
       return Bad(node.Mark(), "tls_ca_file \"{}\": holds no certificate in PEM", name);
@@ -310,6 +211,37 @@ class Parser {
     return absl::OkStatus();
   }
 
+  absl::Status Group(const YAML::Node& node, WebhookGrouping* group) {
+    if (!node.IsMap()) {
+      return Bad(node.Mark(), "group: write it like {{wait: 30s, by: [monitor, host]}}");
+    }
+    return Map(node, "group",
+               {{"wait",
+                 [&](const YAML::Node& n) -> absl::Status {
+                   PORTOLAN_ASSIGN_OR_RETURN(
+                       group->wait, Time(n, "wait", kMinGroupWait, kMaxGroupWait, "1s to 1h"));
+                   return absl::OkStatus();
+                 }},
+                {"by", [&](const YAML::Node& n) { return GroupBy(n, &group->by); }}},
+               {"wait", "by"});
+  }
+
+  absl::Status GroupBy(const YAML::Node& node, std::vector<GroupKey>* by) {
+    if (!node.IsSequence() || node.size() == 0) {
+      return Bad(node.Mark(), "by: write a list like [monitor, host], of {}", GroupKeyNames());
+    }
+    PORTOLAN_ASSIGN_OR_RETURN(const auto values, List(node, "by"));
+    for (const auto& [text, mark] : values) {
+      const auto key = ParseGroupKey(text);
+      if (!key) return Bad(mark, "by \"{}\": one of {}", text, GroupKeyNames());
+      if (std::find(by->begin(), by->end(), *key) != by->end()) {
+        return Bad(mark, "by \"{}\" is given twice: remove one", text);
+      }
+      by->push_back(*key);
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status Filter(const YAML::Node& node, WebhookFilter* filter) {
     return Map(
         node, "filter",
@@ -345,8 +277,6 @@ class Parser {
           }}},
         {});
   }
-
-  const std::string& path_;
 };
 
 }  // namespace
@@ -368,7 +298,7 @@ absl::StatusOr<WebhookConfig> ParseWebhookFile(std::string_view text, const std:
 }
 
 absl::StatusOr<WebhookConfig> LoadWebhookFile(const std::string& path) {
-  PORTOLAN_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxFile));
+  PORTOLAN_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(path, kMaxFile));
   return ParseWebhookFile(text, path);
 }
 

@@ -36,7 +36,7 @@ struct WebhookSender::Lane {
   uint64_t commits = 0;
   uint64_t seen_wakes = 0;
 
-  std::atomic<uint64_t> sent{0}, retried{0}, failed{0};
+  std::atomic<uint64_t> sent{0}, messages{0}, retried{0}, failed{0};
   Mutex mu;
   std::string last_error GUARDED_BY(mu);
 
@@ -126,6 +126,8 @@ void WebhookSender::WaitForWork(Lane& lane) {
     const auto aside = outbox_.NextAside(*lane.db, lane.receiver.name);
     if (aside.ok() && *aside) wait = std::min<Duration>(wait, **aside - outbox_.clock().Wall());
   }
+  const auto group = outbox_.NextGroup(*lane.db, lane.receiver.name);
+  if (group.ok() && *group) wait = std::min<Duration>(wait, **group - outbox_.clock().Wall());
   MutexLock lock(mu_);
   if (wakes_ != lane.seen_wakes || stopping_ || wait <= Duration::zero()) return;
   wake_.WaitFor(mu_, wait);
@@ -136,48 +138,76 @@ void WebhookSender::Pause(Duration real_time) {
   if (!stopping_) wake_.WaitFor(mu_, real_time);
 }
 
+void WebhookSender::OnStoreError(Lane& lane, const absl::Status& status) {
+  {
+    MutexLock lock(lane.mu);
+    lane.last_error = Message(status);
+  }
+  Pause(kStoreRetry);
+}
+
+bool WebhookSender::CloseGroups(Lane& lane) {
+  while (!stopping_) {
+    const auto next = outbox_.NextGroup(*lane.db, lane.receiver.name);
+    if (!next.ok()) {
+      OnStoreError(lane, next.status());
+      return false;
+    }
+    if (!*next || **next > outbox_.clock().Wall()) return true;
+    uint64_t damaged = 0;
+    if (!Commit(lane, [&]() -> absl::Status {
+          PORTOLAN_ASSIGN_OR_RETURN(damaged, outbox_.CloseGroup(*lane.db, lane.receiver.name));
+          return absl::OkStatus();
+        })) {
+      return false;
+    }
+    lane.failed += damaged;
+  }
+  return false;
+}
+
 WebhookSender::Step WebhookSender::AttemptNext(Lane& lane) {
+  // Also while the receiver is not to be called: what is complete is counted as that.
+  if (!CloseGroups(lane)) return Step::kAgain;
   if (lane.not_before) {
     if (outbox_.clock().Now() < *lane.not_before) return Step::kWait;
     lane.not_before.reset();
   }
   absl::StatusOr<std::optional<Outbox::Due>> due = outbox_.Next(*lane.db, lane.receiver.name);
   if (!due.ok()) {
-    {
-      MutexLock lock(lane.mu);
-      lane.last_error = Message(due.status());
-    }
-    Pause(kStoreRetry);
+    OnStoreError(lane, due.status());
     return Step::kAgain;
   }
   if (!*due) return Step::kWait;
   const Outbox::Due& next = **due;
-  if (next.notification.ok()) {
-    Attempt(lane, next, *next.notification);
+  if (next.message.ok()) {
+    Attempt(lane, next, *next.message);
     return Step::kAgain;
   }
   WebhookAttempt attempt{lane.receiver.name,
                          "",
+                         next.count,
                          false,
                          true,
                          next.attempts,
-                         std::string(Message(next.notification.status()))};
+                         std::string(Message(next.message.status()))};
   if (Commit(lane, [&] {
         return outbox_.Kill(*lane.db, next.number, {next.attempts, 0, attempt.detail});
       })) {
-    ++lane.failed;
+    lane.failed += next.count;
     Report(lane, attempt);
   }
   return Step::kAgain;
 }
 
-void WebhookSender::Attempt(Lane& lane, const Outbox::Due& due, const Notification& notification) {
+void WebhookSender::Attempt(Lane& lane, const Outbox::Due& due, const WebhookMessage& message) {
   const WebhookReceiver& to = lane.receiver;
-  const std::string body = RenderWebhookBody(to.format, notification, outbox_.config().link);
+  const std::string& id = MessageId(message);
+  const std::string body = RenderWebhookMessage(to, message, outbox_.config().link);
   WebhookClient::Headers headers = to.headers;
   headers.emplace_back("Content-Type", "application/json");
   headers.emplace_back("User-Agent", "portolan");
-  headers.emplace_back("X-Portolan-Delivery", notification.id);
+  headers.emplace_back("X-Portolan-Delivery", id);
   if (!to.secret.empty()) {
     headers.emplace_back("X-Portolan-Signature",
                          SignWebhook(to.secret, outbox_.clock().Wall(), body));
@@ -192,7 +222,7 @@ void WebhookSender::Attempt(Lane& lane, const Outbox::Due& due, const Notificati
     MutexLock lock(mu_);
     --in_flight_;
   }
-  WebhookAttempt attempt{to.name, notification.id, false, false, due.attempts + 1, ""};
+  WebhookAttempt attempt{to.name, id, due.count, false, false, due.attempts + 1, ""};
   const WebhookVerdict verdict = JudgeWebhook(answer.status);
   if (verdict != WebhookVerdict::kDelivered) {
     if (stopping_ && answer.status == 0) return;  // ended by us: no failure of the receiver
@@ -201,7 +231,8 @@ void WebhookSender::Attempt(Lane& lane, const Outbox::Due& due, const Notificati
   }
   if (!Commit(lane, [&] { return outbox_.Delivered(*lane.db, due.number); })) return;
   lane.failures = 0;
-  ++lane.sent;
+  lane.sent += due.count;
+  ++lane.messages;
   attempt.delivered = true;
   Report(lane, attempt);
 }
@@ -218,7 +249,7 @@ void WebhookSender::OnFailure(Lane& lane, const Outbox::Due& due, const WebhookA
     attempt.dead = true;
     lane.failures = 0;
     if (!Commit(lane, [&] { return outbox_.Kill(*lane.db, due.number, failure); })) return;
-    ++lane.failed;
+    lane.failed += due.count;
     Report(lane, attempt);
     return;
   }
@@ -296,6 +327,7 @@ absl::StatusOr<WebhookStats> WebhookSender::Stats() {
     WebhookReceiverStats r;
     r.name = lane->receiver.name;
     r.sent = lane->sent;
+    r.messages = lane->messages;
     r.retried = lane->retried;
     r.failed = lane->failed;
     PORTOLAN_ASSIGN_OR_RETURN(r.waiting, outbox_.Totals(*stats_db_, r.name));

@@ -24,7 +24,8 @@ namespace portolan {
 // What became of one attempt, for logs.
 struct WebhookAttempt {
   std::string receiver;
-  std::string id;          // of the notification
+  std::string id;          // of the notification or group
+  uint64_t count = 1;      // how many notifications it holds
   bool delivered = false;  // otherwise it failed:
   bool dead = false;       // and is not tried again
   uint32_t attempts = 0;
@@ -34,9 +35,10 @@ struct WebhookAttempt {
 // What a receiver has been sent since the start, and what waits for it.
 struct WebhookReceiverStats {
   std::string name;
-  uint64_t sent = 0;     // delivered
-  uint64_t retried = 0;  // attempts that failed and are made again
-  uint64_t failed = 0;   // became dead letters, because refused or too old
+  uint64_t sent = 0;      // notifications that were delivered,
+  uint64_t messages = 0;  // and the messages that held them: a group is one
+  uint64_t retried = 0;   // attempts that failed and are made again
+  uint64_t failed = 0;    // notifications that became dead letters, because refused or too old
   Outbox::ReceiverTotals waiting;
   Duration oldest_pending_age{0};
   std::string last_error;  // "" after a success
@@ -46,8 +48,9 @@ struct WebhookStats {
   Outbox::LossTotals losses;
 };
 
-// Delivers what is in the outbox, at least once: a thread a receiver, which sends one notification
-// at a time in the order of Enqueue, so a slow receiver holds up no other. What fails is tried
+// Delivers what is in the outbox, at least once: a thread a receiver, which sends one message at a
+// time in the order of Enqueue (groups: in the order in which they are complete, which it sees to),
+// so a slow receiver holds up no other. What fails is tried
 // again, first; what follows waits. A message that alone is answered with an error (500) gives way
 // after kPatience attempts. Each thread has a connection to the database of its own, and commits
 // alone; it never holds the database while it waits for the network.
@@ -90,15 +93,18 @@ class WebhookSender {
   absl::Status OpenLanes();
   void RunLane(Lane& lane);
   void RunWatch() EXCLUDES(mu_);
+  // Makes messages of the groups that are complete. False: the database fails, or Stop.
+  bool CloseGroups(Lane& lane);
   // Attempts what is due; on kAgain there may be more.
   Step AttemptNext(Lane& lane);
-  void Attempt(Lane& lane, const Outbox::Due& due, const Notification& notification);
+  void Attempt(Lane& lane, const Outbox::Due& due, const WebhookMessage& message);
   void OnFailure(Lane& lane, const Outbox::Due& due, const WebhookAnswer& answer,
                  WebhookVerdict verdict, WebhookAttempt& attempt);
   // Until it succeeds or Stop: an outcome that is not stored is a delivery made twice.
   bool Commit(Lane& lane, const std::function<absl::Status()>& write);
   void WaitForWork(Lane& lane) EXCLUDES(mu_);
   void Pause(Duration real_time) EXCLUDES(mu_);
+  void OnStoreError(Lane& lane, const absl::Status& status) EXCLUDES(mu_);
   void Report(Lane& lane, const WebhookAttempt& attempt);
 
   // Constant.

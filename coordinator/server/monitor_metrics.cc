@@ -200,17 +200,25 @@ void Receivers(const WebhookStats& stats, MetricBuilder& out) {
     const Labels labels{{"receiver", r.name}};
     out.Counter("portolan_webhook_sent_total", "Notifications that a receiver took.", labels,
                 D(r.sent));
+    out.Counter("portolan_webhook_messages_total",
+                "Requests by which a receiver took them: a group of notifications is one.", labels,
+                D(r.messages));
     out.Counter("portolan_webhook_retries_total", "Attempts that failed and are made again.",
                 labels, D(r.retried));
     out.Counter("portolan_webhook_dead_letters_total",
                 "Notifications that were given up: refused, or too old.", labels, D(r.failed));
-    out.Gauge("portolan_webhook_pending", "Notifications that wait to be delivered.", labels,
+    out.Gauge("portolan_webhook_pending",
+              "Notifications that wait to be delivered, those that gather for a group too.", labels,
               D(r.waiting.pending));
+    out.Gauge("portolan_webhook_gathering",
+              "Notifications that wait until their group is complete.", labels,
+              D(r.waiting.gathering));
     out.Gauge("portolan_webhook_dead_letters",
               "Notifications that were given up and wait for a person.", labels, D(r.waiting.dead));
     out.Gauge("portolan_webhook_oldest_pending_seconds",
-              "Age of the oldest notification that waits; 0: none does.", labels,
-              ToSeconds(r.oldest_pending_age));
+              "Age of the oldest notification that waits, in a complete group since it was "
+              "complete; 0: none does.",
+              labels, ToSeconds(r.oldest_pending_age));
   }
   out.Counter("portolan_webhook_overflowed_total",
               "Notifications that were given up because too many waited.", {},

@@ -266,7 +266,8 @@ void ToProto(const DeadLetter& letter, v1::DeadLetter* out) {
   out->set_attempts(letter.attempts);
   out->set_http_status(letter.status > 0 ? static_cast<uint32_t>(letter.status) : 0);
   out->set_error(letter.error);
-  out->set_kind(std::string(NotificationKindName(letter.notification.kind)));
+  out->set_kind(letter.grouped ? "group"
+                               : std::string(NotificationKindName(letter.notification.kind)));
   out->set_monitor(letter.notification.monitor);
   out->set_text(letter.notification.text);
 }

@@ -56,9 +56,11 @@ inline void FillSampleWebhooks(WebhookStats& out) {
   WebhookReceiverStats chat;
   chat.name = "chat";
   chat.sent = 20;
+  chat.messages = 6;
   chat.retried = 3;
   chat.failed = 1;
-  chat.waiting.pending = 2;
+  chat.waiting.pending = 9;
+  chat.waiting.gathering = 7;
   chat.waiting.dead = 1;
   chat.oldest_pending_age = std::chrono::seconds(90);
   out.receivers = {chat};

@@ -123,7 +123,8 @@ TEST_F(MonitorChange, ANotificationIsQueuedExactlyWhenItIsCommitted) {
     ASSERT_TRUE(change.Commit().ok()) << "a notification that cannot travel stops nothing else";
   }
   EXPECT_EQ(pending(), 1u);
-  EXPECT_EQ(outbox_->Next(*sender, "chat").value()->notification.value(), SampleNotification());
+  EXPECT_EQ(std::get<Notification>(outbox_->Next(*sender, "chat").value()->message.value()),
+            SampleNotification());
   EXPECT_EQ(store_->CountEvents("a").value(), 1u);
 }
 

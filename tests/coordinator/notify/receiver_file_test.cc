@@ -54,7 +54,7 @@ receivers:
       min_severity: medium
       kinds: [event, finding-resolved]
       monitors: [edge-*, "db"]
-  - {name: chat, url_file: slack, format: slack}
+  - {name: chat, url_file: slack, format: slack, group: {wait: 30s, by: [monitor, host]}}
 )");
   const auto config = LoadWebhookFile(dir_.path() + "/hooks.yaml");
   ASSERT_TRUE(config.ok()) << config.status();
@@ -81,12 +81,17 @@ receivers:
   EXPECT_EQ(chat.timeout, std::chrono::seconds(10));
   EXPECT_EQ(chat.max_age, std::chrono::hours(24));
   EXPECT_EQ(chat.secret, "");
+  EXPECT_FALSE(r.group.has_value());
+  ASSERT_TRUE(chat.group.has_value());
+  EXPECT_EQ(chat.group->wait, std::chrono::seconds(30));
+  EXPECT_EQ(chat.group->by, (std::vector{GroupKey::kMonitor, GroupKey::kHost}));
 }
 
 TEST_F(WebhookFile, ErrorsNameLineValueAndRemedy) {
-  EXPECT_EQ(Error("receivers:\n  - name: a\n    ulr: http://a\n"),
-            "3: unknown key \"ulr\": one of filter, format, headers, max_age, name, secret_file, "
-            "timeout, tls_ca_file, url, url_file");
+  EXPECT_EQ(
+      Error("receivers:\n  - name: a\n    ulr: http://a\n"),
+      "3: unknown key \"ulr\": one of filter, format, group, headers, max_age, name, secret_file, "
+      "timeout, tls_ca_file, url, url_file");
   EXPECT_EQ(Error("receivers:\n- {name: a, url: http://a, timeout: 10x}\n"),
             "2: timeout: duration \"10x\" is not understood; write numbers with units, as in 30d, "
             "12h, 1h30m, 45s or 1500ms");
@@ -114,6 +119,38 @@ TEST_F(WebhookFile, ErrorsNameLineValueAndRemedy) {
   EXPECT_NE(Error("receivers:\n- {name: a, url: http://a, secret_file: nowhere}\n")
                 .find("nowhere: cannot be read"),
             std::string::npos);
+}
+
+TEST_F(WebhookFile, GroupsAreReadStrictly) {
+  const auto error = [&](const std::string& group) {
+    return Error("receivers:\n- name: a\n  url: http://a\n  group: " + group + "\n");
+  };
+  EXPECT_EQ(error("{by: [monitor]}"), "4: group: \"wait\" is missing: add it");
+  EXPECT_EQ(error("{wait: 30s}"), "4: group: \"by\" is missing: add it");
+  EXPECT_EQ(error("30s"), "4: group: write it like {wait: 30s, by: [monitor, host]}");
+  EXPECT_EQ(error("{wait: 30s, by: [monitor], size: 3}"),
+            "4: unknown key \"size\": one of by, wait");
+  for (const char* const wait : {"0", "0s", "999ms", "61m", "2h"}) {
+    EXPECT_EQ(error(std::string("{wait: ") + wait + ", by: [host]}"),
+              std::string("4: wait \"") + wait + "\": give 1s to 1h");
+  }
+  const std::string bare = error("{wait: 30, by: [host]}");
+  EXPECT_EQ(bare.rfind("4: wait: duration \"30\"", 0), 0u) << bare;
+  EXPECT_NE(bare.find("30s"), std::string::npos) << "the remedy: " << bare;
+  const std::string keys = "monitor, vantage, host, port, rule, severity, kind";
+  for (const char* const by : {"[]", "host", "{host: 1}", ""}) {
+    EXPECT_EQ(error(std::string("{wait: 30s, by: ") + by + "}"),
+              "4: by: write a list like [monitor, host], of " + keys);
+  }
+  EXPECT_EQ(error("\n    wait: 30s\n    by:\n    - host\n    - target"),
+            "8: by \"target\": one of " + keys);
+  EXPECT_EQ(error("\n    wait: 30s\n    by:\n    - host\n    - host"),
+            "8: by \"host\" is given twice: remove one");
+  for (const char* const wait : {"1s", "1h", "90s"}) {
+    EXPECT_EQ(error(std::string("{wait: ") + wait +
+                    ", by: [monitor, vantage, host, port, rule, severity, kind]}"),
+              "none");
+  }
 }
 
 TEST_F(WebhookFile, HeaderValuesCannotSmuggleLines) {

@@ -258,7 +258,7 @@ TEST_F(MonitorVerbTest, NotificationsAreShownSettledAndTested) {
   EXPECT_THAT(Remote({"notifications", "dead"}).out, HasSubstr("400: \\x1b]0;owned"));
   EXPECT_THAT(Remote({"notifications", "dead", "--json"}).out,
               HasSubstr(R"({"type":"dead-letter","number":"17")"));
-  EXPECT_THAT(Remote({"notifications", "resend"}).err, HasSubstr("3 notifications queued again"));
+  EXPECT_THAT(Remote({"notifications", "resend"}).err, HasSubstr("3 dead letters queued again"));
   EXPECT_FALSE(monitoring.settled.drop());
   EXPECT_EQ(Remote({"notifications", "drop"}).code, 2) << "drop says what";
   EXPECT_THAT(Remote({"notifications", "drop", "17"}).err, HasSubstr("dropped"));

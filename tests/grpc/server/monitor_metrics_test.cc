@@ -115,9 +115,11 @@ TEST_F(MonitorMetricsTest, Webhooks) {
   const std::string text = Text();
   for (const char* line :
        {"portolan_webhook_sent_total{receiver=\"chat\"} 20\n",
+        "portolan_webhook_messages_total{receiver=\"chat\"} 6\n",
         "portolan_webhook_retries_total{receiver=\"chat\"} 3\n",
         "portolan_webhook_dead_letters_total{receiver=\"chat\"} 1\n",
-        "portolan_webhook_pending{receiver=\"chat\"} 2\n",
+        "portolan_webhook_pending{receiver=\"chat\"} 9\n",
+        "portolan_webhook_gathering{receiver=\"chat\"} 7\n",
         "portolan_webhook_oldest_pending_seconds{receiver=\"chat\"} 90\n",
         "portolan_webhook_overflowed_total 5\n", "portolan_webhook_dropped_total 4\n"}) {
     EXPECT_THAT(text, HasSubstr(line));

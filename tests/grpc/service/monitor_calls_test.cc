@@ -344,12 +344,17 @@ TEST_F(MonitorCalls, DeadLettersAreListedSettledAndReceiversTested) {
   letter.notification.text = "opened";
   letter.status = 400;
   letter.error = "refused";
-  monitoring_.dead = {letter};
+  DeadLetter group = letter;
+  group.number = 6;
+  group.grouped = true;
+  monitoring_.dead = {letter, group};
   v1::ListDeadLettersResponse list;
   ASSERT_TRUE(Call(&Stub::ListDeadLetters, v1::ListDeadLettersRequest(), &list).ok());
   EXPECT_EQ(list.dead_letters(0).number(), 5);
   EXPECT_EQ(list.dead_letters(0).http_status(), 400u);
   EXPECT_EQ(list.dead_letters(0).text(), "opened");
+  EXPECT_EQ(list.dead_letters(0).kind(), "test");
+  EXPECT_EQ(list.dead_letters(1).kind(), "group");
   v1::SettleDeadLettersRequest settle;
   settle.set_receiver("oncall");
   settle.set_number(5);
