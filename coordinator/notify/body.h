@@ -35,7 +35,8 @@ std::string RenderWebhookLink(std::string_view link, const Notification& notific
 std::string WebhookSummary(const Notification& notification);
 // "200 notifications (monitor edge): 200 events". Of a single one: its own.
 std::string WebhookSummary(const NotificationGroup& group);
-// The command line that shows what a group is about; "" for tests.
+// The command line that shows what a group is about: events, or findings where it holds no event.
+// "" for tests.
 std::string WebhookCommand(const NotificationGroup& group);
 
 }  // namespace portolan

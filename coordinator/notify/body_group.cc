@@ -162,9 +162,15 @@ std::string WebhookSummary(const NotificationGroup& group) {
 std::string WebhookCommand(const NotificationGroup& group) {
   if (CountKind(group, NotificationKind::kTest) == group.members.size()) return "";
   const Notification common = CommonOf(group);
+  const bool one = IsPlain(common.monitor);
+  if (CountKind(group, NotificationKind::kEvent) == 0) {
+    // Findings come and go without an event, when a rule or a vantage changes.
+    return one ? fmt::format("portolan findings {} --resolved", common.monitor)
+               : std::string("portolan findings --resolved");
+  }
   const std::string day = DateText(std::chrono::floor<std::chrono::days>(*common.since));
-  if (!IsPlain(common.monitor)) return fmt::format("portolan events --since {}", day);
-  return fmt::format("portolan events {} --since {}", common.monitor, day);
+  return one ? fmt::format("portolan events {} --since {}", common.monitor, day)
+             : fmt::format("portolan events --since {}", day);
 }
 
 std::string RenderWebhookBody(WebhookFormat format, const NotificationGroup& group,

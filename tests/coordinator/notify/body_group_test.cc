@@ -154,6 +154,20 @@ TEST(WebhookGroupBody, SlackIsGreenOnlyWhenAllIsResolved) {
   EXPECT_EQ(colour(NotificationKind::kFindingOpened), "#e01e5a");
 }
 
+TEST(WebhookGroupBody, CommandShowsWhatTheGroupHolds) {
+  const auto command = [](NotificationKind a, NotificationKind b, const std::string& monitor) {
+    Notification second = Make(2, b, Severity::kHigh);
+    second.monitor = monitor;
+    return WebhookCommand(MakeGroup("chat", {}, {Make(1, a, Severity::kHigh), second}));
+  };
+  const auto event = NotificationKind::kEvent, opened = NotificationKind::kFindingOpened,
+             resolved = NotificationKind::kFindingResolved;
+  EXPECT_EQ(command(event, opened, "edge"), "portolan events edge --since 2023-11-14");
+  EXPECT_EQ(command(opened, resolved, "edge"), "portolan findings edge --resolved");
+  EXPECT_EQ(command(event, event, "core"), "portolan events --since 2023-11-14");
+  EXPECT_EQ(command(opened, opened, "core"), "portolan findings --resolved");
+}
+
 TEST(WebhookGroupBody, HostileTextStaysText) {
   std::vector<Notification> members;
   for (int i = 0; i < 100; ++i) {
