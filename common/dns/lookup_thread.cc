@@ -20,11 +20,6 @@ constexpr Duration kLookAtFiles = std::chrono::seconds(1);
 constexpr size_t kStartsPerTurn = 512;
 // While no server answers: names of each request that are asked for all the same.
 constexpr size_t kAskedWhileDown = 64;
-// A server that refuses while this many names are under way may have too many questions.
-constexpr size_t kCrowd = 16;
-// Such a name is asked for again after 250, 500 and 1,000 ms.
-constexpr int kMaxRounds = 3;
-constexpr Duration kAgainAfter = std::chrono::milliseconds(250);
 // A request is told its progress about this often.
 constexpr size_t kProgressSteps = 256;
 
@@ -58,11 +53,13 @@ LookupThread::LookupThread(SystemNameLookupOptions options, std::unique_ptr<Sock
       clock_(SystemClock()),
       poll_(std::move(poll)),
       files_(options_),
+      at_servers_(files_.resolver(), *poll_, options_.max_names, clock_.Now(),
+                  [this](LookupWork& work, size_t index, NameAnswer answer) {
+                    Conclude(work, index, std::move(answer));
+                  }),
       other_(std::make_unique<OtherSources>(options_.max_other, options_.ask_system != nullptr
                                                                     ? options_.ask_system
                                                                     : &AskGetaddrinfo)) {
-  servers_ =
-      std::make_shared<NameServers>(files_.resolver(), *poll_, options_.max_names, clock_.Now());
   thread_ = std::thread([this] { Run(); });
   pthread_setname_np(thread_.native_handle(), "names");
 }
@@ -75,10 +72,6 @@ LookupThread::~LookupThread() {
   poll_->Wake();
   thread_.join();
   other_.reset();
-  // Before the inquiries that they know.
-  servers_->Close();
-  for (const std::shared_ptr<NameServers>& servers : former_) servers->Close();
-  names_.clear();
 }
 
 std::unique_ptr<NameLookup::Request> LookupThread::Start(std::vector<std::string> names,
@@ -111,12 +104,11 @@ void LookupThread::Run() {
     RefreshFiles(TakeInbox());
     if (now_ - ticked_ >= kTick) {
       ticked_ = now_;
-      servers_->Tick(now_);
-      for (const std::shared_ptr<NameServers>& servers : former_) servers->Tick(now_);
+      at_servers_.Tick(now_);
     }
-    ProcessServers();
+    at_servers_.Process(now_);
     Fill();
-    if (ProcessServers()) more_to_start_ = true;  // some could not even be sent
+    if (at_servers_.Process(now_)) more_to_start_ = true;  // some could not even be sent
     Deliver();
     poll_->Wait(WaitTime());
   }
@@ -140,47 +132,17 @@ void LookupThread::RefreshFiles(bool now_wanted) {
   if (!now_wanted && (turns_.empty() || now_ - files_checked_ < kLookAtFiles)) return;
   files_checked_ = now_;
   if (!files_.Refresh()) return;
-  former_.push_back(std::move(servers_));
-  servers_ = std::make_shared<NameServers>(files_.resolver(), *poll_, options_.max_names, now_);
+  at_servers_.UseConfig(files_.resolver(), now_);
 }
 
 void LookupThread::DropCancelled() {
   const size_t before = turns_.size();
   std::erase_if(turns_, [this](const std::shared_ptr<LookupWork>& work) {
     if (!work->shared->cancelled) return false;
-    work->ended = true;
-    // Their questions cannot be taken back; they end soon.
-    under_way_ -= work->under_way;
-    orphans_ += work->under_way;
+    at_servers_.Cancel(*work);
     return true;
   });
-  if (turns_.size() == before) return;
-  for (const std::unique_ptr<NameUnderWay>& name : names_) {
-    if (!name->work->ended) continue;
-    name->a.NoMoreTries();
-    name->aaaa.NoMoreTries();
-  }
-}
-
-size_t LookupThread::slots_taken() const {
-  // Names that nobody waits for any more may be as many again; beyond that they count, so that
-  // starting and cancelling cannot pile up questions.
-  return under_way_ + (orphans_ > options_.max_names ? orphans_ - options_.max_names : 0);
-}
-
-bool LookupThread::ProcessServers() {
-  bool any = false;
-  const auto finished = [this](Inquiry& inquiry) { OnInquiry(inquiry); };
-  const auto process = [&](NameServers& servers) {
-    while (servers.has_ended()) {
-      any = true;
-      servers.Process(now_, finished);
-    }
-  };
-  process(*servers_);
-  for (const std::shared_ptr<NameServers>& servers : former_) process(*servers);
-  std::erase_if(former_, [](const auto& servers) { return !servers->open(); });
-  return any;
+  if (turns_.size() != before) at_servers_.ForgetCancelled();
 }
 
 void LookupThread::Fill() {
@@ -208,15 +170,14 @@ bool LookupThread::StartOne(const std::shared_ptr<LookupWork>& work) {
     ++work->next;
     return true;
   }
-  const size_t limit = std::min(options_.max_names, servers_->limit(now_));
-  if (!MayTakeSlot(work->under_way, slots_taken(), limit)) return false;
+  if (!at_servers_.HasRoom(*work, now_)) return false;
   const int round = again ? work->again.front().round : 0;
   if (again) {
     work->again.pop_front();
   } else {
     ++work->next;
   }
-  AskServers(work, index, round);
+  at_servers_.Ask(work, index, round, now_);
   return true;
 }
 
@@ -243,9 +204,9 @@ bool LookupThread::AnswerAtOnce(LookupWork& work, size_t index) {
     answer.detail = fmt::format("{} asks no name server", options_.nsswitch);
     Conclude(work, index, std::move(answer));
     return true;
-  } else if (servers_->down() && index >= kAskedWhileDown) {
+  } else if (at_servers_.down() && index >= kAskedWhileDown) {
     answer.problem = LookupProblem::kCouldNotAsk;
-    answer.detail = servers_->DownDetail(now_);
+    answer.detail = at_servers_.DownDetail(now_);
     Conclude(work, index, std::move(answer));
     return true;
   } else {
@@ -254,82 +215,6 @@ bool LookupThread::AnswerAtOnce(LookupWork& work, size_t index) {
   work.answers[index] = std::move(answer);
   ++work.done;
   return true;
-}
-
-void LookupThread::AskServers(const std::shared_ptr<LookupWork>& work, size_t index, int round) {
-  auto owner = std::make_unique<NameUnderWay>(work, index, round, servers_);
-  NameUnderWay& name = *owner;
-  name.place = names_.size();
-  names_.push_back(std::move(owner));
-  ++work->under_way;
-  ++under_way_;
-  name.crowded = under_way_ >= kCrowd;
-  AskBoth(name);
-}
-
-void LookupThread::AskBoth(NameUnderWay& name) {
-  const ResolverConfig& config = name.servers->config();
-  name.a.Rearm();
-  name.aaaa.Rearm();
-  name.servers->Start(name.a, name.walk.name(), DnsType::kA, now_);
-  name.aaaa_asked = !config.no_aaaa && !config.one_by_one;
-  if (name.aaaa_asked) name.servers->Start(name.aaaa, name.walk.name(), DnsType::kAaaa, now_);
-}
-
-void LookupThread::OnInquiry(Inquiry& inquiry) {
-  NameUnderWay& name = *static_cast<NameUnderWay*>(inquiry.owner());
-  const bool wanted = !name.work->ended;
-  const FamilyResult::Kind kind = inquiry.result().kind;
-  // One family's addresses are enough, and a name that does not exist has none of either.
-  Inquiry& sibling = &inquiry == &name.a ? name.aaaa : name.a;
-  if (!wanted || kind == FamilyResult::Kind::kNoSuchName) sibling.NoMoreTries();
-  if (kind == FamilyResult::Kind::kAddresses) sibling.FewTries();
-  if (sibling.under_way()) return;
-  if (wanted && !name.aaaa_asked && !name.servers->config().no_aaaa &&
-      kind != FamilyResult::Kind::kNoSuchName) {
-    name.aaaa_asked = true;
-    name.servers->Start(name.aaaa, name.walk.name(), DnsType::kAaaa, now_);
-    return;
-  }
-  FamilyResult aaaa;
-  if (name.aaaa_asked) {
-    aaaa = std::move(name.aaaa.result());
-  } else if (name.a.result().kind == FamilyResult::Kind::kNoSuchName) {
-    aaaa.kind = FamilyResult::Kind::kNoSuchName;  // of any type
-  }
-  name.walk.Take(std::move(name.a.result()), std::move(aaaa));
-  if (wanted && !name.walk.done()) {
-    AskBoth(name);
-    return;
-  }
-  EndName(name);
-}
-
-void LookupThread::EndName(NameUnderWay& name) {
-  std::swap(names_[name.place], names_.back());
-  names_[name.place]->place = name.place;
-  const std::unique_ptr<NameUnderWay> owner = std::move(names_.back());
-  names_.pop_back();
-  LookupWork& work = *name.work;
-  if (work.ended) {
-    --orphans_;
-    return;
-  }
-  --work.under_way;
-  --under_way_;
-  const bool refused = name.a.refused() || name.aaaa.refused();
-  if (refused && name.crowded) {
-    servers_->OnRefusedUnderLoad(now_);
-    if (name.round < kMaxRounds) {
-      const Time at = now_ + kAgainAfter * (1 << name.round);
-      const auto before = std::upper_bound(
-          work.again.begin(), work.again.end(), at,
-          [](Time when, const LookupWork::Again& other) { return when < other.at; });
-      work.again.insert(before, {at, name.index, name.round + 1});
-      return;
-    }
-  }
-  Conclude(work, name.index, name.walk.TakeAnswer());
 }
 
 void LookupThread::Conclude(LookupWork& work, size_t index, NameAnswer answer) {
@@ -342,7 +227,7 @@ void LookupThread::Conclude(LookupWork& work, size_t index, NameAnswer answer) {
   }
   const bool ask_others =
       answer.problem.has_value() &&
-      (!servers_->config().unusable_servers.empty() ||
+      (!at_servers_.config().unusable_servers.empty() ||
        (!sources.other.empty() && !SourcesThatMayKnow(sources, name, files_.host_name()).empty()));
   work.answers[index] = std::move(answer);
   if (ask_others) {
@@ -405,8 +290,8 @@ void LookupThread::Deliver() {
 }
 
 Duration LookupThread::WaitTime() const {
-  if (more_to_start_ || servers_->has_ended()) return Duration::zero();
-  const bool busy = !turns_.empty() || servers_->open() || !former_.empty();
+  if (more_to_start_ || at_servers_.has_ended()) return Duration::zero();
+  const bool busy = !turns_.empty() || at_servers_.busy();
   return busy ? kTick : Duration(-1);
 }
 
