@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
 #include "common/base/status.h"
+#include "common/dns/counted_lookup.h"
 #include "common/dns/system_name_lookup.h"
 #include "common/ops/http_endpoint.h"
 #include "common/ops/log.h"
@@ -48,7 +49,8 @@ class CoordinatorImpl final : public Coordinator {
 
     PORTOLAN_ASSIGN_OR_RETURN(names_, MakeSystemNameLookup());
     ControlOptions control;
-    control.names = names_.get();
+    counted_names_ = std::make_unique<CountedNameLookup>(*names_, SystemClock());
+    control.names = counted_names_.get();
     control.scope = options_.scope;
     control.retention = options_.retention;
     control.scheduler = options_.scheduler;
@@ -148,7 +150,7 @@ class CoordinatorImpl final : public Coordinator {
     MonitoringOptions monitoring;
     monitoring.data_directory = options_.data_directory;
     monitoring.sync_full = options_.sync_full;
-    monitoring.names = names_.get();
+    monitoring.names = counted_names_.get();
     monitoring.webhooks = webhooks_;
     monitoring.series_budget = options_.series_budget;
     monitoring.seed = control_->epoch();
@@ -202,7 +204,7 @@ class CoordinatorImpl final : public Coordinator {
     };
     std::vector<std::shared_ptr<prometheus::Collectable>> metrics = {
         ProcessMetrics("portolan-coordinator"),
-        CoordinatorMetrics(*control_, [this] { return MonitoredVantages(); })};
+        CoordinatorMetrics(*control_, *counted_names_, [this] { return MonitoredVantages(); })};
     if (monitoring_ != nullptr) {
       MonitorMetricsOptions monitors;
       monitors.series_budget = options_.series_budget;
@@ -246,6 +248,7 @@ class CoordinatorImpl final : public Coordinator {
   // Each borrows those before it.
   std::unique_ptr<TlsWatch> tls_;  // null: without TLS
   std::unique_ptr<NameLookup> names_;
+  std::unique_ptr<CountedNameLookup> counted_names_;
   std::unique_ptr<Control> control_;
   std::unique_ptr<ControlScans> scan_client_;
   std::unique_ptr<Monitoring> monitoring_;

@@ -214,6 +214,25 @@ void Queues(const Control::Snapshot& s, MetricBuilder& out) {
   out.Gauge("portolan_rpc_watchers", "Calls that watch a scan.", {}, D(s.watchers));
 }
 
+void Names(const NameLookupStats& n, MetricBuilder& out) {
+  const char* const name = "portolan_names_total";
+  const char* const help =
+      "Host names of scans, exclusions and monitors that were looked up, by what came of it; those "
+      "of a list count when all of it is answered. could-not-ask: nothing is known of the name.";
+  out.Counter(name, help, {{"result", "found"}}, D(n.found));
+  out.Counter(name, help, {{"result", "no-such-name"}}, D(n.no_such_name));
+  out.Counter(name, help, {{"result", "no-address"}}, D(n.no_address));
+  out.Counter(name, help, {{"result", "could-not-ask"}}, D(n.could_not_ask));
+  out.Counter(name, help, {{"result", "cancelled"}}, D(n.cancelled));
+  out.Gauge("portolan_names_under_way",
+            "Host names that are being looked up, or wait for it, and have no answer yet.", {},
+            D(n.under_way));
+  out.Histogram("portolan_name_list_seconds",
+                "How long it took to look up the host names of a list (of a scan, an exclusion or "
+                "a run of a monitor).",
+                {}, NameLookupStats::kBucketsS, n.list_buckets, n.list_seconds_total);
+}
+
 void StoreMetrics(const Control::Snapshot& s, bool healthy, MetricBuilder& out) {
   const Store::Stats& st = s.store;
   out.Histogram("portolan_store_commit_seconds", "How long a commit took.", {},
@@ -242,8 +261,9 @@ void StoreMetrics(const Control::Snapshot& s, bool healthy, MetricBuilder& out) 
 
 class Collector final : public prometheus::Collectable {
  public:
-  Collector(Control& control, std::function<std::vector<std::string>()> named)
-      : control_(control), named_(std::move(named)) {}
+  Collector(Control& control, const CountedNameLookup& names,
+            std::function<std::vector<std::string>()> named)
+      : control_(control), names_(names), named_(std::move(named)) {}
   std::vector<prometheus::MetricFamily> Collect() const override {
     MetricBuilder out;
     const std::optional<Control::Snapshot> s = control_.TakeSnapshot();
@@ -263,20 +283,23 @@ class Collector final : public prometheus::Collectable {
     Fleet(s->agents, out);
     Scans(*s, out);
     Queues(*s, out);
+    Names(names_.stats(), out);
     StoreMetrics(*s, control_.Ready().ok(), out);
     return out.Take();
   }
 
  private:
   Control& control_;
+  const CountedNameLookup& names_;
   const std::function<std::vector<std::string>()> named_;
 };
 
 }  // namespace
 
 std::shared_ptr<prometheus::Collectable> CoordinatorMetrics(
-    Control& control, std::function<std::vector<std::string>()> monitored_vantages) {
-  return std::make_shared<Collector>(control, std::move(monitored_vantages));
+    Control& control, const CountedNameLookup& names,
+    std::function<std::vector<std::string>()> monitored_vantages) {
+  return std::make_shared<Collector>(control, names, std::move(monitored_vantages));
 }
 
 }  // namespace portolan

@@ -9,7 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/clock.h"
 #include "common/dns/blocking_lookup.h"
+#include "common/dns/counted_lookup.h"
 #include "common/dns/system_name_lookup.h"
 #include "tests/dns/dns_server.h"
 #include "tests/fakes/fake_name_lookup.h"
@@ -42,6 +44,17 @@ class FakeHarness final : public Harness {
 
  private:
   FakeNameLookup names_;
+};
+
+class CountedHarness final : public Harness {
+ public:
+  NameLookup& lookup() override { return counted_; }
+  void Stall() override { inner_.Stall(); }
+  void WaitUntilAsked() override { inner_.WaitUntilAsked(); }
+
+ private:
+  FakeHarness inner_;
+  CountedNameLookup counted_{inner_.lookup(), SystemClock()};
 };
 
 class SystemHarness final : public Harness {
@@ -132,14 +145,13 @@ TEST_P(NameLookupContract, NothingIsCalledAfterARequestIsDestroyed) {
   harness_ = nullptr;  // the address sanitizer sees a call that comes now
 }
 
-INSTANTIATE_TEST_SUITE_P(All, NameLookupContract,
-                         ::testing::Values(std::pair("Fake", MakeHarness([] {
-                                                       return std::make_unique<FakeHarness>();
-                                                     })),
-                                           std::pair("System", MakeHarness([] {
-                                                       return std::make_unique<SystemHarness>();
-                                                     }))),
-                         [](const auto& chosen) { return chosen.param.first; });
+INSTANTIATE_TEST_SUITE_P(
+    All, NameLookupContract,
+    ::testing::Values(
+        std::pair("Fake", MakeHarness([] { return std::make_unique<FakeHarness>(); })),
+        std::pair("Counted", MakeHarness([] { return std::make_unique<CountedHarness>(); })),
+        std::pair("System", MakeHarness([] { return std::make_unique<SystemHarness>(); }))),
+    [](const auto& chosen) { return chosen.param.first; });
 
 }  // namespace
 }  // namespace portolan

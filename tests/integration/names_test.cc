@@ -89,6 +89,15 @@ TEST_F(NamesOfScans, EachBadNameIsToldWithItsPlaceOrSkipped) {
   const Results results = ParseJsonLines(scan.out);
   EXPECT_EQ(results.summary.value("planned", 0), 3) << scan.out;
   EXPECT_EQ(results.summary.value("names_skipped", 0), 3) << scan.out;
+  // Both commands asked for all six.
+  const auto count = [&](const std::string& result) {
+    return fleet().Metric("portolan_names_total", "result=\"" + result + "\"");
+  };
+  EXPECT_EQ(count("found"), 6);
+  for (const char* result : {"no-such-name", "no-address", "could-not-ask"})
+    EXPECT_EQ(count(result), 2) << result;
+  EXPECT_EQ(fleet().Metric("portolan_names_under_way"), 0);
+  EXPECT_EQ(fleet().Metric("portolan_name_list_seconds_count"), 2);
 }
 
 TEST_F(NamesOfScans, AStoppedResolverIsNotAMissingName) {
@@ -97,6 +106,8 @@ TEST_F(NamesOfScans, AStoppedResolverIsNotAMissingName) {
   EXPECT_NE(stopped.code, 0);
   EXPECT_THAT(stopped.err, HasSubstr("127.0.0.53 cannot be reached"));
   EXPECT_THAT(stopped.err, Not(HasSubstr("does not exist")));
+  EXPECT_GE(fleet().Metric("portolan_names_total", "result=\"could-not-ask\""), 1);
+  EXPECT_EQ(fleet().Metric("portolan_names_total", "result=\"no-such-name\""), 0);
   lab_->names().SetMode(DnsServer::Mode::kAnswers);
   EXPECT_EQ(fleet().Cli({"scan", "ip-127-0-0-1.test", "-p", "1"}).code, 0);
 }
