@@ -66,7 +66,9 @@ void TimeJudge::Apply(ParsedBatch& batch) const {
     const ClockDifference silent = std::clamp<ClockDifference>(
         Clamped(finding.when) - Clamped(finding.since), ClockDifference::zero(), kLongestSilence);
     const bool has_since = finding.since != WallTime();
-    finding.when = Judge(finding.when).when;
+    const Judged judged = Judge(finding.when);
+    finding.when = judged.when;
+    f.time_of_receipt = judged.replaced;
     if (has_since) finding.since = std::max(finding.when - silent, FromUnixMicros(1));
   }
 }

@@ -159,7 +159,8 @@ void Ingest::ApplyFinding(const std::string& agent, const std::string& vantage,
     return;
   }
   ++counters_.findings[static_cast<size_t>(finding.finding.kind) - 1];
-  out.batch.findings.push_back({lane->first, std::move(finding.finding), agent, vantage});
+  out.batch.findings.push_back(
+      {lane->first, std::move(finding.finding), agent, vantage, finding.time_of_receipt});
 }
 
 void Ingest::ApplyChunk(const std::string& agent, const std::string& vantage, ParsedChunk chunk,

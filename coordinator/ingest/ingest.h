@@ -51,7 +51,8 @@ struct ParsedOpen {
 
 struct ParsedFinding {
   Token token;
-  HostFinding finding;  // checked by itself (CheckHostFinding)
+  HostFinding finding;           // checked by itself (CheckHostFinding)
+  bool time_of_receipt = false;  // finding.when is when it was received (TimeJudge)
 };
 
 struct ParsedBatch {

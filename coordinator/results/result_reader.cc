@@ -136,6 +136,7 @@ absl::StatusOr<FindingRows> ResultReader::Findings(const ScanId& id, const Resul
       row.names = scan->NamesOf(stored.finding.address);
       row.vantage = lane.vantage.empty() ? stored.vantage : lane.vantage;
       row.agent = std::move(stored.agent);
+      row.time_of_receipt = stored.time_of_receipt;
       row.finding = std::move(stored.finding);
     }
     place.after = page.next;

@@ -56,6 +56,7 @@ struct FindingRow {
   std::vector<std::string> names;  // as of an Observation
   uint64_t open_ports = 0;         // rows of open ports of the address in the lane
   uint32_t ports = 0;              // that the scan asks of the address
+  bool time_of_receipt = false;    // as of an Observation, for finding.when
 };
 struct FindingRows {
   std::vector<FindingRow> findings;

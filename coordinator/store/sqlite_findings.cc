@@ -34,7 +34,8 @@ absl::StatusOr<Store::FindingPage> SqliteReader::ReadFindings(
   const std::string from = after.has_value() ? AddressKey(after->address)
                                              : std::string(1, '\0');  // before every address
   Statement& s = db_->Sql(
-      "SELECT address, kind, seen, opens, outcomes, confirmed, sentinel, since, silences, origin "
+      "SELECT address, kind, seen, opens, outcomes, confirmed, sentinel, since, silences, origin, "
+      "of_receipt "
       "FROM host_findings WHERE lane = ?1 AND (address, kind) > (?2, ?3) ORDER BY address, kind "
       "LIMIT ?4");
   s.Bind(lane.value, Blob{from}, after.has_value() ? static_cast<int64_t>(after->kind) : 0,
@@ -57,6 +58,7 @@ absl::StatusOr<Store::FindingPage> SqliteReader::ReadFindings(
     PORTOLAN_ASSIGN_OR_RETURN(const Origin* origin, FindOrigin(s.Int(9)));
     entry.finding.agent = origin->agent;
     entry.finding.vantage = origin->vantage;
+    entry.finding.time_of_receipt = s.Int(10) != 0;
     if (!count_rows) continue;
     const std::string address = AddressKey(f.address);
     Statement& count = db_->Sql(

@@ -143,20 +143,21 @@ absl::Status SqliteWriter::PutFinding(const StoredFinding& stored) {
   PORTOLAN_ASSIGN_OR_RETURN(const int64_t origin, Origin(stored.agent, stored.vantage, nullptr));
   const int64_t kind = static_cast<int64_t>(f.kind);
   const int64_t sentinel = f.sentinel.has_value() ? *f.sentinel : -1;
+  const int64_t of_receipt = stored.time_of_receipt ? 1 : 0;
   PORTOLAN_RETURN_IF_ERROR(
       db_.Sql("UPDATE host_findings SET seen = ?4, opens = ?5, outcomes = ?6, confirmed = ?7, "
-              "sentinel = ?8, since = ?9, silences = ?10, origin = ?11 "
+              "sentinel = ?8, since = ?9, silences = ?10, origin = ?11, of_receipt = ?12 "
               "WHERE lane = ?1 AND address = ?2 AND kind = ?3")
           .Bind(stored.lane.value, Blob{address}, kind, ToUnixMicros(f.when), f.opens, f.outcomes,
-                Blob{confirmed}, sentinel, ToUnixMicros(f.since), f.silences, origin)
+                Blob{confirmed}, sentinel, ToUnixMicros(f.since), f.silences, origin, of_receipt)
           .Run());
   if (db_.changes() > 0) return absl::OkStatus();
   PORTOLAN_RETURN_IF_ERROR(
       db_.Sql("INSERT INTO host_findings (lane, address, kind, seen, opens, outcomes, confirmed, "
-              "sentinel, since, silences, origin) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
-              "?11 FROM lanes WHERE id = ?1 AND findings < ?12")
+              "sentinel, since, silences, origin, of_receipt) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, "
+              "?8, ?9, ?10, ?11, ?12 FROM lanes WHERE id = ?1 AND findings < ?13")
           .Bind(stored.lane.value, Blob{address}, kind, ToUnixMicros(f.when), f.opens, f.outcomes,
-                Blob{confirmed}, sentinel, ToUnixMicros(f.since), f.silences, origin,
+                Blob{confirmed}, sentinel, ToUnixMicros(f.since), f.silences, origin, of_receipt,
                 kMaxFindingsPerLane)
           .Run());
   const bool kept = db_.changes() > 0;

@@ -48,7 +48,8 @@ struct StoredFinding {
   LaneId lane;
   HostFinding finding;
   std::string agent;
-  std::string vantage;  // the agent's
+  std::string vantage;           // the agent's
+  bool time_of_receipt = false;  // as in StoredChunk, of finding.when
 };
 // So many a lane are kept; what comes beyond is counted.
 inline constexpr uint64_t kMaxFindingsPerLane = 65'536;

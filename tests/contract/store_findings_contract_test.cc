@@ -25,6 +25,7 @@ StoredFinding MakeFinding(uint64_t lane, const IpAddress& address, HostFindingKi
   f.finding.when = FromUnixMicros(1'700'000'003'000'000 + opens);
   f.finding.opens = opens;
   f.finding.outcomes = 2 * opens;
+  f.time_of_receipt = opens % 2 == 1;
   if (CoversOpenPorts(kind)) {
     f.finding.confirmed = {{65535, Held::kReset}, {49152, Held::kReset}};
   } else {
@@ -79,6 +80,7 @@ TEST_P(StoreFindingsTest, FindingsAreReadInOrderAndLaterOnesTakeTheirPlace) {
           EXPECT_EQ(f, model.at(got.back()));
           EXPECT_EQ(e.finding.agent, "agent-1");
           EXPECT_EQ(e.finding.vantage, "dmz");
+          EXPECT_EQ(e.finding.time_of_receipt, f.opens % 2 == 1);
           const auto open = rows.find({lane, f.address});
           EXPECT_EQ(e.open_rows, open == rows.end() ? 0 : open->second);
         }

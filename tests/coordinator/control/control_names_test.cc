@@ -200,3 +200,41 @@ TEST_F(ControlNames, TimesAreCorrectedOrReplacedAndTheMarkIsKept) {
 
 }  // namespace
 }  // namespace portolan
+TEST_F(ControlNames, FindingsAboutHostsKeepTheMark) {
+  FakeAgent fast = Agent("fast", "lab", 'a', "ipv4:198.18.0.1:1000");
+  SetClock(fast, std::chrono::hours(2));
+  const auto scan = Create(Request("10.0.0.0/30", "1-3"));
+  ASSERT_TRUE(scan.ok()) << scan.status();
+  ASSERT_TRUE(fast.Sync().ok());
+  ASSERT_FALSE(fast.leases().empty());
+  ASSERT_TRUE(fast.OpenStream());
+  ParsedBatch batch;
+  ParsedFinding& found = batch.findings.emplace_back();
+  found.token = fast.leases()[0].token;
+  found.finding.kind = HostFindingKind::kStoppedAnswering;
+  found.finding.address = *IpAddress::Parse("10.0.0.1");
+  found.finding.when = clock_.Wall() + std::chrono::hours(2);
+  found.finding.since = found.finding.when - std::chrono::seconds(30);
+  found.finding.sentinel = 1;
+  const uint64_t seq = fast.NextSeq();
+  control_->Report(fast.stream(), seq, std::move(batch), 100);
+  ASSERT_TRUE(fast.peer().WaitAcked(seq));
+  const auto check = [&] {
+    Waiter<Control::ResultSource> opened;
+    control_->OpenResults(scan->id, {}, opened.done());
+    const auto source = opened.Wait();
+    ASSERT_TRUE(source.ok()) << source.status();
+    Waiter<FindingRows> read;
+    control_->ReadFindings(std::make_shared<const Control::ResultSource>(*source), "", read.done());
+    const auto rows = read.Wait();
+    ASSERT_TRUE(rows.ok()) << rows.status();
+    ASSERT_EQ(rows->findings.size(), 1u);
+    EXPECT_TRUE(rows->findings[0].time_of_receipt);
+    EXPECT_LE(rows->findings[0].finding.when, clock_.Wall());
+    EXPECT_EQ(rows->findings[0].finding.when - rows->findings[0].finding.since,
+              std::chrono::seconds(30));
+  };
+  check();
+  Restart();
+  check();
+}

@@ -122,6 +122,13 @@ TEST(TimeJudge, ABatchIsJudgedAsAWhole) {
   EXPECT_EQ(batch.findings[0].finding.since, kNow - seconds(30))
       << "how long it was silent is known";
   EXPECT_EQ(batch.findings[1].finding.since, WallTime());
+  for (const ParsedFinding& f : batch.findings) EXPECT_TRUE(f.time_of_receipt);
+
+  ParsedBatch corrected;
+  corrected.findings.emplace_back().finding.when = kNow + seconds(20);
+  TimeJudge(seconds(30), kNow).Apply(corrected);
+  EXPECT_EQ(corrected.findings[0].finding.when, kNow - seconds(10));
+  EXPECT_FALSE(corrected.findings[0].time_of_receipt);
 }
 
 }  // namespace

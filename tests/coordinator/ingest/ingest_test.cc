@@ -270,6 +270,7 @@ TEST_F(IngestTest, FindingOfAHeldLeaseIsTakenInAndLaterItIsFenced) {
   EXPECT_EQ(result->batch.findings[0].agent, "x");
   EXPECT_EQ(result->batch.findings[0].vantage, "dmz");
   EXPECT_EQ(result->batch.findings[0].finding.address, space->At(0).address);
+  EXPECT_FALSE(result->batch.findings[0].time_of_receipt);
   EXPECT_EQ(ingest->counters().findings[1], 1u);
 
   // In the same batch as the last chunk of its lease: before it. After it: no more.
@@ -280,10 +281,11 @@ TEST_F(IngestTest, FindingOfAHeldLeaseIsTakenInAndLaterItIsFenced) {
       left.begin = part.end;
     }
   }
-  batch.findings = {{token, FindingAbout(space->At(0).address)}};
+  batch.findings = {{token, FindingAbout(space->At(0).address), true}};
   result = Apply(x);
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(result->batch.findings.size(), 1u);
+  ASSERT_EQ(result->batch.findings.size(), 1u);
+  EXPECT_TRUE(result->batch.findings[0].time_of_receipt);
   batch.findings = {{token, FindingAbout(space->At(0).address)}};
   result = Apply(x);
   ASSERT_TRUE(result.ok()) << result.status();

@@ -50,6 +50,7 @@ class FindingResultsTest : public ResultReaderTest {
     f.lane = LaneId{lane};
     f.agent = "agent";
     f.vantage = "elsewhere";
+    f.time_of_receipt = kind == HostFindingKind::kStoppedAnswering;
     f.finding.address = address;
     f.finding.kind = kind;
     if (CoversOpenPorts(kind)) {
@@ -132,6 +133,8 @@ TEST_F(FindingResultsTest, FindingsAreListedWithTheirOpenPorts) {
     EXPECT_EQ(rows[0].open_ports, 3u);
     EXPECT_EQ(rows[0].ports, 3u);
     EXPECT_EQ(rows[1].finding.kind, HostFindingKind::kStoppedAnswering);
+    EXPECT_FALSE(rows[0].time_of_receipt);
+    EXPECT_TRUE(rows[1].time_of_receipt);
     EXPECT_EQ(rows[2].finding.address, six);
     EXPECT_EQ(rows[2].vantage, "b");
     EXPECT_EQ(rows[2].open_ports, 0u);

@@ -108,7 +108,7 @@ TEST_F(SqliteStoreTest, OlderSchemaIsBroughtUpToDate) {
     Query(place_, sql);
   const auto store = Open(place_);
   ASSERT_TRUE(store.ok()) << store.status();
-  EXPECT_EQ(Query(place_, "PRAGMA user_version"), 4);
+  EXPECT_EQ(Query(place_, "PRAGMA user_version"), 5);
   EXPECT_EQ(Query(place_, "SELECT count(*) FROM scans WHERE name = ''"), 1);  // damaged: no name
   EXPECT_EQ(Query(place_, "SELECT of_receipt FROM open_ports"), 0);
   EXPECT_EQ(Query(place_, "SELECT count(*) FROM vantages"), 0);
@@ -127,6 +127,7 @@ TEST_F(SqliteStoreTest, ScansOfAnOlderSchemaAreFoundByTheirNames) {
        {std::string("DROP INDEX scans_named"), std::string("ALTER TABLE scans DROP COLUMN name"),
         std::string("ALTER TABLE chunks DROP COLUMN of_receipt"),
         std::string("ALTER TABLE open_ports DROP COLUMN of_receipt"),
+        std::string("ALTER TABLE host_findings DROP COLUMN of_receipt"),
         std::string("DROP TABLE vantages"), std::string("PRAGMA user_version = 2"),
         "INSERT INTO scans (id, state, created, started, finished, retention, spec, overlay) "
         "VALUES ('s', 4, 0, 0, 0, 0, x'" +
@@ -135,6 +136,24 @@ TEST_F(SqliteStoreTest, ScansOfAnOlderSchemaAreFoundByTheirNames) {
   const auto store = Open(place_);
   ASSERT_TRUE(store.ok()) << store.status();
   EXPECT_EQ(*(*store)->FindScansNamed("weekly", 2), std::vector<ScanId>{"s"});
+}
+
+TEST_F(SqliteStoreTest, HostFindingsOfAnOlderSchemaHaveTheTimesOfTheirAgents) {
+  ASSERT_TRUE(Open(place_).ok());
+  for (const char* sql :
+       {"ALTER TABLE host_findings DROP COLUMN of_receipt", "PRAGMA user_version = 4",
+        "INSERT INTO origins (id, agent, vantage, source) VALUES (1, 'a', 'v', x'')",
+        "INSERT INTO host_findings (lane, address, kind, seen, opens, outcomes, confirmed, "
+        "sentinel, since, silences, origin) VALUES (7, x'040A000001', 3, 99, 1, 2, x'', 80, 5, 6, "
+        "1)"})
+    Query(place_, sql);
+  const auto store = Open(place_);
+  ASSERT_TRUE(store.ok()) << store.status();
+  const auto page = (*store)->ReadFindings(LaneId{7}, std::nullopt, 10, false);
+  ASSERT_TRUE(page.ok()) << page.status();
+  ASSERT_EQ(page->findings.size(), 1u);
+  EXPECT_EQ(page->findings[0].finding.finding.when, FromUnixMicros(99));
+  EXPECT_FALSE(page->findings[0].finding.time_of_receipt);
 }
 
 TEST_F(SqliteStoreTest, DatabaseOfAnotherProgramIsRefused) {
