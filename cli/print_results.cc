@@ -181,7 +181,7 @@ void AddPrintFlags(CLI::App* app, PrintFlags* flags) {
          "name (when there is one), port, protocol, state, "
          "reason, rtt_ms, timestamp, service, agent, source_ip; null where not known (rtt_ms and "
          "source_ip are kept for open ports only; for others "
-         "timestamp is to within some seconds), host_finding for open ports of a host that "
+         "timestamp is to within a few seconds), host_finding for open ports of a host that "
          "answers everywhere, and time_of_receipt where the agent's clock could not be believed, "
          "so that timestamp is when the coordinator received it. In local mode open ports come as "
          "they are found. Then an object a finding about a host, \"type\":\"host-finding\". "

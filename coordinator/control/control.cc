@@ -29,21 +29,18 @@ ScanCreator::Limits CreatorLimits(const ControlOptions& options) {
 
 }  // namespace
 
-absl::Status Control::Stopping() {
-  return Unavailable("the coordinator is stopping; try again when it is back");
-}
-absl::Status Control::Busy() {
-  return ResourceExhausted(
-      "the coordinator has too many requests waiting; try again in some seconds");
-}
-
 Control::Control(ControlOptions options, std::unique_ptr<Store> store, const Clock& clock)
     : options_(std::move(options)),
       clock_(clock),
       store_(std::move(store)),
       started_(clock.Wall()),
       scope_(std::make_shared<const Scope>(options_.scope)),
+      calls_(runner_, readers_, stopping_),
+      finder_(*store_, calls_,
+              [this](const ScanId& id) { return scheduler_->GetContext(id).has_value(); }),
       creator_(CreatorEnvironment(), CreatorLimits(options_)),
+      watchers_({runner_, clock_, [this](const ScanId& id) { return LiveStatus(id); }},
+                options_.max_watchers),
       random_(SeedFromSystem()),
       readers_("read", options_.read_threads, options_.read_queue),
       planners_("plan", options_.plan_threads, options_.plan_queue),
@@ -137,7 +134,7 @@ void Control::Settle(WriteBatch batch, Committed committed) {
   for (const ScanId& id : scheduler_->TakeChangedScans()) {
     const std::optional<Scheduler::ScanView> view = scheduler_->GetScan(id);
     if (!view.has_value()) continue;
-    if (auto it = watched_.find(id); it != watched_.end()) it->second.dirty = true;
+    watchers_.NoteChange(id);
     if (IsFinished(view->state)) finished.push_back(id);
   }
 
@@ -158,7 +155,7 @@ void Control::Settle(WriteBatch batch, Committed committed) {
   if (stopping_) {
     // Whoever waits is not kept waiting; the store still commits what it was given.
     for (PendingCommit& p : pending_commits_) {
-      for (Committed& c : std::exchange(p.committed, {})) c(Stopping());
+      for (Committed& c : std::exchange(p.committed, {})) c(ControlCalls::Stopping());
     }
   }
   ScheduleTick();
@@ -190,7 +187,7 @@ void Control::Tick() {
     Log(throttled ? LogLevel::kError : LogLevel::kInfo,
         throttled ? "no new leases are granted" : "leases are granted again",
         {{"reason", StoreTrouble()}});
-    for (auto& [id, scan] : watched_) scan.dirty = true;
+    watchers_.NoteChangeOfAll();
   }
   if (!throttled && std::exchange(turned_away_, false)) {
     // Those that asked for work in the meantime were told that there is none.
@@ -242,7 +239,7 @@ bool Control::MayRead() const {
 }
 
 absl::Status Control::Ready() const {
-  if (stopping_) return Stopping();
+  if (stopping_) return ControlCalls::Stopping();
   return store_->Health();
 }
 
@@ -311,28 +308,25 @@ std::optional<Control::Snapshot> Control::TakeSnapshot() {
   out.control_queue = runner_.depth();
   out.read_queue = readers_.depth();
   out.plan_queue = planners_.depth();
-  out.watchers = watcher_count_;
+  out.watchers = watchers_.count();
   return out;
 }
 
 void Control::BeginShutdown() {
   if (stopping_.exchange(true)) return;
   runner_.Run([this] {
-    creator_.Shutdown(Stopping());
+    creator_.Shutdown(ControlCalls::Stopping());
     for (auto& [call, exclusion] : std::exchange(exclusion_lookups_, {})) {
       exclusion.lookup.reset();
-      exclusion.done(Stopping());
+      exclusion.done(ControlCalls::Stopping());
     }
-    for (auto& [name, entry] : agents_) EndCall(entry, Stopping());
+    for (auto& [name, entry] : agents_) EndCall(entry, ControlCalls::Stopping());
     std::vector<uint64_t> streams;
     for (const auto& [id, stream] : streams_) streams.push_back(id);
-    for (const uint64_t id : streams) EndReport(id, Stopping());
-    for (auto& [id, scan] : std::exchange(watched_, {})) {
-      for (Watcher& w : scan.watchers) w.update(Stopping(), true);
-    }
-    watch_ids_.clear();
+    for (const uint64_t id : streams) EndReport(id, ControlCalls::Stopping());
+    watchers_.Shutdown(ControlCalls::Stopping());
     for (PendingCommit& p : pending_commits_) {
-      for (Committed& c : std::exchange(p.committed, {})) c(Stopping());
+      for (Committed& c : std::exchange(p.committed, {})) c(ControlCalls::Stopping());
     }
   });
 }

@@ -21,12 +21,15 @@
 #include "common/net/name_lookup.h"
 #include "common/ops/log.h"
 #include "common/scope/exclusion_request.h"
+#include "coordinator/control/control_calls.h"
 #include "coordinator/control/fleet.h"
 #include "coordinator/control/rate_meter.h"
 #include "coordinator/control/rivals.h"
 #include "coordinator/control/scan_creator.h"
+#include "coordinator/control/scan_finder.h"
 #include "coordinator/control/scan_request.h"
 #include "coordinator/control/scan_status.h"
+#include "coordinator/control/scan_watchers.h"
 #include "coordinator/ingest/clock_skew.h"
 #include "coordinator/ingest/compactor.h"
 #include "coordinator/ingest/ingest.h"
@@ -68,7 +71,7 @@ struct ControlOptions {
 class Control {
  public:
   template <typename T>
-  using Done = std::function<void(absl::StatusOr<T>)>;
+  using Done = ControlCalls::Done<T>;
 
   // Loads and restores what was running. Borrows the clock.
   static absl::StatusOr<std::unique_ptr<Control>> Start(ControlOptions options,
@@ -96,11 +99,10 @@ class Control {
   void Exclude(const std::string& ref, ExclusionRequest request, Done<ScanStatus> done);
   void DeleteScan(const std::string& ref, Done<ScanId> done);
 
-  // `update` is called with the scan now, then after changes (at most 4 times a second, at least
-  // every 10 s), with `last` after it has finished or on an error. Unwatch makes sure that no
-  // further call begins, but one may be under way.
-  using WatchUpdate =
-      std::function<void(absl::StatusOr<std::shared_ptr<const ScanStatus>> status, bool last)>;
+  // `update` is called with the scan now, then after changes (see ScanWatchers), with `last` after
+  // it has finished or on an error. Unwatch makes sure that no further call begins, but one may be
+  // under way.
+  using WatchUpdate = ScanWatchers::Update;
   uint64_t Watch(const std::string& ref, WatchUpdate update);
   void Unwatch(uint64_t id);
 
@@ -142,9 +144,6 @@ class Control {
                   Done<std::vector<LeaseStatus>> done);
   // Every vantage that has had an agent, by name.
   void ListVantages(Done<std::vector<std::string>> done);
-  // Says of an agent why it does not call, for people, until it calls again; for what only the
-  // service knows, as that its certificate has ended. Any thread; a no-op for an unknown agent.
-  void NoteAway(const std::string& agent, std::string reason);
   uint64_t epoch() const { return epoch_; }
   WallTime started() const { return started_; }
   std::shared_ptr<const Scope> scope() const;
@@ -210,27 +209,6 @@ class Control {
   Control(ControlOptions options, std::unique_ptr<Store> store, const Clock& clock);
   absl::Status Load();
 
-  static absl::Status Stopping();
-  static absl::Status Busy();
-  static bool IsWholeId(const std::string& ref);
-  // What the caller is about to do with a scan that it names.
-  enum class Purpose { kUse, kEnd };  // kEnd: cannot be taken back
-  absl::StatusOr<ScanId> FindScan(const std::string& ref, Purpose purpose);  // blocks
-  absl::StatusOr<ScanId> FindLast();                                         // blocks
-
-  // Threads.
-  template <typename T>
-  void OnControl(Done<T> done, std::function<void(Done<T>)> task);
-  template <typename T>
-  void OnReader(Done<T> done, std::function<void(Done<T>)> task);
-  template <typename T>
-  void WithScan(const std::string& ref, Done<T> done,
-                std::function<void(const ScanId&, Done<T>)> task, Purpose purpose = Purpose::kUse);
-
-  template <typename T>
-  void FindOnReader(const std::string& ref, Done<T> done,
-                    std::function<void(const ScanId&, Done<T>)> task, Purpose purpose);
-
   // control.cc, on the control thread: what happened in the scheduler goes to the store, to agents
   // and to watchers. Call it after each call of the scheduler. `committed` runs after the commit of
   // `batch` and all changes, or with an error when stopping.
@@ -262,8 +240,6 @@ class Control {
   void AnswerWithScan(const ScanId& id, absl::Status status, Done<ScanStatus> done);
   void Retire(const ScanId& id);
   void SweepRetention();
-  void WatchTick();
-  void PushUpdates(const ScanId& id, bool last);
   ScanId NewScanId();
 
   // control_fleet.cc, control_report.cc
@@ -333,6 +309,8 @@ class Control {
   std::atomic<int64_t> heartbeat_ns_{0};
   std::unique_ptr<Compactor> compactor_;
   std::unique_ptr<ResultReader> results_;
+  ControlCalls calls_;
+  ScanFinder finder_;
 
   // The control thread's.
   std::unique_ptr<Scheduler> scheduler_;
@@ -360,20 +338,7 @@ class Control {
     Done<ScanStatus> done;
   };
   std::map<uint64_t, ExclusionLookup> exclusion_lookups_;
-  struct Watcher {
-    uint64_t id;
-    WatchUpdate update;
-  };
-  struct WatchedScan {
-    std::vector<Watcher> watchers;
-    bool dirty = true;
-    Time last_push{};
-    uint64_t last_done = 0;
-  };
-  std::map<ScanId, WatchedScan> watched_;
-  std::unordered_map<uint64_t, ScanId> watch_ids_;
-  std::atomic<size_t> watcher_count_{0};
-  bool watch_ticking_ = false;
+  ScanWatchers watchers_;
   std::map<ScanId, RateMeter> meters_;
   Time next_sample_{}, next_retention_{}, tick_at_ = kNever;
   TaskRunner::TimerId tick_timer_ = 0;
@@ -388,51 +353,5 @@ class Control {
   ThreadPool planners_;
   TaskRunner runner_;
 };
-
-// A call of many may be refused; `done` must be called even so.
-template <typename T>
-void Control::OnControl(Done<T> done, std::function<void(Done<T>)> task) {
-  auto shared = std::make_shared<Done<T>>(std::move(done));  // needed on both ways
-  if (!stopping_ && runner_.TryPost([shared, task = std::move(task)] { task(std::move(*shared)); }))
-    return;
-  (*shared)(stopping_ ? Stopping() : Busy());
-}
-
-template <typename T>
-void Control::OnReader(Done<T> done, std::function<void(Done<T>)> task) {
-  auto shared = std::make_shared<Done<T>>(std::move(done));
-  if (!stopping_ &&
-      readers_.TryPost([shared, task = std::move(task)] { task(std::move(*shared)); }))
-    return;
-  (*shared)(stopping_ ? Stopping() : Busy());
-}
-
-// Finds the one scan that `ref` means, then runs `task` on whichever thread found it.
-template <typename T>
-void Control::WithScan(const std::string& ref, Done<T> done,
-                       std::function<void(const ScanId&, Done<T>)> task, Purpose purpose) {
-  if (IsWholeId(ref)) {
-    // Those that run need no look into the database; any other may be a name that looks like an id.
-    OnControl<T>(std::move(done), [this, ref, task = std::move(task), purpose](Done<T> d) mutable {
-      if (scheduler_->GetContext(ref).has_value()) return task(ref, std::move(d));
-      FindOnReader<T>(ref, std::move(d), std::move(task), purpose);
-    });
-    return;
-  }
-  FindOnReader<T>(ref, std::move(done), std::move(task), purpose);
-}
-
-template <typename T>
-void Control::FindOnReader(const std::string& ref, Done<T> done,
-                           std::function<void(const ScanId&, Done<T>)> task, Purpose purpose) {
-  OnReader<T>(std::move(done), [this, ref, task = std::move(task), purpose](Done<T> d) {
-    absl::StatusOr<ScanId> id = FindScan(ref, purpose);
-    if (!id.ok()) {
-      d(id.status());
-    } else {
-      task(*id, std::move(d));
-    }
-  });
-}
 
 }  // namespace portolan

@@ -64,7 +64,7 @@ absl::Status Control::CheckVantagesAreKnown(const ScanRequest& request) const {
 
 void Control::CreateScan(CreateCall call) {
   auto shared = std::make_shared<CreateCall>(std::move(call));
-  OnControl<ScanStatus>(
+  calls_.OnControl<ScanStatus>(
       [shared](absl::StatusOr<ScanStatus> refused) { shared->done(std::move(refused)); },
       [this, shared](const Done<ScanStatus>&) {
         const absl::Status known = CheckVantagesAreKnown(shared->request);
@@ -90,7 +90,7 @@ void Control::AbandonCreate(uint64_t call) {
 
 void Control::SubmitPlanned(std::shared_ptr<const ScanSpec> spec, const std::string& key,
                             const std::string& digest, Done<ScanStatus> finish) {
-  if (stopping_) return finish(Stopping());
+  if (stopping_) return finish(ControlCalls::Stopping());
   if (const absl::Status health = store_->Health(); !health.ok())
     return finish(Unavailable("no scan was created: {}", Message(health)));
   const WallTime wall = clock_.Wall();

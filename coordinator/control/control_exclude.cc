@@ -26,14 +26,14 @@ absl::Status WithSuffix(const absl::Status& status, std::string_view suffix) {
 
 void Control::Exclude(const std::string& ref, ExclusionRequest request, Done<ScanStatus> done) {
   auto shared = std::make_shared<const ExclusionRequest>(std::move(request));
-  WithScan<ScanStatus>(
+  finder_.With<ScanStatus>(
       ref, std::move(done),
       [this, shared](const ScanId& id, Done<ScanStatus> found) {
-        OnControl<ScanStatus>(std::move(found), [this, shared, id](Done<ScanStatus> d) {
+        calls_.OnControl<ScanStatus>(std::move(found), [this, shared, id](Done<ScanStatus> d) {
           DoExclude(id, shared, std::move(d));
         });
       },
-      Purpose::kEnd);
+      ScanFinder::Purpose::kEnd);
 }
 
 absl::Status Control::AddExclusions(const ScanId& id, std::vector<ScopeRule> rules) {

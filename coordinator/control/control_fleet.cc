@@ -24,13 +24,13 @@ std::string Rfc3339(WallTime t) {
 
 void Control::Synchronize(uint64_t id, AgentCall call, Done<SyncAnswer> done) {
   auto shared = std::make_shared<AgentCall>(std::move(call));
-  OnControl<SyncAnswer>(std::move(done), [this, id, shared](Done<SyncAnswer> d) {
+  calls_.OnControl<SyncAnswer>(std::move(done), [this, id, shared](Done<SyncAnswer> d) {
     DoSynchronize(id, std::move(*shared), std::move(d));
   });
 }
 
 void Control::DoSynchronize(uint64_t id, AgentCall call, Done<SyncAnswer> done) {
-  if (stopping_) return done(Stopping());
+  if (stopping_) return done(ControlCalls::Stopping());
   AgentReport report = std::move(call.report);
   if (call.epoch_seen != epoch_) report.revision_seen = 0;
   const uint64_t room = report.room;
@@ -262,18 +262,20 @@ AgentStatus Control::StatusOfAgent(const Scheduler::AgentView& view) const {
 }
 
 void Control::ListAgents(Done<std::vector<AgentStatus>> done) {
-  OnControl<std::vector<AgentStatus>>(std::move(done), [this](Done<std::vector<AgentStatus>> d) {
-    std::vector<AgentStatus> out;
-    for (const Scheduler::AgentView& a : scheduler_->ListAgents()) out.push_back(StatusOfAgent(a));
-    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
-      return std::tie(a.vantage, a.name) < std::tie(b.vantage, b.name);
-    });
-    d(std::move(out));
-  });
+  calls_.OnControl<std::vector<AgentStatus>>(
+      std::move(done), [this](Done<std::vector<AgentStatus>> d) {
+        std::vector<AgentStatus> out;
+        for (const Scheduler::AgentView& a : scheduler_->ListAgents())
+          out.push_back(StatusOfAgent(a));
+        std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
+          return std::tie(a.vantage, a.name) < std::tie(b.vantage, b.name);
+        });
+        d(std::move(out));
+      });
 }
 
 void Control::DrainAgent(const std::string& name, bool undo, Done<AgentStatus> done) {
-  OnControl<AgentStatus>(std::move(done), [this, name, undo](Done<AgentStatus> d) {
+  calls_.OnControl<AgentStatus>(std::move(done), [this, name, undo](Done<AgentStatus> d) {
     const absl::Status status = scheduler_->Drain(name, undo, clock_.Now());
     if (status.ok())
       Log(LogLevel::kInfo, undo ? "agent may work again" : "agent drains", {{"agent", name}});
@@ -291,7 +293,7 @@ void Control::ListLeases(const std::string& ref, const std::string& agent,
                          Done<std::vector<LeaseStatus>> done) {
   using Leases = std::vector<LeaseStatus>;
   const auto list = [this, agent](const ScanId& id, Done<Leases> later) {
-    OnControl<Leases>(std::move(later), [this, agent, id](Done<Leases> d) {
+    calls_.OnControl<Leases>(std::move(later), [this, agent, id](Done<Leases> d) {
       Leases out;
       const Time now = clock_.Now();
       for (Scheduler::LeaseView& lease : scheduler_->ListLeases(id, agent)) {
@@ -304,7 +306,7 @@ void Control::ListLeases(const std::string& ref, const std::string& agent,
   if (ref.empty()) {
     list("", std::move(done));
   } else {
-    WithScan<Leases>(ref, std::move(done), list);
+    finder_.With<Leases>(ref, std::move(done), list);
   }
 }
 

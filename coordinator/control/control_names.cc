@@ -45,14 +45,8 @@ void Control::NoteVantage(const std::string& vantage) {
 }
 
 void Control::ListVantages(Done<std::vector<std::string>> done) {
-  OnControl<std::vector<std::string>>(
+  calls_.OnControl<std::vector<std::string>>(
       std::move(done), [this](Done<std::vector<std::string>> d) { d(vantages_.Names()); });
-}
-
-void Control::NoteAway(const std::string& agent, std::string reason) {
-  runner_.Post([this, agent, reason = std::move(reason)] {
-    if (auto it = agents_.find(agent); it != agents_.end()) it->second.away_reason = reason;
-  });
 }
 
 }  // namespace portolan

@@ -18,7 +18,7 @@ uint64_t Control::OpenReport(std::string agent, std::string incarnation,
   const uint64_t id = NextCallId();
   const bool posted = !stopping_ && runner_.TryPost([this, id, agent = std::move(agent),
                                                      incarnation = std::move(incarnation), peer] {
-    if (stopping_) return peer->End(Stopping());
+    if (stopping_) return peer->End(ControlCalls::Stopping());
     if (streams_.size() >= 2 * options_.scheduler.max_agents)
       return peer->End(ResourceExhausted("too many report streams; try again later"));
     auto [it, fresh] = agents_.try_emplace(agent);
@@ -41,7 +41,7 @@ uint64_t Control::OpenReport(std::string agent, std::string incarnation,
       scheduler_->SetConnected(stream.agent, true, clock_.Now());
     TryAccept(id);
   });
-  if (!posted) peer->End(stopping_ ? Stopping() : Busy());
+  if (!posted) peer->End(stopping_ ? ControlCalls::Stopping() : ControlCalls::Busy());
   return id;
 }
 

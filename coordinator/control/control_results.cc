@@ -43,9 +43,9 @@ absl::StatusOr<TargetList> FilterTargets(const std::vector<std::string>& express
 
 void Control::OpenResults(const std::string& ref, ResultRequest request, Done<ResultSource> done) {
   auto shared = std::make_shared<ResultRequest>(std::move(request));
-  WithScan<ResultSource>(
+  finder_.With<ResultSource>(
       ref, std::move(done), [this, shared](const ScanId& id, Done<ResultSource> found) {
-        OnReader<ResultSource>(std::move(found), [this, shared, id](Done<ResultSource> d) {
+        calls_.OnReader<ResultSource>(std::move(found), [this, shared, id](Done<ResultSource> d) {
           ResultSource out;
           out.scan = id;
           out.query.states = shared->states;
@@ -86,32 +86,32 @@ void Control::OpenResults(const std::string& ref, ResultRequest request, Done<Re
 
 void Control::ReadPage(std::shared_ptr<const ResultSource> source, const std::string& page_token,
                        Done<ResultPage> done) {
-  OnReader<ResultPage>(std::move(done), [this, source, page_token](Done<ResultPage> d) {
+  calls_.OnReader<ResultPage>(std::move(done), [this, source, page_token](Done<ResultPage> d) {
     d(results_->Page(source->scan, source->query, page_token));
   });
 }
 
 void Control::ReadFindings(std::shared_ptr<const ResultSource> source,
                            const std::string& page_token, Done<FindingRows> done) {
-  OnReader<FindingRows>(std::move(done), [this, source, page_token](Done<FindingRows> d) {
+  calls_.OnReader<FindingRows>(std::move(done), [this, source, page_token](Done<FindingRows> d) {
     d(results_->Findings(source->scan, source->query, page_token));
   });
 }
 
 absl::StatusOr<ResultPage> Control::ReadPageNow(const ScanId& id, const ResultQuery& query,
                                                 const std::string& page_token) {
-  if (stopping_) return Stopping();
+  if (stopping_) return ControlCalls::Stopping();
   return results_->Page(id, query, page_token);
 }
 
 absl::StatusOr<FindingRows> Control::ReadFindingsNow(const ScanId& id, const ResultQuery& query,
                                                      const std::string& page_token) {
-  if (stopping_) return Stopping();
+  if (stopping_) return ControlCalls::Stopping();
   return results_->Findings(id, query, page_token);
 }
 
 absl::StatusOr<std::unique_ptr<ScanOutcomes>> Control::OpenOutcomes(const ScanId& id) {
-  if (stopping_) return Stopping();
+  if (stopping_) return ControlCalls::Stopping();
   return ScanOutcomes::Open(*store_, id);
 }
 

@@ -5,71 +5,16 @@
 #include "common/base/status.h"
 #include "coordinator/control/control.h"
 
-// Scans: found, listed, changed, removed.
+// Scans: described, listed, changed, removed.
 namespace portolan {
 namespace {
 
 constexpr size_t kRetentionSlice = 100;
 constexpr int kMaxRetentionSlices = 1000;
-constexpr int kMaxPagesToLast = 100;
 
 }  // namespace
 
-// ---- finding ----
-
-bool Control::IsWholeId(const std::string& ref) {
-  return ref.size() == kScanIdLength && ref.find_first_not_of(kScanIdAlphabet) == std::string::npos;
-}
-
-absl::StatusOr<ScanId> Control::FindLast() {
-  // Of those that somebody asked for: monitors make scans all the time.
-  ScanId after;
-  for (int page = 0; page < kMaxPagesToLast; ++page) {
-    PORTOLAN_ASSIGN_OR_RETURN(const std::vector<ScanSummary> scans, store_->ListScans(100, after));
-    for (const ScanSummary& s : scans) {
-      if (s.record.spec->monitor.empty()) return s.record.id;
-      after = s.record.id;
-    }
-    if (scans.empty()) break;
-  }
-  return NotFound("scan \"last\": nobody has asked for a scan yet; those of monitors have ids");
-}
-
-// "last", then an exact id, then an exact name (the newest of that name), then the unique beginning
-// of an id. What cannot be taken back wants a scan that cannot be meant otherwise.
-absl::StatusOr<ScanId> Control::FindScan(const std::string& ref, Purpose purpose) {
-  if (ref.empty()) {
-    return InvalidArgument(
-        "scan_id: empty; give an id, the beginning of one, a scan's name, or \"last\"");
-  }
-  if (ref == "last") return FindLast();
-  std::vector<ScanId> ids;
-  if (ref.size() <= kScanIdLength && ref.find_first_not_of(kScanIdAlphabet) == std::string::npos) {
-    PORTOLAN_ASSIGN_OR_RETURN(ids, store_->FindScans(ref, 2));
-    if (!ids.empty() && ids[0] == ref) return ids[0];
-  }
-  PORTOLAN_ASSIGN_OR_RETURN(const std::vector<ScanId> named, store_->FindScansNamed(ref, 2));
-  if (purpose == Purpose::kEnd && named.size() > 1) {
-    return InvalidArgument(
-        "scan \"{}\": more than one has this name, {} and {} the newest of them; give the id",
-        Escaped(ref), named[0], named[1]);
-  }
-  if (purpose == Purpose::kEnd && !named.empty() && !ids.empty() &&
-      (ids.size() > 1 || ids[0] != named[0])) {
-    return InvalidArgument(
-        "scan \"{}\": the name of {}, and the beginning of the id {}; give a whole id",
-        Escaped(ref), named[0], ids[0] != named[0] ? ids[0] : ids[1]);
-  }
-  if (!named.empty()) return named[0];
-  if (ids.size() > 1) {
-    return InvalidArgument("scan_id \"{}\": begins {}, {} and perhaps others; give more of it", ref,
-                           ids[0], ids[1]);
-  }
-  if (!ids.empty()) return ids[0];
-  return NotFound(
-      "scan \"{}\": no such scan: nothing has this id, a beginning like it, or this name",
-      Escaped(ref));
-}
+// ---- telling ----
 
 absl::StatusOr<ScanStatus> Control::LiveStatus(const ScanId& id) {
   const std::optional<Scheduler::ScanView> view = scheduler_->GetScan(id);
@@ -93,7 +38,7 @@ bool Control::EndIsCommitted(const ScanId& id) const {
 }
 
 void Control::StoredStatus(const ScanId& id, Done<ScanStatus> done) {
-  OnReader<ScanStatus>(std::move(done), [this, id](Done<ScanStatus> d) {
+  calls_.OnReader<ScanStatus>(std::move(done), [this, id](Done<ScanStatus> d) {
     absl::StatusOr<std::optional<ScanSummary>> scan = store_->GetScan(id);
     if (!scan.ok()) return d(scan.status());
     if (!scan->has_value()) return d(NotFound("scan \"{}\": no such scan", id));
@@ -110,15 +55,15 @@ void Control::AnswerWithScan(const ScanId& id, absl::Status status, Done<ScanSta
 }
 
 void Control::GetScan(const std::string& ref, Done<ScanStatus> done) {
-  WithScan<ScanStatus>(ref, std::move(done), [this](const ScanId& id, Done<ScanStatus> found) {
-    OnControl<ScanStatus>(std::move(found), [this, id](Done<ScanStatus> d) {
+  finder_.With<ScanStatus>(ref, std::move(done), [this](const ScanId& id, Done<ScanStatus> found) {
+    calls_.OnControl<ScanStatus>(std::move(found), [this, id](Done<ScanStatus> d) {
       AnswerWithScan(id, absl::OkStatus(), std::move(d));
     });
   });
 }
 
 void Control::ListScans(size_t limit, const std::string& after, Done<ScanList> done) {
-  OnReader<ScanList>(std::move(done), [this, limit, after](Done<ScanList> later) {
+  calls_.OnReader<ScanList>(std::move(done), [this, limit, after](Done<ScanList> later) {
     absl::StatusOr<std::vector<ScanSummary>> stored = store_->ListScans(limit, after);
     if (absl::IsNotFound(stored.status())) {
       return later(
@@ -129,7 +74,7 @@ void Control::ListScans(size_t limit, const std::string& after, Done<ScanList> d
     auto list = std::make_shared<ScanList>();
     if (stored->size() == limit) list->next = stored->back().record.id;
     for (const ScanSummary& s : *stored) list->scans.push_back(StatusOfSummary(s));
-    OnControl<ScanList>(std::move(later), [this, list](Done<ScanList> d) {
+    calls_.OnControl<ScanList>(std::move(later), [this, list](Done<ScanList> d) {
       for (ScanStatus& s : list->scans) {
         if (IsFinished(s.state)) continue;
         absl::StatusOr<ScanStatus> live = LiveStatus(s.id);
@@ -147,10 +92,10 @@ void Control::ListScans(size_t limit, const std::string& after, Done<ScanList> d
 // ---- changing ----
 
 void Control::ChangeScan(const std::string& ref, Verb verb, Done<ScanStatus> done) {
-  WithScan<ScanStatus>(
+  finder_.With<ScanStatus>(
       ref, std::move(done),
       [this, verb](const ScanId& id, Done<ScanStatus> found) {
-        OnControl<ScanStatus>(std::move(found), [this, verb, id](Done<ScanStatus> d) {
+        calls_.OnControl<ScanStatus>(std::move(found), [this, verb, id](Done<ScanStatus> d) {
           const Time now = clock_.Now();
           const WallTime wall = clock_.Wall();
           absl::Status status;
@@ -184,14 +129,14 @@ void Control::ChangeScan(const std::string& ref, Verb verb, Done<ScanStatus> don
           });
         });
       },
-      verb == Verb::kCancel ? Purpose::kEnd : Purpose::kUse);
+      verb == Verb::kCancel ? ScanFinder::Purpose::kEnd : ScanFinder::Purpose::kUse);
 }
 
 void Control::DeleteScan(const std::string& ref, Done<ScanId> done) {
-  WithScan<ScanId>(
+  finder_.With<ScanId>(
       ref, std::move(done),
       [this](const ScanId& id, Done<ScanId> found) {
-        OnReader<ScanId>(std::move(found), [this, id](Done<ScanId> later) {
+        calls_.OnReader<ScanId>(std::move(found), [this, id](Done<ScanId> later) {
           absl::StatusOr<std::optional<ScanSummary>> scan = store_->GetScan(id);
           if (!scan.ok()) return later(scan.status());
           if (!scan->has_value()) return later(NotFound("scan \"{}\": no such scan", id));
@@ -199,7 +144,7 @@ void Control::DeleteScan(const std::string& ref, Done<ScanId> done) {
             return later(FailedPrecondition("scan {}: is {}; cancel it first", id,
                                             StateText((*scan)->record.state)));
           }
-          OnControl<ScanId>(std::move(later), [this, id](Done<ScanId> d) {
+          calls_.OnControl<ScanId>(std::move(later), [this, id](Done<ScanId> d) {
             WriteBatch batch;
             batch.delete_scans.push_back(id);
             Log(LogLevel::kInfo, "scan deleted", {{"scan", id}});
@@ -210,14 +155,14 @@ void Control::DeleteScan(const std::string& ref, Done<ScanId> done) {
           });
         });
       },
-      Purpose::kEnd);
+      ScanFinder::Purpose::kEnd);
 }
 
 // After the commit of its end.
 void Control::Retire(const ScanId& id) {
   const std::optional<Scheduler::ScanView> view = scheduler_->GetScan(id);
   if (!view.has_value()) return;
-  PushUpdates(id, true);
+  watchers_.End(id);
   const Ledger& l = view->ledger;
   Log(view->state == ScanState::kPartial ? LogLevel::kWarning : LogLevel::kInfo, "scan finished",
       {{"scan", id},

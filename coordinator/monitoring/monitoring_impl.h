@@ -226,7 +226,7 @@ void MonitoringImpl::OnThread(Done<T> done, std::function<void(Done<T>)> task) {
       });
   if (!posted) {
     (*shared)(stopping_ ? stopping()
-                        : ResourceExhausted("too many calls wait; try again in some seconds"));
+                        : ResourceExhausted("too many calls wait; try again in a few seconds"));
   }
 }
 

@@ -1,0 +1,16 @@
+#include "coordinator/control/control_calls.h"
+
+#include "common/base/status.h"
+
+namespace portolan {
+
+absl::Status ControlCalls::Stopping() {
+  return Unavailable("the coordinator is stopping; try again when it is back");
+}
+
+absl::Status ControlCalls::Busy() {
+  return ResourceExhausted(
+      "the coordinator has too many requests waiting; try again in a few seconds");
+}
+
+}  // namespace portolan
