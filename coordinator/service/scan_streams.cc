@@ -10,7 +10,7 @@ namespace portolan {
 
 WatchReactor* WatchReactor::Start(Control& control, const std::string& ref) {
   std::shared_ptr<WatchReactor> reactor(new WatchReactor(control));
-  reactor->self_ = reactor;
+  reactor->Own(reactor);
   reactor->watch_ =
       control.Watch(ref, [reactor](absl::StatusOr<std::shared_ptr<const ScanStatus>> status,
                                    bool last) { reactor->Update(std::move(status), last); });
@@ -18,149 +18,32 @@ WatchReactor* WatchReactor::Start(Control& control, const std::string& ref) {
 }
 
 void WatchReactor::Update(absl::StatusOr<std::shared_ptr<const ScanStatus>> status, bool last) {
-  {
-    MutexLock lock(mu_);
-    if (ended_ || finished_) return;
-    if (status.ok()) {
-      latest_ = *std::move(status);
-    } else {
-      end_ = status.status();
-    }
-    ended_ = last;
+  if (!status.ok()) return End(status.status());
+  Fill fill = [shown = *std::move(status)](v1::Scan* out) { ToProto(*shown, out); };
+  if (last) {
+    End(absl::OkStatus(), std::move(fill));
+  } else {
+    Show(std::move(fill));
   }
-  Pump();
-}
-
-void WatchReactor::Pump() {
-  std::shared_ptr<const ScanStatus> status;
-  grpc::Status end;
-  {
-    MutexLock lock(mu_);
-    if (writing_ || finished_) return;
-    if (latest_ != nullptr) {
-      status = std::move(latest_);
-      latest_ = nullptr;
-      writing_ = true;
-    } else if (ended_) {
-      finished_ = true;
-      end = ToGrpc(end_);
-    } else {
-      return;
-    }
-  }
-  if (status == nullptr) return Finish(end);
-  message_.Clear();
-  ToProto(*status, &message_);
-  StartWrite(&message_);
-}
-
-void WatchReactor::OnWriteDone(bool ok) {
-  {
-    MutexLock lock(mu_);
-    writing_ = false;
-    if (!ok) {
-      latest_ = nullptr;
-      ended_ = true;
-    }
-  }
-  Pump();
-}
-
-void WatchReactor::OnCancel() {
-  control_.Unwatch(watch_);
-  {
-    MutexLock lock(mu_);
-    latest_ = nullptr;
-    ended_ = true;
-    end_ = Cancelled("cancelled by the caller");
-  }
-  Pump();
-}
-
-void WatchReactor::OnDone() {
-  control_.Unwatch(watch_);
-  const std::shared_ptr<WatchReactor> last = std::move(self_);  // may delete this at the end
 }
 
 CreateReactor* CreateReactor::Start(Control& control, CreateCall call, size_t details_room) {
-  std::shared_ptr<CreateReactor> reactor(new CreateReactor(control, call.id, details_room));
-  reactor->self_ = reactor;
-  call.progress = [reactor](size_t done, size_t total) { reactor->Progress(done, total); };
-  call.done = [reactor](absl::StatusOr<ScanStatus> result) { reactor->End(std::move(result)); };
+  std::shared_ptr<CreateReactor> reactor(new CreateReactor(control, call.id));
+  reactor->Own(reactor);
+  call.progress = [reactor](size_t done, size_t total) {
+    reactor->Show([done, total](v1::CreateScanProgress* out) {
+      out->set_names_done(done);
+      out->set_names_total(total);
+    });
+  };
+  call.done = [reactor, details_room](absl::StatusOr<ScanStatus> result) {
+    if (!result.ok()) return reactor->End(WithProblems(result.status(), details_room));
+    reactor->End(absl::OkStatus(), [scan = *std::move(result)](v1::CreateScanProgress* out) {
+      ToProto(scan, out->mutable_scan());
+    });
+  };
   control.CreateScan(std::move(call));
   return reactor.get();
-}
-
-void CreateReactor::Progress(size_t done, size_t total) {
-  {
-    MutexLock lock(mu_);
-    if (ended_) return;
-    latest_ = std::make_unique<v1::CreateScanProgress>();
-    latest_->set_names_done(done);
-    latest_->set_names_total(total);
-  }
-  Pump();
-}
-
-void CreateReactor::End(absl::StatusOr<ScanStatus> result) {
-  auto last = std::make_unique<v1::CreateScanProgress>();
-  if (result.ok()) ToProto(*result, last->mutable_scan());
-  {
-    MutexLock lock(mu_);
-    if (ended_) return;
-    ended_ = true;
-    latest_ = result.ok() ? std::move(last) : nullptr;
-    if (!result.ok()) end_ = WithProblems(result.status(), details_room_);
-  }
-  Pump();
-}
-
-void CreateReactor::Pump() {
-  std::unique_ptr<v1::CreateScanProgress> next;
-  grpc::Status end;
-  {
-    MutexLock lock(mu_);
-    if (writing_ || finished_) return;
-    if (latest_ != nullptr) {
-      next = std::move(latest_);
-      writing_ = true;
-    } else if (ended_) {
-      finished_ = true;
-      end = ToGrpc(end_);
-    } else {
-      return;
-    }
-  }
-  if (next == nullptr) return Finish(end);
-  message_ = std::move(*next);
-  StartWrite(&message_);
-}
-
-void CreateReactor::OnWriteDone(bool ok) {
-  {
-    MutexLock lock(mu_);
-    writing_ = false;
-    if (!ok) {
-      latest_ = nullptr;
-      ended_ = true;
-    }
-  }
-  Pump();
-}
-
-void CreateReactor::OnCancel() {
-  control_.AbandonCreate(call_);
-  {
-    MutexLock lock(mu_);
-    latest_ = nullptr;
-    ended_ = true;
-    end_ = Cancelled("cancelled by the caller");
-  }
-  Pump();
-}
-
-void CreateReactor::OnDone() {
-  const std::shared_ptr<CreateReactor> last = std::move(self_);  // may delete this at the end
 }
 
 ObservationReactor* ObservationReactor::Start(Control& control, const std::string& ref,
