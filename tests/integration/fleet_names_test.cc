@@ -8,8 +8,7 @@
 #include <set>
 #include <sstream>
 
-#include "tests/integration/fleet.h"
-#include "tests/integration/net_lab.h"
+#include "tests/integration/fleet_lab.h"
 
 namespace portolan::integration {
 namespace {
@@ -81,26 +80,18 @@ class FleetNames : public testing::Test {
   void SetUp() override {
     const std::string reason = NetLab::Unavailable();
     if (!reason.empty()) GTEST_SKIP() << reason;
-    lab_ = std::make_unique<NetLab>(2);
-    ASSERT_TRUE(lab_->ok());
-    Shell("ip -n " + lab_->target() + " link set lo up");
-    Fleet::Options options;
-    options.netns = lab_->target();
-    options.listen = "0.0.0.0:7411";
+    FleetLab::Options options;
     options.coordinator_flags = {"--insecure", "--lease-term", "3s"};
-    fleet_ = std::make_unique<Fleet>(options);
-    ASSERT_TRUE(fleet_->StartCoordinator());
-    fleet_->set_grpc("127.0.0.1:7411");
+    options.agent_flags = {"--insecure", "--max-rate", "300"};
+    lab_ = std::make_unique<FleetLab>(2, options);
+    ASSERT_TRUE(lab_->ok());
+    ASSERT_TRUE(lab_->StartCoordinator());
+    fleet_ = &lab_->fleet();
   }
   Fleet::AgentSpec Spec(int host, const std::string& name, const std::string& vantage = "v") {
-    const std::string n = std::to_string(host);
-    return {name,
-            vantage,
-            lab_->vantage(host),
-            "198.18." + n + ".1:7411",
-            {"--insecure", "--max-rate", "300"},
-            {},
-            name + " on " + n};
+    Fleet::AgentSpec spec = lab_->Agent(host, name, vantage);
+    spec.key = name + " on " + std::to_string(host);
+    return spec;
   }
   std::string StartScan() {
     return fleet_->Detach({"198.19.0.0/24", "-p", "1-20", "--target-rate", "0"});
@@ -117,8 +108,8 @@ class FleetNames : public testing::Test {
     });
   }
 
-  std::unique_ptr<NetLab> lab_;
-  std::unique_ptr<Fleet> fleet_;
+  std::unique_ptr<FleetLab> lab_;
+  Fleet* fleet_ = nullptr;  // the lab's
 };
 
 TEST_F(FleetNames, TwoUnderASupervisorDoNotEndEachOther) {

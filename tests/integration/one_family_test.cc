@@ -7,8 +7,7 @@
 #include <filesystem>
 #include <sstream>
 
-#include "tests/integration/fleet.h"
-#include "tests/integration/net_lab.h"
+#include "tests/integration/fleet_lab.h"
 
 namespace portolan::integration {
 namespace {
@@ -41,25 +40,22 @@ class OneFamily : public testing::Test {
   void SetUp() override {
     const std::string reason = NetLab::Unavailable();
     if (!reason.empty()) GTEST_SKIP() << reason;
-    lab_ = std::make_unique<NetLab>(2);
+    FleetLab::Options options;
+    options.coordinator_flags = {"--insecure", "--lease-term", "2s"};
+    lab_ = std::make_unique<FleetLab>(2, options);
     ASSERT_TRUE(lab_->ok());
+    fleet_ = &lab_->fleet();
     // Names for whoever is started in the target's namespace: ip netns exec shows it this file.
-    hosts_ = "/etc/netns/" + lab_->target();
+    hosts_ = "/etc/netns/" + lab_->net().target();
     std::filesystem::create_directories(hosts_);
     WriteFile(hosts_ + "/hosts",
               "127.0.0.1 localhost\n198.19.0.9 dual.test\n2001:db8:ff::9 dual.test\n"
               "2001:db8:ff::6 six.test\n");
     listeners_ = std::make_unique<Listeners>(
-        lab_->target(), std::vector<Listeners::Endpoint>{{"0.0.0.0", 8081}, {"::", 8081}});
+        lab_->net().target(), std::vector<Listeners::Endpoint>{{"0.0.0.0", 8081}, {"::", 8081}});
     ASSERT_TRUE(listeners_->ok());
     ASSERT_TRUE(Ipv6OfTheFirst(false));
-    Fleet::Options options;
-    options.netns = lab_->target();
-    options.listen = "0.0.0.0:7411";
-    options.coordinator_flags = {"--insecure", "--lease-term", "2s"};
-    fleet_ = std::make_unique<Fleet>(options);
-    ASSERT_TRUE(fleet_->StartCoordinator());
-    fleet_->set_grpc("127.0.0.1:7411");
+    ASSERT_TRUE(lab_->StartCoordinator());
     StartAgent("four", 1);
     ASSERT_TRUE(fleet_->WaitForAgents(1));
   }
@@ -68,7 +64,7 @@ class OneFamily : public testing::Test {
   }
 
   bool Ipv6OfTheFirst(bool on) {
-    const std::string in = "ip netns exec " + lab_->vantage(1) + " ";
+    const std::string in = "ip netns exec " + lab_->net().vantage(1) + " ";
     const std::string value = on ? "0" : "1";
     std::string script = in + "sysctl -qw net.ipv6.conf.all.disable_ipv6=" + value +
                          " net.ipv6.conf.default.disable_ipv6=" + value;
@@ -79,12 +75,8 @@ class OneFamily : public testing::Test {
     return Shell(script);
   }
   void StartAgent(const std::string& name, int vantage) {
-    const std::string n = std::to_string(vantage);
-    fleet_->StartAgent({name,
-                        "office",
-                        lab_->vantage(vantage),
-                        "198.18." + n + ".1:7411",
-                        {"--insecure", "--http", "198.18." + n + ".2:9301"}});
+    fleet_->StartAgent(lab_->Agent(vantage, name, "office",
+                                   {"--http", "198.18." + std::to_string(vantage) + ".2:9301"}));
   }
   RunResult Scan() {
     return fleet_->Cli({"scan", "198.19.0.0/28", "2001:db8:ff::/124", "-p", "8080,8081",
@@ -103,10 +95,10 @@ class OneFamily : public testing::Test {
     return json.is_discarded() || json.contains("error") ? nlohmann::json() : json;
   }
 
-  std::unique_ptr<NetLab> lab_;
+  std::unique_ptr<FleetLab> lab_;
+  Fleet* fleet_ = nullptr;  // the lab's
   std::string hosts_;
   std::unique_ptr<Listeners> listeners_;
-  std::unique_ptr<Fleet> fleet_;
 };
 
 using States = std::map<std::string, int>;
@@ -132,8 +124,8 @@ TEST_F(OneFamily, AScanEndsWithWhatTheOtherShowsAndSaysWhyOnce) {
 
   EXPECT_EQ(CountOf(fleet_->agent("four").Err(), kNoIpv6), 1u) << "logged once";
   EXPECT_THAT(fleet_->Cli({"agents"}).out, HasSubstr(kNoIpv6));
-  const RunResult scrape = RunToEnd(
-      {"ip", "netns", "exec", lab_->target(), "curl", "-s", "http://198.18.1.2:9301/metrics"});
+  const RunResult scrape = RunToEnd({"ip", "netns", "exec", lab_->net().target(), "curl", "-s",
+                                     "http://198.18.1.2:9301/metrics"});
   EXPECT_THAT(scrape.out,
               HasSubstr("portolan_agent_positions_without_route_total{family=\"ipv6\"} 65567\n"));
   EXPECT_THAT(scrape.out,
@@ -178,8 +170,8 @@ TEST_F(OneFamily, AMonitorOfANameOfBothFamiliesIsJudgedByWhatIpv4Shows) {
 
   // Closed over IPv4: closed, although IPv6 would still be open.
   listeners_.reset();
-  listeners_ =
-      std::make_unique<Listeners>(lab_->target(), std::vector<Listeners::Endpoint>{{"::", 8081}});
+  listeners_ = std::make_unique<Listeners>(lab_->net().target(),
+                                           std::vector<Listeners::Endpoint>{{"::", 8081}});
   ASSERT_TRUE(listeners_->ok());
   EXPECT_EQ(run(), "complete");
   EXPECT_TRUE(Eventually(seconds(60),
