@@ -254,6 +254,11 @@ std::vector<HttpRoute> JsonApi(Control& control, Monitoring* monitoring) {
          control.ListAgents(Answer<std::vector<AgentStatus>>(reply, AgentsJson));
          return absl::OkStatus();
        })},
+      {"/api/v1/scans/*", Checked([&control](const HttpRequest& request, const Reply& reply) {
+         PORTOLAN_RETURN_IF_ERROR(OnlyParameters(request, {}));
+         control.GetScan(request.parts.at(0), Answer<ScanStatus>(reply, ScanJson));
+         return absl::OkStatus();
+       })},
       {"/api/v1/scans/*/results",
        Checked([&control](const HttpRequest& request, const Reply& reply) {
          return Results(control, request, reply);

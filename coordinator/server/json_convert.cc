@@ -1,5 +1,6 @@
 #include "coordinator/server/json_convert.h"
 
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "common/net/service_catalogue.h"
@@ -189,6 +190,39 @@ Json FindingJson(const MonitorFinding& f) {
   return out;
 }
 
+std::string_view ScanStateWord(ScanState s) {
+  return s == ScanState::kCancelling ? "cancelling" : StateText(s);
+}
+
+std::string_view ProblemWord(LookupProblem problem) {
+  switch (problem) {
+    case LookupProblem::kNoSuchName:
+      return "no-such-name";
+    case LookupProblem::kNoAddress:
+      return "no-address";
+    case LookupProblem::kCouldNotAsk:
+      break;
+  }
+  return "could-not-ask";
+}
+
+Json LedgerJson(const Ledger& ledger, uint64_t planned) {
+  constexpr Reason kCauses[] = {Reason::kExcluded, Reason::kAgentScope, Reason::kNoAgent,
+                                Reason::kAttempts, Reason::kCancelled};
+  static_assert(std::size(kCauses) == Ledger::kCauses);
+  Json out;
+  out["planned"] = planned;
+  out["open"] = ledger.open;
+  out["closed"] = ledger.closed;
+  out["filtered"] = ledger.filtered;
+  out["unreachable"] = ledger.unreachable;
+  out["not_probed"] = Json::object();
+  for (size_t i = 0; i < std::size(kCauses); ++i)
+    out["not_probed"][std::string(ReasonName(kCauses[i]))] = ledger.not_probed[i];
+  out["extra"] = ledger.extra;
+  return out;
+}
+
 template <typename T>
 Json ArrayOf(const std::vector<T>& all, Json (*convert)(const T&)) {
   Json out = Json::array();
@@ -268,6 +302,7 @@ std::string AgentsJson(const std::vector<AgentStatus>& agents) {
     agent["vantage"] = a.vantage;
     agent["live"] = a.live;
     agent["draining"] = a.draining;
+    agent["left"] = a.left;
     agent["away_reason"] = TextOrNull(a.away_reason);
     agent["last_seen"] = When(a.last_seen);
     agent["peer"] = TextOrNull(a.details.peer);
@@ -283,6 +318,47 @@ std::string AgentsJson(const std::vector<AgentStatus>& agents) {
     agent["times_replaced"] = a.times_replaced;
     agent["certificate_not_after"] = When(a.details.certificate_not_after);
     out["agents"].push_back(std::move(agent));
+  }
+  return Dump(out);
+}
+
+std::string ScanJson(const ScanStatus& scan) {
+  const ScanSpec& spec = *scan.spec;
+  Json out;
+  out["id"] = scan.id;
+  out["name"] = TextOrNull(spec.name);
+  out["monitor"] = TextOrNull(spec.monitor);
+  out["state"] = ScanStateWord(scan.state);
+  out["message"] = scan.message;
+  out["created"] = When(scan.created);
+  out["started"] = When(scan.started);
+  out["finished"] = When(scan.finished);
+  out["targets"] = spec.target_texts;
+  out["ports"] = spec.ports_text;
+  out["mode"] = spec.mode == ScanMode::kEachVantage ? "each-vantage" : "split";
+  out["vantages"] = spec.vantages;
+  out["addresses"] = scan.addresses;
+  out["target_names"] = scan.target_names;
+  out["names_skipped"] = spec.names_skipped;
+  out["skipped_names"] = Json::array();
+  for (const SkippedName& skipped : spec.skipped_names) {
+    Json name;
+    name["name"] = skipped.name;
+    name["problem"] = ProblemWord(skipped.problem);
+    out["skipped_names"].push_back(std::move(name));
+  }
+  out["ledger"] = LedgerJson(scan.ledger, scan.planned);
+  out["rate"] = scan.rate;
+  out["agents"] = scan.agents;
+  out["eta_seconds"] = scan.eta_s > 0 ? Json(scan.eta_s) : Json(nullptr);
+  out["lanes"] = Json::array();
+  for (const LaneStatus& l : scan.lanes) {
+    Json lane;
+    lane["vantage"] = TextOrNull(l.vantage);
+    lane["finished"] = l.finished;
+    lane["ledger"] = LedgerJson(l.ledger, l.planned);
+    lane["without_agent_since"] = When(l.without_agent_since);
+    out["lanes"].push_back(std::move(lane));
   }
   return Dump(out);
 }

@@ -17,6 +17,7 @@ std::string EventsJson(const EventPage& page);
 std::string FindingsJson(const FindingList& list);
 std::string ExplanationJson(const Explanation& explanation);
 std::string AgentsJson(const std::vector<AgentStatus>& agents);
+std::string ScanJson(const ScanStatus& scan);
 std::string ResultsJson(const ScanId& scan, const ResultPage& page);
 
 }  // namespace portolan

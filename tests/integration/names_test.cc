@@ -89,6 +89,7 @@ TEST_F(NamesOfScans, EachBadNameIsToldWithItsPlaceOrSkipped) {
   const Results results = ParseJsonLines(scan.out);
   EXPECT_EQ(results.summary.value("planned", 0), 3) << scan.out;
   EXPECT_EQ(results.summary.value("names_skipped", 0), 3) << scan.out;
+  EXPECT_THAT(fleet().Get("/api/v1/scans/last"), HasSubstr("\"names_skipped\":3"));
   // Both commands asked for all six.
   const auto count = [&](const std::string& result) {
     return fleet().Metric("portolan_names_total", "result=\"" + result + "\"");

@@ -10,8 +10,10 @@
 #include "common/base/status.h"
 #include "coordinator/control/control.h"
 #include "coordinator/store/store.h"
+#include "tests/fakes/fake_name_lookup.h"
 #include "tests/fakes/sample_monitoring.h"
 #include "tests/fakes/temp_directory.h"
+#include "tests/fakes/waiter.h"
 #include "tests/grpc/server/server_fixture.h"
 
 namespace portolan {
@@ -76,7 +78,9 @@ class JsonApiTest : public ::testing::Test {
     sqlite.sync_full = false;
     auto store = OpenSqliteStore(sqlite);
     ASSERT_TRUE(store.ok()) << store.status();
-    auto control = Control::Start({}, *std::move(store), SystemClock());
+    ControlOptions options;
+    options.names = &names_;
+    auto control = Control::Start(std::move(options), *std::move(store), SystemClock());
     ASSERT_TRUE(control.ok()) << control.status();
     control_ = *std::move(control);
     Serve(&monitoring_);
@@ -105,6 +109,7 @@ class JsonApiTest : public ::testing::Test {
   }
 
   TempDirectory directory_;
+  FakeNameLookup names_;
   ReadOnlyMonitoring monitoring_;
   std::unique_ptr<Control> control_;
   std::unique_ptr<HttpEndpoint> endpoint_;
@@ -278,6 +283,53 @@ TEST_F(JsonApiTest, AnswersMayComeFromAnotherThread) {
   monitoring_.answer = [&](std::function<void()> f) { threads.emplace_back(std::move(f)); };
   EXPECT_EQ(Get("/api/v1/events").at("more"), false);
   for (std::thread& t : threads) t.join();
+}
+
+TEST_F(JsonApiTest, AScanWithTheNamesThatItLeftOut) {
+  names_.Set("a.test", {"198.18.0.1"});
+  names_.Set("empty.test", {});
+  names_.SetProblem("lost.test", LookupProblem::kCouldNotAsk);
+  ScanRequest request;
+  request.name = "weekly";
+  request.targets = {"a.test", "gone.test", "empty.test", "lost.test"};
+  request.ports = "1-10";
+  request.skip_unresolved = true;
+  Waiter<ScanStatus> made;
+  control_->CreateScan(request, "", "", made.done());
+  const auto scan = made.Wait();
+  ASSERT_TRUE(scan.ok()) << scan.status();
+  for (const std::string& ref : {scan->id, std::string("weekly"), std::string("last")}) {
+    const Json json = Get("/api/v1/scans/" + ref);
+    EXPECT_EQ(json.at("id"), scan->id);
+    EXPECT_EQ(json.at("name"), "weekly");
+    EXPECT_EQ(json.at("monitor"), nullptr);
+    EXPECT_EQ(json.at("state"), "running");
+    EXPECT_EQ(json.at("finished"), nullptr);
+    EXPECT_EQ(json.at("target_names"), 1);
+    EXPECT_EQ(json.at("names_skipped"), 3);
+    const Json& skipped = json.at("skipped_names");
+    ASSERT_EQ(skipped.size(), 3u) << skipped;
+    EXPECT_EQ(skipped[0], Json({{"name", "gone.test"}, {"problem", "no-such-name"}}));
+    EXPECT_EQ(skipped[1], Json({{"name", "empty.test"}, {"problem", "no-address"}}));
+    EXPECT_EQ(skipped[2], Json({{"name", "lost.test"}, {"problem", "could-not-ask"}}));
+    EXPECT_EQ(json.at("ledger").at("planned"), 10);
+    EXPECT_EQ(json.at("ledger").at("not_probed").at("cancelled"), 0);
+    ASSERT_EQ(json.at("lanes").size(), 1u);
+    EXPECT_EQ(json.at("lanes")[0].at("vantage"), nullptr);
+  }
+  // Finished, and read from the store.
+  Waiter<ScanStatus> cancelled;
+  control_->ChangeScan("last", Control::Verb::kCancel, cancelled.done());
+  ASSERT_TRUE(cancelled.Wait().ok());
+  const auto state = [&] { return Get("/api/v1/scans/last").at("state").get<std::string>(); };
+  while (state() != "cancelled") std::this_thread::yield();
+  const Json json = Get("/api/v1/scans/last");
+  EXPECT_EQ(json.at("names_skipped"), 3);
+  EXPECT_EQ(json.at("skipped_names").size(), 3u);
+  EXPECT_EQ(json.at("ledger").at("not_probed").at("cancelled"), 10);
+  EXPECT_TRUE(json.at("finished").is_string());
+  EXPECT_THAT(Refusal("/api/v1/scans/nosuchscan", 404), HasSubstr("nosuchscan"));
+  EXPECT_THAT(Refusal("/api/v1/scans/last?limit=3"), HasSubstr("limit"));
 }
 
 TEST_F(JsonApiTest, WithoutMonitorsThereIsNothingToTell) {
