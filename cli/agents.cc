@@ -46,8 +46,12 @@ std::string NotesText(const v1::Agent& a, int64_t now_unix_us) {
   if (a.times_replaced())
     add("its clock is wrong: its observations have the time at which they are received");
   const int64_t ends = a.certificate_not_after_unix_us();
-  if (a.live() && ends != 0 && ends - now_unix_us < kSoonEnds)
-    add("its certificate ends at " + HumanTime(FromUnixMicros(ends)));
+  if (a.live() && ends != 0 && ends - now_unix_us < kSoonEnds) {
+    const std::string when = HumanTime(FromUnixMicros(ends));
+    add(ends > now_unix_us ? "its certificate ends at " + when
+                           : "its certificate ended at " + when +
+                                 ": it works until its connection breaks; renew it");
+  }
   if (!a.limited_by().empty()) add(a.limited_by());
   return out;
 }

@@ -5,7 +5,6 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include <algorithm>
 #include <climits>
 #include <ctime>
 #include <memory>
@@ -35,34 +34,6 @@ std::optional<CertificateFacts> ReadCertificateFacts(std::string_view pem) {
   OPENSSL_free(text);
   ERR_clear_error();
   return facts;
-}
-
-std::string CertificateTimeText(WallTime time) {
-  const std::time_t seconds =
-      std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
-  std::tm tm{};
-  gmtime_r(&seconds, &tm);
-  char text[40];
-  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-  return text;
-}
-
-ExpiryNotice::Say ExpiryNotice::Look(const CertificateFacts& certificate, WallTime now) {
-  constexpr WallTime::duration kDay = std::chrono::hours(24);
-  if (certificate.not_after != not_after_) {
-    not_after_ = certificate.not_after;
-    said_.reset();
-    ended_ = false;
-  }
-  const WallTime::duration life = certificate.not_after - certificate.not_before;
-  const WallTime from = certificate.not_after - std::min<WallTime::duration>(life / 5, 14 * kDay);
-  if (now < from) return Say::kNothing;
-  const bool ended = now >= certificate.not_after;
-  const bool due = !said_.has_value() || now - *said_ >= kDay || now < *said_;
-  if (!due && ended == ended_) return Say::kNothing;
-  said_ = now;
-  ended_ = ended;
-  return ended ? Say::kHasEnded : Say::kEndsSoon;
 }
 
 }  // namespace portolan

@@ -180,6 +180,7 @@ void Control::Tick() {
     Sample();
     ResumeReports();
     ForgetAgents();
+    NoteCertificates();
   }
   const bool throttled = Throttled();
   if (was_throttled_ != throttled) {

@@ -259,6 +259,7 @@ class Control {
     std::string away_reason;
     ClockSkew skew;
     Rivals rivals;
+    ExpiryNotice certificate_notice{ExpiryNotice::Repeat::kOnce};
   };
   struct ReportStream {
     std::string agent, incarnation;
@@ -279,6 +280,8 @@ class Control {
                          const absl::Status& why);
   void OnLeft(const AgentReport& report);
   void NoteVantage(const std::string& vantage);
+  void NoteRenewal(const AgentReport& report, const AgentDetails& before, const AgentDetails& now);
+  void NoteCertificates();  // once a second
   void NoteDisconnected(const std::string& name, const AgentEntry& entry);
   void ReleaseCommitted();
   void TryAccept(uint64_t stream);

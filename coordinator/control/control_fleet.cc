@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <ctime>
 #include <utility>
 
 #include "common/base/status.h"
@@ -7,19 +6,6 @@
 
 // Agents: their long polls, and their directory.
 namespace portolan {
-namespace {
-
-std::string Rfc3339(WallTime t) {
-  const std::time_t seconds =
-      std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count();
-  std::tm tm{};
-  gmtime_r(&seconds, &tm);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", tm.tm_year + 1900, tm.tm_mon + 1,
-                     tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
-}
-
-}  // namespace
-
 // ---- Synchronize ----
 
 void Control::Synchronize(uint64_t id, AgentCall call, Done<SyncAnswer> done) {
@@ -71,7 +57,10 @@ void Control::DoSynchronize(uint64_t id, AgentCall call, Done<SyncAnswer> done) 
         {{"agent", report.name},
          {"vantage", report.vantage},
          {"version", call.details.version},
-         {"peer", call.details.peer}});
+         {"peer", call.details.peer},
+         {"certificate_not_after", call.details.certificate.has_value()
+                                       ? CertificateTimeText(call.details.certificate->not_after)
+                                       : "none"}});
     entry.skew = ClockSkew();
     if (!fresh) {
       EndCall(entry, Aborted("agent \"{}\": a newer process of this name has registered; stop, or "
@@ -86,6 +75,7 @@ void Control::DoSynchronize(uint64_t id, AgentCall call, Done<SyncAnswer> done) 
     }
   } else {
     EndCall(entry, Cancelled("a newer call of this agent took its place"));
+    NoteRenewal(report, entry.details, call.details);
   }
   if (can_wait) entry.skew.Add(call.sent, call.received);
   entry.away_reason.clear();
@@ -250,11 +240,12 @@ AgentStatus Control::StatusOfAgent(const Scheduler::AgentView& view) const {
     out.times_replaced = TimeJudge::IsBeyond(*ahead);
   }
   if (out.live) return out;
-  const WallTime ends = entry.details.certificate_not_after;
+  const std::optional<CertificateFacts>& certificate = entry.details.certificate;
   if (!entry.away_reason.empty()) {
     out.away_reason = entry.away_reason;
-  } else if (ends != WallTime() && ends <= clock_.Wall()) {
-    out.away_reason = fmt::format("its certificate ended at {}", Rfc3339(ends));
+  } else if (certificate.has_value() && certificate->not_after <= clock_.Wall()) {
+    out.away_reason =
+        fmt::format("its certificate ended at {}", CertificateTimeText(certificate->not_after));
   } else if (view.disconnected != kNever) {
     out.away_reason = "its connection was closed: it ended, or lost its way here";
   }

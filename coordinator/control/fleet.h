@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "common/base/certificate_facts.h"
 #include "common/base/time.h"
 #include "coordinator/scheduler/types.h"
 
@@ -21,8 +22,8 @@ struct AgentDetails {
   uint64_t probes_sent = 0, retries = 0, local_failures = 0, in_flight = 0, spool_bytes = 0,
            spool_limit_bytes = 0;
   uint64_t open = 0, closed = 0, filtered = 0, unreachable = 0, owed = 0;
-  // When its certificate ends; the epoch: it has none.
-  WallTime certificate_not_after;
+  // With which the connection of its last call was made; nullopt: without TLS.
+  std::optional<CertificateFacts> certificate;
 };
 
 struct AgentCall {

@@ -316,7 +316,8 @@ std::string AgentsJson(const std::vector<AgentStatus>& agents) {
     agent["limited_by"] = TextOrNull(a.details.limited_by);
     agent["clock_skew_seconds"] = a.clock_skew_s ? Json(*a.clock_skew_s) : Json(nullptr);
     agent["times_replaced"] = a.times_replaced;
-    agent["certificate_not_after"] = When(a.details.certificate_not_after);
+    const auto& certificate = a.details.certificate;
+    agent["certificate_not_after"] = certificate ? When(certificate->not_after) : Json(nullptr);
     out["agents"].push_back(std::move(agent));
   }
   return Dump(out);

@@ -19,7 +19,7 @@ grpc::ServerUnaryReactor* FleetService::Synchronize(grpc::CallbackServerContext*
     return RefuseUnary(context, s);
   absl::StatusOr<AgentCall> converted = FromProto(*request, context->peer(), SystemClock().Wall());
   if (!converted.ok()) return RefuseUnary(context, converted.status());
-  if (peer.certificate) converted->details.certificate_not_after = peer.certificate->not_after;
+  converted->details.certificate = peer.certificate;
 
   auto call = UnaryCall<v1::SynchronizeResponse>::Make(response);
   const uint64_t id = control_.NextCallId();

@@ -195,7 +195,8 @@ void ToProto(const AgentStatus& agent, v1::Agent* out) {
   out->set_times_replaced(agent.times_replaced);
   for (const std::string& rival : agent.rival_peers) out->add_rival_peers(rival);
   out->set_away_reason(agent.away_reason);
-  out->set_certificate_not_after_unix_us(Micros(agent.details.certificate_not_after));
+  if (agent.details.certificate.has_value())
+    out->set_certificate_not_after_unix_us(Micros(agent.details.certificate->not_after));
 }
 
 void ToProto(const Control::LeaseStatus& status, v1::LeaseInfo* out) {

@@ -106,7 +106,8 @@ TEST_F(ControlNames, OneWhoseConnectionWasClosedIsReplacedWithoutWaitingForItsTe
 
 TEST_F(ControlNames, AnAgentThatIsAwaySaysWhy) {
   FakeAgent agent = Agent("a1", "lab", 'a', "ipv4:198.18.0.1:1000");
-  agent.call().details.certificate_not_after = clock_.Wall() + std::chrono::seconds(20);
+  agent.call().details.certificate =
+      CertificateFacts{"01", clock_.Wall(), clock_.Wall() + std::chrono::seconds(20)};
   ASSERT_TRUE(agent.Sync().ok());
   EXPECT_EQ(List()[0].away_reason, "");
   Advance(std::chrono::seconds(15));
@@ -117,6 +118,62 @@ TEST_F(ControlNames, AnAgentThatIsAwaySaysWhy) {
   auto parked = agent.Begin();  // nothing has changed for it, so it is answered later
   Settle();
   EXPECT_EQ(List()[0].away_reason, "");
+}
+
+TEST_F(ControlNames, WhatBecomesOfACertificateIsLoggedOnce) {
+  std::vector<std::string> logged;
+  options_.log = [&](LogLevel level, std::string_view event,
+                     std::initializer_list<LogField> fields) {
+    std::string line = fmt::format("{}: {}", static_cast<int>(level), event);
+    for (const LogField& f : fields) line += fmt::format(" {}={}", f.key, f.value);
+    if (line.find("agent") != std::string::npos) logged.push_back(line);
+  };
+  Restart();
+  const WallTime begin = clock_.Wall();
+  CertificateFacts facts{"0A", begin, begin + std::chrono::seconds(100)};
+  const std::string end = CertificateTimeText(facts.not_after);
+  const auto line = [](LogLevel level, const std::string& event) {
+    return fmt::format("{}: {}", static_cast<int>(level), event);
+  };
+  FakeAgent agent = Agent("a1", "lab", 'a', "ipv4:198.18.0.1:1000");
+  agent.call().details.certificate = facts;
+  ASSERT_TRUE(agent.Sync().ok());
+  ASSERT_TRUE(agent.OpenStream());
+  ASSERT_EQ(logged.size(), 1u);
+  EXPECT_THAT(logged[0], HasSubstr("agent connected agent=a1"));
+  EXPECT_THAT(logged[0], HasSubstr("peer=ipv4:198.18.0.1:1000 certificate_not_after=" + end));
+
+  Advance(std::chrono::seconds(75));
+  EXPECT_EQ(logged.size(), 1u);
+  Advance(std::chrono::seconds(20));
+  ASSERT_EQ(logged.size(), 2u);
+  EXPECT_THAT(logged[1], HasSubstr(line(LogLevel::kWarning, "an agent's certificate ends soon")));
+  EXPECT_THAT(logged[1], HasSubstr("agent=a1 vantage=lab peer=ipv4:198.18.0.1:1000 serial=0A "
+                                   "certificate_not_after=" +
+                                   end));
+  Advance(std::chrono::seconds(10));
+  ASSERT_EQ(logged.size(), 3u);
+  EXPECT_THAT(logged[2], HasSubstr(line(LogLevel::kError, "an agent's certificate has ended")));
+  Advance(std::chrono::seconds(60));
+  EXPECT_EQ(logged.size(), 3u);
+
+  // The process makes its connection anew, with another one.
+  facts = {"0B", begin, clock_.Wall() + std::chrono::hours(1)};
+  agent.call().details.certificate = facts;
+  auto parked = agent.Begin();
+  Settle();
+  ASSERT_EQ(logged.size(), 4u);
+  EXPECT_THAT(logged[3], HasSubstr("agent connected with another certificate agent=a1 "
+                                   "peer=ipv4:198.18.0.1:1000 serial=0B certificate_not_after=" +
+                                   CertificateTimeText(facts.not_after)));
+  EXPECT_EQ(List()[0].details.certificate, facts);
+  // One that ends while its agent is away is nobody's news: `agents` says it.
+  agent.CancelCall();
+  agent.CloseStream();
+  Advance(std::chrono::minutes(61));
+  EXPECT_EQ(logged.size(), 4u) << logged.back();
+  options_.log = nullptr;
+  control_.reset();
 }
 
 TEST_F(ControlNames, AnAgentThatLeavesIsGoneAndItsVantageIsMissed) {
@@ -196,8 +253,6 @@ TEST_F(ControlNames, TimesAreCorrectedOrReplacedAndTheMarkIsKept) {
   check();
 }
 
-}  // namespace
-}  // namespace portolan
 TEST_F(ControlNames, FindingsAboutHostsKeepTheMark) {
   FakeAgent fast = Agent("fast", "lab", 'a', "ipv4:198.18.0.1:1000");
   SetClock(fast, std::chrono::hours(2));
@@ -236,3 +291,6 @@ TEST_F(ControlNames, FindingsAboutHostsKeepTheMark) {
   Restart();
   check();
 }
+
+}  // namespace
+}  // namespace portolan

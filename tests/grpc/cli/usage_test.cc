@@ -212,6 +212,10 @@ TEST_F(UsageTest, AgentsAreListedAndDrained) {
               HasSubstr(R"("clock_skew_s":7205,"times_replaced":true,"rival_peers":["198.18.0.7"],)"
                         R"("away_reason":"its certificate ended at 2026-01-02T03:04:05Z",)"
                         R"("certificate_not_after":null})"));
+  service.agents[0].set_certificate_not_after_unix_us(1'600'000'000'000'000);
+  EXPECT_THAT(Remote({"agents"}).out,
+              HasSubstr("its certificate ended at 2020-09-13 12:26:40Z: it works until its "
+                        "connection breaks; renew it"));
   EXPECT_EQ(Remote({"agents", "drain", "dmz-1"}).code, 0);
   EXPECT_EQ(Remote({"agents", "drain", "dmz-1", "--undo"}).code, 0);
   EXPECT_THAT(service.calls, testing::ElementsAre("DrainAgent dmz-1", "DrainAgent dmz-1 undo"));

@@ -147,43 +147,6 @@ ALQDKtZv48/Lb+ulH5fo9CTpbVms6spBa+Mu9mrEQZQC
             std::nullopt);
 }
 
-TEST(ExpiryNotice, IsGivenOnceADayNearTheEndAndAtTheEnd) {
-  using std::chrono::hours;
-  using Say = ExpiryNotice::Say;
-  const WallTime begin = WallTime(hours(24 * 20'000));
-  const auto lives = [&](hours life) { return CertificateFacts{"1", begin, begin + life}; };
-  // (hours before the end, what is said), looked at every ten minutes until 30 hours after the end.
-  const auto said = [&](const CertificateFacts& c) {
-    ExpiryNotice notice;
-    std::vector<std::pair<int64_t, Say>> out;
-    for (WallTime t = begin; t < c.not_after + hours(30); t += std::chrono::minutes(10)) {
-      if (const Say say = notice.Look(c, t); say != Say::kNothing)
-        out.emplace_back((c.not_after - t) / hours(1), say);
-    }
-    return out;
-  };
-  using testing::ElementsAre;
-  using testing::Pair;
-  EXPECT_THAT(said(lives(hours(24))), ElementsAre(Pair(4, Say::kEndsSoon), Pair(0, Say::kHasEnded),
-                                                  Pair(-24, Say::kHasEnded)));
-  const auto year = said(lives(hours(24 * 365)));
-  ASSERT_EQ(year.size(), 16u);
-  EXPECT_EQ(year[0], std::pair(int64_t{14 * 24}, Say::kEndsSoon));
-  EXPECT_EQ(year[13], std::pair(int64_t{24}, Say::kEndsSoon));
-  EXPECT_EQ(year[14], std::pair(int64_t{0}, Say::kHasEnded));
-
-  // A new certificate starts over; a clock that is set back silences nothing.
-  ExpiryNotice notice;
-  const CertificateFacts old = lives(hours(24)), fresh = lives(hours(48));
-  EXPECT_EQ(notice.Look(old, begin + hours(23)), Say::kEndsSoon);
-  EXPECT_EQ(notice.Look(fresh, begin + hours(23)), Say::kNothing);
-  EXPECT_EQ(notice.Look(fresh, begin + hours(47)), Say::kEndsSoon);
-  EXPECT_EQ(notice.Look(fresh, begin + hours(46)), Say::kEndsSoon);
-  EXPECT_EQ(notice.Look(fresh, begin + hours(46)), Say::kNothing);
-  EXPECT_EQ(CertificateTimeText(WallTime(std::chrono::seconds(1'700'000'000))),
-            "2023-11-14T22:13:20Z");
-}
-
 // The files are looked at every 30 s.
 TEST_F(TlsTest, RenewedFilesAreReadWithoutARestart) {
   const TlsFiles server = Server(ca_);
