@@ -1,6 +1,7 @@
 #include "common/rpc/connection.h"
 
 #include <grpc/support/time.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <utility>
@@ -35,6 +36,7 @@ bool WaitForConnection(grpc::Channel& channel, Duration timeout, const Clock& cl
 
 ConnectionPoller::ConnectionPoller(const Clock& clock) : clock_(clock) {
   thread_ = std::thread([this] { Run(); });
+  pthread_setname_np(thread_.native_handle(), "connecting");
 }
 
 ConnectionPoller::~ConnectionPoller() {
