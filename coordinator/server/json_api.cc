@@ -224,6 +224,26 @@ absl::Status Results(Control& control, const HttpRequest& request, const Reply& 
   return absl::OkStatus();
 }
 
+absl::Status HostFindings(Control& control, const HttpRequest& request, const Reply& reply) {
+  PORTOLAN_RETURN_IF_ERROR(OnlyParameters(request, {"target", "vantage", "limit", "page_token"}));
+  Control::ResultRequest query;
+  query.targets = request.Values("target");
+  query.vantages = request.Values("vantage");
+  PORTOLAN_ASSIGN_OR_RETURN(query.limit, Number(request, "limit", query.limit, 1, kMaxRows));
+  const std::string token = request.Value("page_token");
+  control.OpenResults(
+      request.parts.at(0), std::move(query),
+      [&control, token, reply](absl::StatusOr<Control::ResultSource> source) {
+        if (!source.ok()) return reply(ErrorReply(source.status()));
+        auto shared = std::make_shared<const Control::ResultSource>(*std::move(source));
+        control.ReadFindings(shared, token, [shared, reply](absl::StatusOr<FindingRows> rows) {
+          if (!rows.ok()) return reply(ErrorReply(rows.status()));
+          Send(reply, HostFindingsJson(shared->scan, *rows));
+        });
+      });
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::vector<HttpRoute> JsonApi(Control& control, Monitoring* monitoring) {
@@ -258,6 +278,10 @@ std::vector<HttpRoute> JsonApi(Control& control, Monitoring* monitoring) {
          PORTOLAN_RETURN_IF_ERROR(OnlyParameters(request, {}));
          control.GetScan(request.parts.at(0), Answer<ScanStatus>(reply, ScanJson));
          return absl::OkStatus();
+       })},
+      {"/api/v1/scans/*/host-findings",
+       Checked([&control](const HttpRequest& request, const Reply& reply) {
+         return HostFindings(control, request, reply);
        })},
       {"/api/v1/scans/*/results",
        Checked([&control](const HttpRequest& request, const Reply& reply) {

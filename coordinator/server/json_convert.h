@@ -19,5 +19,6 @@ std::string ExplanationJson(const Explanation& explanation);
 std::string AgentsJson(const std::vector<AgentStatus>& agents);
 std::string ScanJson(const ScanStatus& scan);
 std::string ResultsJson(const ScanId& scan, const ResultPage& page);
+std::string HostFindingsJson(const ScanId& scan, const FindingRows& rows);
 
 }  // namespace portolan

@@ -10,6 +10,7 @@
 #include "common/base/status.h"
 #include "coordinator/control/control.h"
 #include "coordinator/store/store.h"
+#include "tests/coordinator/control/control_fixture.h"
 #include "tests/fakes/fake_name_lookup.h"
 #include "tests/fakes/sample_monitoring.h"
 #include "tests/fakes/temp_directory.h"
@@ -330,6 +331,42 @@ TEST_F(JsonApiTest, AScanWithTheNamesThatItLeftOut) {
   EXPECT_TRUE(json.at("finished").is_string());
   EXPECT_THAT(Refusal("/api/v1/scans/nosuchscan", 404), HasSubstr("nosuchscan"));
   EXPECT_THAT(Refusal("/api/v1/scans/last?limit=3"), HasSubstr("limit"));
+}
+
+TEST_F(JsonApiTest, FindingsAboutHostsSayWhenTheirTimeIsThatOfReceipt) {
+  ScanRequest request;
+  request.targets = {"10.0.0.0/30"};
+  request.ports = "1-3";
+  Waiter<ScanStatus> made;
+  control_->CreateScan(request, "", "", made.done());
+  ASSERT_TRUE(made.Wait().ok());
+  FakeAgent agent(*control_, "a1", "lab");
+  const WallTime now = SystemClock().Wall();
+  agent.call().received = now;
+  agent.call().sent = now + std::chrono::hours(2);
+  ASSERT_TRUE(agent.Sync().ok());
+  ASSERT_FALSE(agent.leases().empty());
+  ASSERT_TRUE(agent.OpenStream());
+  ParsedBatch batch;
+  ParsedFinding& found = batch.findings.emplace_back();
+  found.token = agent.leases()[0].token;
+  found.finding.kind = HostFindingKind::kStoppedAnswering;
+  found.finding.address = *IpAddress::Parse("10.0.0.1");
+  found.finding.when = found.finding.since = now + std::chrono::hours(2);
+  found.finding.sentinel = 3;
+  const uint64_t seq = agent.NextSeq();
+  control_->Report(agent.stream(), seq, std::move(batch), 100);
+  ASSERT_TRUE(agent.peer().WaitAcked(seq));
+  const Json json = Get("/api/v1/scans/last/host-findings");
+  ASSERT_EQ(json.at("host_findings").size(), 1u) << json;
+  const Json& row = json.at("host_findings")[0];
+  EXPECT_EQ(row.at("address"), "10.0.0.1");
+  EXPECT_EQ(row.at("kind"), "stopped-answering");
+  EXPECT_EQ(row.at("sentinel_port"), 3);
+  EXPECT_EQ(row.at("time_of_receipt"), true);
+  EXPECT_LT(row.at("time").get<std::string>(), FormatRfc3339(now + std::chrono::hours(1)));
+  EXPECT_EQ(json.at("total"), 1);
+  EXPECT_THAT(Refusal("/api/v1/scans/last/host-findings?state=open"), HasSubstr("state"));
 }
 
 TEST_F(JsonApiTest, WithoutMonitorsThereIsNothingToTell) {
