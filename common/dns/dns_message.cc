@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "common/base/counted.h"
 #include "common/base/status.h"
 #include "common/net/host_name.h"
 
@@ -156,7 +157,8 @@ absl::StatusOr<DnsReply> ParseDnsReply(std::string_view message, std::string_vie
     }
     const std::string_view data = in.Bytes(size);
     if (record_class != 1 || record_type != static_cast<uint32_t>(type)) continue;
-    if (data.size() != address_bytes) return InvalidArgument("an address has {} bytes", size);
+    if (data.size() != address_bytes)
+      return InvalidArgument("an address has {}", Counted(size, "byte", "bytes"));
     PORTOLAN_ASSIGN_OR_RETURN(const IpAddress address, IpAddress::FromBytes(data));
     if (of == owner) {
       reply.addresses.push_back(address);

@@ -184,6 +184,10 @@ bool LookupThread::StartOne(const std::shared_ptr<LookupWork>& work) {
 bool LookupThread::AnswerAtOnce(LookupWork& work, size_t index) {
   const std::string& name = work.names[index];
   NameAnswer answer;
+  const HostSources& sources = files_.sources();
+  const bool system_decides = SystemDecides(sources, name, files_.host_name());
+  const bool files_first =
+      sources.files && !sources.dns_first && !(system_decides && sources.deciding_first);
   if (const literal::Problem problem = CheckHostName(name); !problem.empty()) {
     const absl::StatusOr<IpAddress> address = IpAddress::Parse(name);
     if (address.ok()) {
@@ -193,13 +197,16 @@ bool LookupThread::AnswerAtOnce(LookupWork& work, size_t index) {
       answer.detail = problem;
     }
   } else if (const std::vector<IpAddress>* known =
-                 files_.sources().files && !files_.sources().dns_first ? files_.hosts().Find(name)
-                                                                       : nullptr;
+                 files_first ? files_.hosts().Find(name) : nullptr;
              known != nullptr) {
     answer.addresses = *known;
   } else if (IsLocalhost(name)) {
     answer.addresses = LoopbackAddresses();
-  } else if (!files_.sources().dns) {
+  } else if (system_decides) {
+    work.answers[index].problem = LookupProblem::kNoSuchName;  // unless the system knows it
+    work.other.push_back(index);
+    return true;
+  } else if (!sources.dns) {
     answer.problem = LookupProblem::kNoSuchName;
     answer.detail = fmt::format("{} asks no name server", options_.nsswitch);
     Conclude(work, index, std::move(answer));
@@ -220,7 +227,9 @@ bool LookupThread::AnswerAtOnce(LookupWork& work, size_t index) {
 void LookupThread::Conclude(LookupWork& work, size_t index, NameAnswer answer) {
   const HostSources& sources = files_.sources();
   const std::string& name = work.names[index];
-  if (answer.problem.has_value() && sources.files && sources.dns_first) {
+  const bool ends =
+      sources.dns && answer.problem.has_value() && EndsSearch(sources, *answer.problem);
+  if (answer.problem.has_value() && !ends && sources.files && sources.dns_first) {
     if (const std::vector<IpAddress>* known = files_.hosts().Find(name); known != nullptr) {
       answer = NameAnswer{*known, std::nullopt, {}};
     }
@@ -228,7 +237,8 @@ void LookupThread::Conclude(LookupWork& work, size_t index, NameAnswer answer) {
   const bool ask_others =
       answer.problem.has_value() &&
       (!at_servers_.config().unusable_servers.empty() ||
-       (!sources.other.empty() && !SourcesThatMayKnow(sources, name, files_.host_name()).empty()));
+       (!sources.other.empty() &&
+        !SourcesThatMayKnow(sources, name, files_.host_name(), ends).empty()));
   work.answers[index] = std::move(answer);
   if (ask_others) {
     work.other.push_back(index);

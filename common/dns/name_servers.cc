@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/counted.h"
+
 namespace portolan {
 namespace {
 
@@ -178,7 +180,9 @@ void NameServers::FinishFailed(Inquiry& inquiry) {
       result.kind = FamilyResult::Kind::kNoAnswer;
       fmt::format_to(std::back_inserter(result.detail), "no answer from {} within {}", name,
                      Seconds(config_->timeout));
-      if (rounds > 1) fmt::format_to(std::back_inserter(result.detail), ", asked {} times", rounds);
+      if (rounds > 1)
+        fmt::format_to(std::back_inserter(result.detail), ", asked {}",
+                       Counted(static_cast<uint64_t>(rounds), "time", "times"));
     } else if (failure == kUnreachable) {
       result.kind = FamilyResult::Kind::kNoAnswer;
       fmt::format_to(std::back_inserter(result.detail), "name server {} cannot be reached", name);

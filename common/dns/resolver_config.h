@@ -52,20 +52,4 @@ struct SearchPlan {
 };
 SearchPlan PlanSearch(std::string_view name, const ResolverConfig& config);
 
-// The `hosts:` line of nsswitch.conf(5). Actions in brackets are not read.
-struct HostSources {
-  bool files = false;
-  bool dns = false;
-  bool dns_first = false;          // before files
-  std::vector<std::string> other;  // sources that only the system's own resolver can ask
-};
-// Without such a line: "files dns", as glibc.
-HostSources ParseNsswitch(std::string_view text);
-
-// Which of the other sources might know `name`: those of multicast DNS know only names under
-// .local, "myhostname" this machine's own names, "mymachines" names of one label. `host_name` is
-// this machine's.
-std::vector<std::string> SourcesThatMayKnow(const HostSources& sources, std::string_view name,
-                                            std::string_view host_name);
-
 }  // namespace portolan

@@ -32,14 +32,22 @@ SystemFiles::SystemFiles(const SystemNameLookupOptions& options)
       resolv_conf_{options.resolv_conf, {}},
       hosts_file_{options.hosts, {}},
       nsswitch_{options.nsswitch, {}},
-      sources_(ParseNsswitch("")) {
+      written_(ParseNsswitch("")),
+      sources_(written_) {
   ApplyResolvConf("");
   Refresh();
 }
 
 bool SystemFiles::Refresh() {
   std::string text;
-  if (ReadIfChanged(&nsswitch_, &text)) sources_ = ParseNsswitch(text);
+  const bool new_sources = ReadIfChanged(&nsswitch_, &text);
+  if (new_sources) written_ = ParseNsswitch(text);
+  const bool resolve_running = access(options_.resolve_socket.c_str(), F_OK) == 0;
+  if (new_sources || resolve_running != resolve_running_) {
+    resolve_running_ = resolve_running;
+    sources_ = written_;
+    if (!resolve_running) std::erase(sources_.deciding, "resolve");
+  }
   if (ReadIfChanged(&hosts_file_, &text)) hosts_ = HostsTable::Parse(text);
   if (!ReadIfChanged(&resolv_conf_, &text)) return false;
   ApplyResolvConf(text);

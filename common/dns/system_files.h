@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "common/dns/host_sources.h"
 #include "common/dns/hosts_table.h"
 #include "common/dns/resolver_config.h"
 #include "common/dns/system_name_lookup.h"
@@ -18,7 +19,8 @@ class SystemFiles {
   // Reads all three files. One that cannot be read counts as empty.
   explicit SystemFiles(const SystemNameLookupOptions& options);
 
-  // Reads those again that have changed. True: resolver() has changed.
+  // Reads those again that have changed, and looks whether systemd-resolved runs: without it the
+  // source "resolve" decides nothing. True: resolver() has changed.
   bool Refresh();
 
   // Never null; a value of its own after each change.
@@ -49,7 +51,9 @@ class SystemFiles {
   File resolv_conf_, hosts_file_, nsswitch_;
   std::shared_ptr<const ResolverConfig> resolver_;
   HostsTable hosts_;
-  HostSources sources_;
+  HostSources written_;           // what nsswitch.conf says
+  bool resolve_running_ = false;  // systemd-resolved
+  HostSources sources_;           // and what comes of it now
 };
 
 }  // namespace portolan

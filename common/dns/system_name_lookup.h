@@ -20,6 +20,8 @@ struct SystemNameLookupOptions {
   std::string resolv_conf = "/etc/resolv.conf";
   std::string hosts = "/etc/hosts";
   std::string nsswitch = "/etc/nsswitch.conf";
+  // Exists while systemd-resolved runs.
+  std::string resolve_socket = "/run/systemd/resolve/io.systemd.Resolve";
   // Whether LOCALDOMAIN, RES_OPTIONS and this machine's host name count.
   bool environment = true;
   // Instead of what resolv.conf says.

@@ -78,35 +78,6 @@ TEST(SearchPlan, FollowsNdotsAndTheFinalDot) {
   EXPECT_THAT(PlanSearch(almost, config).names, ElementsAre(almost));
 }
 
-TEST(Nsswitch, KnowsWhoIsAsked) {
-  const HostSources debian = ParseNsswitch(
-      "passwd: files sss\n"
-      "hosts:  files mdns4_minimal [NOTFOUND=return] dns myhostname # and no more\n");
-  EXPECT_TRUE(debian.files && debian.dns && !debian.dns_first);
-  EXPECT_THAT(debian.other, ElementsAre("mdns4_minimal", "myhostname"));
-  const HostSources fedora =
-      ParseNsswitch("hosts:files myhostname resolve [!UNAVAIL=return] dns\n");
-  EXPECT_THAT(fedora.other, ElementsAre("myhostname", "resolve"));
-  EXPECT_TRUE(ParseNsswitch("hosts: dns files").dns_first);
-  EXPECT_FALSE(ParseNsswitch("hosts: files").dns);
-  EXPECT_FALSE(ParseNsswitch("hosts: dns").files);
-  const HostSources none = ParseNsswitch("passwd: files\n");
-  EXPECT_TRUE(none.files && none.dns);
-  EXPECT_THAT(none.other, IsEmpty());
-  EXPECT_THAT(ParseNsswitch("hosts: files [ NOTFOUND = return ] dns").other, IsEmpty());
-}
-
-TEST(Nsswitch, OtherSourcesAreAskedOnlyForWhatTheyMayKnow) {
-  HostSources sources;
-  sources.other = {"mdns4_minimal", "mymachines", "myhostname", "sss"};
-  EXPECT_THAT(SourcesThatMayKnow(sources, "printer.local.", "here"),
-              ElementsAre("mdns4_minimal", "sss"));
-  EXPECT_THAT(SourcesThatMayKnow(sources, "box", "here"), ElementsAre("mymachines", "sss"));
-  EXPECT_THAT(SourcesThatMayKnow(sources, "HERE", "here"),
-              ElementsAre("mymachines", "myhostname", "sss"));
-  EXPECT_THAT(SourcesThatMayKnow(sources, "www.test", "here"), ElementsAre("sss"));
-}
-
 TEST(HostsTable, KnowsEveryNameOfEveryLine) {
   const HostsTable table = HostsTable::Parse(
       "127.0.0.1 localhost\n"

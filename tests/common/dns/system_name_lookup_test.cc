@@ -248,6 +248,51 @@ TEST_F(SystemNameLookup, NameServersGoFirstWhereNsswitchSaysSo) {
   EXPECT_THAT(Text(One("only.nx.test")), ElementsAre("198.18.9.9"));
 }
 
+TEST_F(SystemNameLookup, ActionsOfNsswitchEndTheSearchAsTheySay) {
+  Write("hosts", "198.18.9.9 only.nx.test servfail.test v4.test\n");
+  Write("nsswitch.conf", "hosts: dns [NOTFOUND=return] files\n");
+  EXPECT_EQ(One("only.nx.test").problem, LookupProblem::kNoSuchName);
+  EXPECT_THAT(Text(One("servfail.test")), ElementsAre("198.18.9.9")) << "nobody could say";
+}
+
+TEST_F(SystemNameLookup, NobodyIsAskedBehindFilesThatEndTheSearch) {
+  Write("hosts", "198.18.9.9 db.test\n");
+  Write("nsswitch.conf", "hosts: files [NOTFOUND=return] dns sss\n");
+  options.ask_system = [](const std::string& name) {
+    ADD_FAILURE() << name;
+    return NameAnswer{{}, LookupProblem::kNoSuchName, {}};
+  };
+  EXPECT_THAT(Text(One("db.test")), ElementsAre("198.18.9.9"));
+  EXPECT_EQ(One("a.test").problem, LookupProblem::kNoSuchName);
+  EXPECT_EQ(server->questions(), 0u);
+}
+
+TEST_F(SystemNameLookup, ASourceThatMayEndTheSearchIsAskedInsteadOfNameServers) {
+  Write("nsswitch.conf", "hosts: files mdns4_minimal [NOTFOUND=return] dns\n");
+  options.ask_system = [](const std::string& name) {
+    if (name == "printer.local") return NameAnswer{{IpAddress::V4(0xc6120909)}, {}, {}};
+    return NameAnswer{{}, LookupProblem::kNoSuchName, {}};
+  };
+  EXPECT_THAT(Text(One("printer.local")), ElementsAre("198.18.9.9"));
+  EXPECT_EQ(One("gone.local").problem, LookupProblem::kNoSuchName);
+  EXPECT_EQ(server->questions(), 0u);
+  EXPECT_FALSE(One("v4.test").addresses.empty());
+  EXPECT_GT(server->questions(), 0u);
+}
+
+TEST_F(SystemNameLookup, ResolveDecidesOnlyWhileItRuns) {
+  options.resolve_socket = Write("resolve.socket", "");
+  Write("nsswitch.conf", "hosts: resolve [!UNAVAIL=return] files dns\n");
+  options.ask_system = [](const std::string&) {
+    return NameAnswer{{IpAddress::V4(0xc6120909)}, {}, {}};
+  };
+  EXPECT_THAT(Text(One("v4.test")), ElementsAre("198.18.9.9"));
+  EXPECT_EQ(server->questions(), 0u);
+  options.resolve_socket += ".gone";
+  lookup = nullptr;
+  EXPECT_THAT(Text(One("v4.test")), testing::Not(ElementsAre("198.18.9.9")));
+}
+
 TEST_F(SystemNameLookup, ManyNamesKeepTheirOrder) {
   std::vector<std::string> names;
   for (int i = 0; i < 5'000; ++i) {
