@@ -143,8 +143,7 @@ absl::StatusOr<v1::Scan> ApiClient::CreateScan(
     const grpc::Status ended = reader->Finish();
     if (scan) return *std::move(scan);
     if (interrupts_.interrupted()) return Aborted("interrupted");
-    absl::Status status =
-        ended.ok() ? Unavailable("the coordinator ended the call") : Explain(ended);
+    absl::Status status = ended.ok() ? Unavailable("{} ended the call", Who()) : Explain(ended);
     // What it says about names is its answer, not its absence; and a first call that does not get
     // through is told at once.
     if (!ended.error_details().empty()) SetDetails(&status, ended.error_details());

@@ -4,7 +4,6 @@
 #include "cli/print_results.h"
 #include "cli/program.h"
 #include "common/base/status.h"
-#include "common/net/port_set.h"
 
 namespace portolan {
 namespace {
@@ -28,8 +27,7 @@ absl::StatusOr<int> RunResults(const ResultsFlags& flags, Context& context) {
     PORTOLAN_ASSIGN_OR_RETURN(auto names, SplitList(list));
     filter.vantages.insert(filter.vantages.end(), names.begin(), names.end());
   }
-  if (!flags.ports.empty())
-    PORTOLAN_RETURN_IF_ERROR(Annotate(ParsePorts(flags.ports).status(), "-p"));
+  if (!flags.ports.empty()) PORTOLAN_RETURN_IF_ERROR(CheckPortsFlag("-p", flags.ports, true));
   filter.ports = flags.ports;
   PORTOLAN_ASSIGN_OR_RETURN(const auto session, context.Connect({}, false));
   v1::GetScanRequest get;

@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <fstream>
 
+#include "common/base/counted.h"
 #include "common/base/status.h"
+#include "common/net/host_name.h"
 #include "common/net/list_text.h"
+#include "common/net/port_set.h"
 #include "common/net/target_parser.h"
 
 namespace portolan {
@@ -21,6 +24,22 @@ absl::StatusOr<std::vector<std::string>> SplitList(std::string_view text) {
     if (comma == std::string_view::npos) return items;
     text.remove_prefix(comma + 1);
   }
+}
+
+bool IsTarget(const std::string& text) {
+  if (text.find_first_of(".:") == std::string::npos) return false;
+  const absl::StatusOr<ParsedTargets> parsed = ParseTargets({text});
+  return parsed.ok() && parsed->problems().empty() && parsed->entry_count() > 0;
+}
+
+absl::Status CheckPortsFlag(std::string_view flag, const std::string& text, bool has_targets) {
+  const absl::Status status = ParsePorts(text).status();
+  if (status.ok()) return status;
+  const bool name = !has_targets && CheckHostName(text).empty();
+  if (!name && !IsTarget(text)) return Annotate(status, flag);
+  return InvalidArgument(
+      "{0} \"{1}\": {0} took the target as its ports; write {0} PORTS {1}, or leave {0} out", flag,
+      text);
 }
 
 std::vector<std::string> SplitTargets(std::string_view text) {
@@ -114,8 +133,7 @@ ShownProblem ShowProblem(const TargetProblem& problem, const std::vector<TargetT
 }
 
 std::string TargetProblemsText(const std::vector<ShownProblem>& shown, uint64_t total) {
-  std::string out =
-      total == 1 ? "1 target cannot be used:" : fmt::format("{} targets cannot be used:", total);
+  std::string out = Counted(total, "target cannot be used:", "targets cannot be used:");
   for (const ShownProblem& p : shown) {
     out +=
         fmt::format("\n{}{}\"{}\": {}", p.place, p.place.empty() ? "" : ": ", p.entry, p.problem);

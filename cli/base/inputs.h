@@ -14,6 +14,14 @@ namespace portolan {
 // "a,b" -> {a, b}; empty items are refused.
 absl::StatusOr<std::vector<std::string>> SplitList(std::string_view text);
 
+// Whether `text` reads as targets, and not as a single word, which may be anything.
+bool IsTarget(const std::string& text);
+// Checks the value of an option that takes ports. InvalidArgument names the flag, and says so when
+// it took a target as its value: people write -p TARGET, as other programs take -p for something
+// else or for nothing. `has_targets`: false where targets are missing, so that a word is taken for
+// one, too; otherwise it is a misspelt service.
+absl::Status CheckPortsFlag(std::string_view flag, const std::string& text, bool has_targets);
+
 // The entries of a list of targets, in the syntax of common/net/list_text.h:
 // "10.0.0.1,3-4, 10.1.0.0/16" -> {"10.0.0.1,3-4", "10.1.0.0/16"}.
 std::vector<std::string> SplitTargets(std::string_view text);

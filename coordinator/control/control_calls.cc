@@ -5,12 +5,11 @@
 namespace portolan {
 
 absl::Status ControlCalls::Stopping() {
-  return Unavailable("the coordinator is stopping; try again when it is back");
+  return Unavailable("the scan service is stopping; try again when it is back");
 }
 
 absl::Status ControlCalls::Busy() {
-  return ResourceExhausted(
-      "the coordinator has too many requests waiting; try again in a few seconds");
+  return ResourceExhausted("too many requests are waiting; try again in a few seconds");
 }
 
 }  // namespace portolan

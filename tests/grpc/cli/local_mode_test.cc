@@ -166,6 +166,36 @@ TEST_F(LocalModeTest, AStoreThatIsTakenFailsWithItsRemedy) {
   EXPECT_THAT(result.err, HasSubstr("--data"));
 }
 
+// Nobody started a coordinator: what goes wrong is not its fault.
+TEST_F(LocalModeTest, NoTextBlamesACoordinatorThatIsNotThere) {
+  using grpc::StatusCode;
+  AddScan("abc", v1::SCAN_STATE_COMPLETE);
+  for (const StatusCode code :
+       {StatusCode::UNAVAILABLE, StatusCode::DEADLINE_EXCEEDED, StatusCode::UNIMPLEMENTED,
+        StatusCode::UNKNOWN, StatusCode::CANCELLED, StatusCode::INTERNAL,
+        StatusCode::RESOURCE_EXHAUSTED}) {
+    for (const char* method : {"CreateScan", "WatchScan", "GetScan", "StreamObservations",
+                               "ListHostFindings", "ListScans", "PauseScan"}) {
+      service.errors[method] = grpc::Status(code, "it went wrong");
+      const std::vector<std::vector<std::string>> commands = {
+          {"scan", "127.0.0.1", "-p1", "--local", "--reconnect-timeout", "1s"},
+          {"results", "abc", "--local"},
+          {"scans", "--local"},
+          {"scans", "pause", "abc", "--local"}};
+      for (const auto& command : commands) {
+        const Result result = Run(command);
+        EXPECT_THAT(result.err, Not(HasSubstr("coordinator"))) << method << " " << code;
+      }
+      service.errors.clear();
+    }
+  }
+  // Rows that make no sense.
+  Observe("127.0.0.1", 22, static_cast<v1::PortState>(77));
+  const Result result = Run({"results", "abc", "--local"});
+  EXPECT_NE(result.code, 0);
+  EXPECT_THAT(result.err, Not(HasSubstr("coordinator")));
+}
+
 TEST_F(LocalModeTest, AWatchOfWhatNobodyRunsDoesNotHang) {
   AddScan("abc", v1::SCAN_STATE_PAUSED);
   const Result result = Run({"scans", "watch", "abc", "--data", "/"});

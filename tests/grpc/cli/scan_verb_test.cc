@@ -195,6 +195,42 @@ TEST_F(ScanVerbTest, ScopeAndBadInputAreUsageErrorsOthersAreFailures) {
   EXPECT_EQ(waited, Duration::zero()) << "a wrong address is told at once";
 }
 
+// An option without its value takes the word that follows.
+TEST_F(ScanVerbTest, AnOptionThatTookTheTargetIsNamed) {
+  const auto refusal = [&](std::vector<std::string> args) {
+    args.insert(args.begin(), "scan");
+    const Result result = Remote(args);
+    EXPECT_EQ(result.code, 2) << result.err;
+    EXPECT_THAT(service.calls, testing::IsEmpty());
+    return result.err;
+  };
+  for (const char* target : {"127.0.0.1", "10.0.0.0/24", "host.name", "host", "2001:db8::1",
+                             "10.0.0.1-9", "host.name:22"}) {
+    EXPECT_THAT(refusal({"-p", target}),
+                HasSubstr(fmt::format("-p \"{0}\": -p took the target as its ports; write -p PORTS "
+                                      "{0}, or leave -p out",
+                                      target)));
+    EXPECT_THAT(refusal({"--exclude-ports", target}),
+                HasSubstr("--exclude-ports took the target as its ports"));
+    EXPECT_THAT(refusal({"-p", "22", "--exclude", target}),
+                HasSubstr(fmt::format("no target: --exclude took \"{}\" as its TARGETS", target)));
+  }
+  for (const char* flag : {"--vantage", "--name", "--request-id", "--exclude-file"}) {
+    EXPECT_THAT(refusal({"-p", "22", flag, "127.0.0.1"}), HasSubstr(fmt::format("{} ", flag)))
+        << flag;
+  }
+  EXPECT_THAT(refusal({"-p", "22", "--name", "127.0.0.1"}),
+              HasSubstr("no target: --name took \"127.0.0.1\" as its TEXT"));
+  EXPECT_THAT(refusal({"-iL", "127.0.0.1"}), HasSubstr("-iL reads a file"));
+  EXPECT_THAT(refusal({"--exclude-file", "127.0.0.1", "127.0.0.2"}),
+              HasSubstr("--exclude-file reads a file"));
+  EXPECT_THAT(refusal({"-iL", "/no/such.txt"}), testing::Not(HasSubstr("reads a file")));
+  // A misspelt service beside a target is one, and what is no target at all was not taken for one.
+  EXPECT_THAT(refusal({"-p", "htp", "127.0.0.1"}), testing::Not(HasSubstr("took")));
+  EXPECT_THAT(refusal({"-p", "99999"}), testing::Not(HasSubstr("took")));
+  EXPECT_THAT(refusal({"-p", "22", "--name", "weekly"}), HasSubstr("name addresses, networks"));
+}
+
 TEST_F(ScanVerbTest, RidesOutARestart) {
   v1::Scan running;
   running.set_id("new");
