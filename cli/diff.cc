@@ -142,7 +142,7 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
 
   TextTable table({{""},
                    {"PORT"},
-                   {"SERVICE"},
+                   {std::string(kServiceTitle)},
                    {CutTo(Printable(a.text()), 40)},
                    {CutTo(Printable(b.text()), 40)}});
   std::array<uint64_t, 3> counts{};

@@ -78,7 +78,7 @@ std::string TrailText(const v1::EventTrailStep& t) {
 std::string Explain(const v1::ExplainResponse& r, WallTime now) {
   std::string out = SubjectText(r.target(), r.port());
   if (!r.service().empty())
-    out += " (" + Printable(r.service()) + ", " + Printable(r.service_class()) + ")";
+    out += " (by port number " + Printable(r.service()) + ", " + Printable(r.service_class()) + ")";
   out += "\n\nWhat it is, and why it matters\n" + Paragraph(r.service_text(), 2);
   for (const v1::Exposure& e : r.exposures()) {
     out += fmt::format("\nSeen by monitor {}: {}{}\n", Printable(e.monitor()),

@@ -10,7 +10,6 @@
 #include "cli/render/style.h"
 #include "cli/render/text.h"
 #include "common/base/status.h"
-#include "common/net/port_set.h"
 #include "common/scan/observation.h"
 
 namespace portolan {
@@ -32,8 +31,7 @@ absl::StatusOr<v1::ListExposureRequest> RequestOf(const Flags& flags) {
   for (const std::string& text : flags.targets) {
     for (const std::string& one : SplitTargets(text)) request.add_targets(one);
   }
-  if (!flags.ports.empty())
-    PORTOLAN_RETURN_IF_ERROR(Annotate(ParsePorts(flags.ports).status(), "--ports"));
+  if (!flags.ports.empty()) PORTOLAN_RETURN_IF_ERROR(CheckPortsFlag("--ports", flags.ports, true));
   request.set_ports(flags.ports);
   for (const std::string& list : flags.classes) {
     PORTOLAN_ASSIGN_OR_RETURN(const auto names, SplitList(list));
@@ -102,7 +100,7 @@ class Matrix {
     }
     std::vector<std::vector<std::string>> lines;
     if (header) {
-      std::vector<std::string> titles = {"PORT", "SERVICE"};
+      std::vector<std::string> titles = {"PORT", std::string(kServiceTitle)};
       for (const std::string& v : vantages_) titles.push_back(Printable(v));
       for (const char* t : {"CLASS", "BARRIER", "EXPECTED", "SINCE"}) titles.push_back(t);
       widths_.assign(titles.size(), 0);

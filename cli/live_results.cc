@@ -6,6 +6,7 @@
 
 #include "cli/convert.h"
 #include "cli/render/text.h"
+#include "common/base/counted.h"
 #include "common/base/status.h"
 #include "common/net/service_catalogue.h"
 
@@ -75,7 +76,7 @@ absl::Status LiveResults::ShowLine(const ResultRow& row) {
   Notes& notes = *context_.env.notes;
   const size_t of_address = ++lines_of_[row.ip];
   if (of_address <= kMostOfAddress) {
-    const std::string service(ServiceName(row.port));
+    const std::string service = ServiceByNumber(row.port);
     notes.Print(fmt::format("open  {}{}{}\n", FormatEndpoint(row.ip, row.port),
                             service.empty() ? "" : "  " + service,
                             row.name.empty() ? "" : "  (" + Printable(row.name) + ")"));
@@ -85,8 +86,8 @@ absl::Status LiveResults::ShowLine(const ResultRow& row) {
   }
   full_ = shown_.size() >= kMostLines;
   if (full_) {
-    notes.Note(fmt::format("{} open ports so far; the rest is shown at the end only",
-                           Grouped(kMostLines)));
+    notes.Note(Counted(kMostLines, "open port", "open ports") +
+               " so far; the rest is shown at the end only");
   }
   return absl::OkStatus();
 }

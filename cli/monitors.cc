@@ -116,7 +116,7 @@ std::string FindingText(const v1::ExposureFinding& f, bool color) {
   out += "  " + Printable(f.rule().empty() ? f.kind() : f.rule());
   if (!f.target().empty()) {
     out += "  " + (f.has_port() ? SubjectText(f.target(), f.port()) : Printable(f.target()));
-    if (!f.service().empty()) out += " (" + f.service() + ")";
+    if (!f.service().empty()) out += " (by port number " + Printable(f.service()) + ")";
   }
   if (!f.vantage().empty()) out += "  from " + Printable(f.vantage());
   out += "  since " + TimeText(f.since_unix_us() != 0 ? f.since_unix_us() : f.found_unix_us());
@@ -141,7 +141,8 @@ std::string EventText(const v1::ExposureEvent& e, bool color) {
       "{}  {}  {}  {}  {}{}  {} -> {}", TimeText(e.unix_us()), Printable(e.monitor()),
       Printable(e.vantage()),
       Paint(color, opened ? Ink::kRed : Ink::kYellow, PadRight(Printable(e.change()), 8)),
-      SubjectText(e.target(), e.port()), e.service().empty() ? "" : " (" + e.service() + ")",
+      SubjectText(e.target(), e.port()),
+      e.service().empty() ? "" : " (by port number " + Printable(e.service()) + ")",
       Printable(e.from()), Printable(e.to()));
   if (!e.address().empty() && e.address() != e.target()) out += "  at " + Printable(e.address());
   if (probes > 0)

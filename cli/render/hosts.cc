@@ -6,6 +6,7 @@
 #include <set>
 
 #include "cli/render/text.h"
+#include "common/base/counted.h"
 
 namespace portolan {
 namespace {
@@ -32,9 +33,10 @@ std::string HeldText(const std::vector<ConfirmedPort>& confirmed) {
 std::string EvidenceText(const HostRow& row) {
   const size_t n = row.finding.confirmed.size();
   const std::string held = HeldText(row.finding.confirmed);
-  return fmt::format("{} of {} ports open, {} of {} random high ports open{}{}",
-                     Grouped(row.open_ports), Grouped(row.ports), n, n, held.empty() ? "" : " and ",
-                     held);
+  return fmt::format("{} of {} open, {} of {} open{}{}", Grouped(row.open_ports),
+                     Counted(row.ports, "port", "ports"), n,
+                     Counted(n, "random high port", "random high ports"),
+                     held.empty() ? "" : " and ", held);
 }
 
 }  // namespace
@@ -115,10 +117,9 @@ std::string HostJson(const HostRow& row, std::string_view scan_id_json) {
 
 std::string EverywhereText(const HostTotals& t) {
   if (t.everywhere_hosts == 0) return "";
-  return fmt::format("{} on {}", Grouped(t.everywhere_open),
-                     t.everywhere_hosts == 1
-                         ? "1 host that answers everywhere"
-                         : Grouped(t.everywhere_hosts) + " hosts that answer everywhere");
+  return fmt::format(
+      "{} on {}", Grouped(t.everywhere_open),
+      Counted(t.everywhere_hosts, "host that answers everywhere", "hosts that answer everywhere"));
 }
 
 std::string HostNotes(const HostTotals& t) {

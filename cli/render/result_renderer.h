@@ -75,7 +75,7 @@ class VantageTable {
   Output& out_;
   std::vector<PortRow> held_;  // until the widths are known
   bool widths_known_ = false;
-  size_t service_width_ = 7;
+  size_t service_width_ = 15;  // of the title
   std::vector<size_t> widths_;
   std::optional<IpAddress> current_;
   bool any_ = false, any_differs_ = false, any_unknown_ = false;

@@ -62,7 +62,7 @@ class TableRenderer : public ResultRenderer {
         vantage_ = std::max(vantage_, DisplayWidth(Printable(row.vantage)));
       }
       const std::string header =
-          Line("PORT", "STATE", "SERVICE", "REASON", "RTT", "VANTAGE", State::kNotProbed, true);
+          Line("PORT", "STATE", kServiceTitle, "REASON", "RTT", "VANTAGE", State::kNotProbed, true);
       PORTOLAN_RETURN_IF_ERROR(out_.Write(header));
     }
     widths_known_ = true;
@@ -101,7 +101,7 @@ class TableRenderer : public ResultRenderer {
   Output& out_;
   std::vector<ResultRow> held_;
   bool widths_known_ = false, any_ = false;
-  size_t state_ = 5, service_ = 7, reason_ = 7, vantage_ = 7;
+  size_t state_ = 5, service_ = kServiceTitle.size(), reason_ = 7, vantage_ = 7;
   std::optional<IpAddress> current_;
 };
 
@@ -154,8 +154,8 @@ absl::Status VantageTable::Flush() {
         widths_[i] = std::max(widths_[i], DisplayWidth(CellText(row.cells[i])));
       }
     }
-    std::string line =
-        fmt::format("  {}  {}", PadRight("PORT", kPortWidth), PadRight("SERVICE", service_width_));
+    std::string line = fmt::format("  {}  {}", PadRight("PORT", kPortWidth),
+                                   PadRight(kServiceTitle, service_width_));
     for (size_t i = 0; i < vantages_.size(); ++i)
       line += "  " + PadRight(Printable(vantages_[i]), widths_[i]);
     TrimRight(line);

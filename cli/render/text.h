@@ -11,6 +11,9 @@
 // Text for people and for programs. Pure.
 namespace portolan {
 
+// The title of a column of services: a port's number is all that is known of what answers there.
+inline constexpr std::string_view kServiceTitle = "SERVICE BY PORT";
+
 // Makes text from elsewhere (names, messages, agents) safe for a terminal: control characters,
 // bytes that are not UTF-8 and the characters that change the direction of writing become \xNN and
 // \u{NNNN}. Nothing else changes.

@@ -68,6 +68,20 @@ absl::StatusOr<PortSet> RulePorts(const ExpectationRule& rule) {
   return out;
 }
 
+std::string RuleReason(const std::vector<std::string>& services, const std::string& reason,
+                       uint16_t port) {
+  constexpr std::string_view kByNumber = "by port number";
+  if (reason.starts_with(kByNumber)) return reason;
+  std::string out;
+  for (const std::string& name : services) {
+    const ServiceSet* set = FindServiceSet(name);
+    if (set == nullptr || !set->ports.Contains(port)) continue;
+    out += out.empty() ? std::string(kByNumber) + " " + name : " and " + name;
+  }
+  if (!out.empty() && !reason.empty()) out += "; ";
+  return out + reason;
+}
+
 absl::StatusOr<TargetNames> ParseTargetNames(const std::vector<std::string>& targets) {
   TargetNames out;
   std::vector<IpRange> ranges;

@@ -40,6 +40,12 @@ struct ExpectationRule {
 // neither. InvalidArgument: an unknown port, service or class, with the remedy.
 absl::StatusOr<PortSet> RulePorts(const ExpectationRule& rule);
 
+// Why a rule judges a port, for people; may be empty. A rule of service classes judges by the
+// port's number, as nothing else is known of what listens there, and the text says so: "by port
+// number clear-text; REASON". A reason that says it already stays as it is.
+std::string RuleReason(const std::vector<std::string>& services, const std::string& reason,
+                       uint16_t port);
+
 // Targets for comparing, without looking names up: a name matches an endpoint that was found by
 // that name. Names are in lower case, without a last dot.
 struct TargetNames {

@@ -120,4 +120,9 @@ std::string_view ServiceName(uint16_t port) {
   return service == nullptr ? std::string_view() : service->name;
 }
 
+std::string ServiceByNumber(uint16_t port) {
+  const Service* service = FindService(port);
+  return service == nullptr ? std::string() : "by port number " + std::string(service->name);
+}
+
 }  // namespace portolan

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace portolan {
@@ -46,5 +47,8 @@ std::span<const Service> ServiceCatalogue();
 const Service* FindService(uint16_t port);
 // The name, or "" when unknown.
 std::string_view ServiceName(uint16_t port);
+// "by port number ssh", or "" when unknown: how a text names the service of a port that is open.
+// The number is all that is known of it; what answers there may be something else.
+std::string ServiceByNumber(uint16_t port);
 
 }  // namespace portolan

@@ -17,6 +17,7 @@ absl::StatusOr<ExpectationSet> ExpectationSet::Compile(const MonitorSpec& spec) 
     if (!rule.ports.empty() || !rule.services.empty()) {
       PORTOLAN_ASSIGN_OR_RETURN(r.ports, RulePorts(rule));
     }
+    r.services = rule.services;
     const std::vector<std::string> vantages = RuleVantages(rule, spec);
     r.vantages = {vantages.begin(), vantages.end()};
     r.side = rule.role;

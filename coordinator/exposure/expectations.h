@@ -23,9 +23,10 @@ struct ExposureRule {
   // come and go with each answer of a round robin.) Both empty: all.
   IpSet addresses;
   std::vector<std::string> names;
-  PortSet ports;                    // empty: all
-  std::set<std::string> vantages;   // empty: all
-  std::optional<VantageRole> side;  // and of this side only
+  PortSet ports;                      // empty: all; those of `services` are in it
+  std::vector<std::string> services;  // the service classes that the rule was written with
+  std::set<std::string> vantages;     // empty: all
+  std::optional<VantageRole> side;    // and of this side only
   ExpectAction action = ExpectAction::kMustNotBeOpen;
   Severity severity = Severity::kMedium;
   std::string owner, reason, remedy;  // shown with the finding; remedy empty: one is made
@@ -73,6 +74,8 @@ class ExpectationSet {
   std::vector<Subject> required_;
 };
 
+// ": REASON" for the end of a sentence about a rule and a port, or "" (RuleReason).
+std::string BecauseText(const ExposureRule& rule, uint16_t port);
 // What to do about a port that must not be open, or is not and must be.
 std::string RemedyText(const ExposureRule& rule, const Subject& subject);
 

@@ -28,15 +28,11 @@ IpAddress AddressOf(const TargetKey& target) {
   return target.address() == nullptr ? IpAddress() : *target.address();
 }
 
-// "22 (ssh, Secure Shell remote login)"
+// "22 (by port number ssh, Secure Shell remote login)"
 std::string PortText(uint16_t port) {
   const Service* s = FindService(port);
   return s == nullptr ? fmt::format("{}", port)
-                      : fmt::format("{} ({}, {})", port, s->name, s->description);
-}
-
-std::string Because(const ExposureRule& rule) {
-  return rule.reason.empty() ? "" : fmt::format(": {}", rule.reason);
+                      : fmt::format("{} ({}, {})", port, ServiceByNumber(port), s->description);
 }
 
 }  // namespace
@@ -68,7 +64,7 @@ void MonitorExposure::OfferPorts(const std::string& vantage, VantageRole side, W
       f.since = r->since;
       f.owner = rule->owner;
       f.text = fmt::format("port {} of {} is open from \"{}\" and must not be{}", PortText(s->port),
-                           s->target.ToString(), vantage, Because(*rule));
+                           s->target.ToString(), vantage, BecauseText(*rule, s->port));
       f.remedy = RemedyText(*rule, *s);
       return f;
     });
@@ -84,9 +80,9 @@ void MonitorExposure::OfferPorts(const std::string& vantage, VantageRole side, W
       f.severity = rule->severity;
       f.address = r->address;
       f.owner = rule->owner;
-      f.text =
-          fmt::format("port {} of {} is not open from \"{}\" ({}) and must be{}", PortText(s->port),
-                      s->target.ToString(), vantage, SymbolText(r->symbol), Because(*rule));
+      f.text = fmt::format("port {} of {} is not open from \"{}\" ({}) and must be{}",
+                           PortText(s->port), s->target.ToString(), vantage, SymbolText(r->symbol),
+                           BecauseText(*rule, s->port));
       f.remedy = RemedyText(*rule, *s);
       return f;
     });
@@ -183,7 +179,7 @@ void MonitorExposure::OfferMonitor(WallTime now) {
       f.since = *rule.expires;
       f.owner = rule.owner;
       f.text = fmt::format("the expectation \"{}\" has expired and no longer applies{}", rule.id,
-                           Because(rule));
+                           rule.reason.empty() ? "" : ": " + rule.reason);
       f.remedy = "renew it with another date, or remove it";
       return f;
     });

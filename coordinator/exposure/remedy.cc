@@ -1,11 +1,14 @@
 #include <fmt/format.h>
 
+#include "common/monitor/expectation.h"
 #include "common/net/service_catalogue.h"
 #include "coordinator/exposure/expectations.h"
 
 namespace portolan {
 namespace {
 
+// What to do about a service of a class, and nothing for the classes about which there is nothing
+// particular to say.
 const char* RemedyOfClass(ServiceClass c) {
   switch (c) {
     case ServiceClass::kRemoteAdmin:
@@ -27,11 +30,28 @@ const char* RemedyOfClass(ServiceClass c) {
     case ServiceClass::kIndustrial:
       return "cut it off: controllers do not ask who gives them orders";
     default:
-      return "stop the service, bind it to another address, or close it in the firewall";
+      return nullptr;
   }
 }
 
+// What a port's number says is a guess, so what follows from it depends on whether it is right.
+std::string RemedyOfPort(uint16_t port) {
+  const Service* service = FindService(port);
+  const char* remedy = nullptr;
+  if (service != nullptr) {
+    remedy = port == 23 ? "use SSH instead" : RemedyOfClass(service->service_class);
+  }
+  if (remedy == nullptr)
+    return "stop the service, bind it to another address, or close it in the firewall";
+  return fmt::format("if it is {}, as its port number says, {}", service->name, remedy);
+}
+
 }  // namespace
+
+std::string BecauseText(const ExposureRule& rule, uint16_t port) {
+  const std::string reason = RuleReason(rule.services, rule.reason, port);
+  return reason.empty() ? reason : ": " + reason;
+}
 
 std::string RemedyText(const ExposureRule& rule, const Subject& subject) {
   if (!rule.remedy.empty()) return rule.remedy;
@@ -39,12 +59,8 @@ std::string RemedyText(const ExposureRule& rule, const Subject& subject) {
     return "see whether the service runs and listens on this address, then the host's firewall, "
            "then what lies between; if it is gone for good, change the rule";
   }
-  const Service* service = FindService(subject.port);
-  if (service != nullptr && service->port == 23) return "use SSH instead";
-  const char* remedy =
-      RemedyOfClass(service == nullptr ? ServiceClass::kOther : service->service_class);
-  return fmt::format("{}; if it is wanted, say so by a may-be-open rule before \"{}\"", remedy,
-                     rule.id);
+  return fmt::format("{}; if it is wanted, say so by a may-be-open rule before \"{}\"",
+                     RemedyOfPort(subject.port), rule.id);
 }
 
 }  // namespace portolan

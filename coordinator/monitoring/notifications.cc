@@ -64,7 +64,7 @@ Notification NotificationOf(const ExposureEvent& e, const ExposureRule* rule,
     n.rule = rule->id;
     n.remedy = RemedyText(*rule, e.subject);
     n.text += fmt::format(", against \"{}\"", rule->id);
-    if (!rule->reason.empty()) n.text += ": " + rule->reason;
+    n.text += BecauseText(*rule, n.port);
   } else if (rule != nullptr) {
     n.rule = rule->id;
   }

@@ -218,7 +218,7 @@ std::string RenderSlack(const Notification& n, std::string_view link) {
   field("Vantage", n.vantage, true);
   field("Target", HostPort(n), true);
   if (n.address != n.target) field("Address", n.target.empty() ? "" : n.address, true);
-  field("Service", n.service, true);
+  field("Service by port number", n.service, true);
   field("From", n.from, true);
   field("To", n.to, true);
   field("Severity", Name(n.severity), true);

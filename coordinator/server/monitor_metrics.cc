@@ -179,8 +179,8 @@ size_t Ports(const MonitorMetrics& m, size_t budget, MetricBuilder& out) {
   for (size_t i = 0; i < shown; ++i) {
     const MonitorMetrics::Port& p = m.open_ports[i];
     out.Gauge("portolan_port_open",
-              "Always 1: a port of the baseline that is open from a vantage. There are as many as "
-              "the series budget allows.",
+              "Always 1: a port of the baseline that is open from a vantage; service is by port "
+              "number. There are as many as the series budget allows.",
               {{"monitor", m.monitor},
                {"target", p.subject.target.ToString()},
                {"port", std::to_string(p.subject.port)},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/counted.h"
 #include "common/base/duration_text.h"
 #include "common/base/status.h"
 #include "common/net/service_catalogue.h"
@@ -117,7 +118,7 @@ std::string NoDataReason(const MonitorStatus& status, WallTime now) {
     return fmt::format("{} with nothing to look at: {}",
                        status.unresolved_names == 1
                            ? "one name"
-                           : fmt::format("{} names", status.unresolved_names),
+                           : Counted(status.unresolved_names, "name", "names"),
                        status.unresolved_text);
   }
   if (status.plan.last_success == never) return "no run of it has been complete yet";
@@ -316,7 +317,7 @@ void ToProto(const Explanation& explanation, const std::vector<MonitorSpec>& spe
       r->set_action(std::string(Name(rule->action)));
       r->set_severity(std::string(Name(rule->severity)));
       r->set_owner(rule->owner);
-      r->set_reason(rule->reason);
+      r->set_reason(RuleReason(rule->services, rule->reason, subject.port));
       if (rule->expires) r->set_expires_unix_us(Micros(*rule->expires));
       r->set_profile(std::none_of(spec->expectations.begin(), spec->expectations.end(),
                                   [&](const ExpectationRule& own) { return own.name == s.rule; }));

@@ -257,10 +257,10 @@ def monitor():
                    [(f"sum by (vantage) (portolan_exposure_confirming{{{MON}}})", "confirming from {{vantage}}"),
                     (f"sum by (result) (increase(portolan_exposure_settled_total{{{MON}}}[$__rate_interval]))", "{{result}}")]),
         ]), ("Findings", [
-            table("Findings", "Open findings by rule. Each of them, with what to do: `portolan findings MONITOR`.",
+            table("Findings", "Open findings by rule. Rules of service classes (no-clear-text, no-databases-from-outside) go by port number. Each of them, with what to do: `portolan findings MONITOR`.",
                   [(findings_by("monitor, severity, rule", MON), "{{rule}}")], 12,
                   transformations=[HIDE_TIME]),
-            series("Findings by rule", "How many findings of each rule are open.",
+            series("Findings by rule", "How many findings of each rule are open. Rules of service classes go by port number.",
                    [(findings_by("rule", MON), "{{rule}}")], height=9),
             bars("Hosts by port", "On how many targets a port is open from anywhere; \"other\" is the sum over the ports that are not shown.",
                  f"sum by (port) (portolan_exposed_hosts{{{MON}}})", "{{port}}", 12),

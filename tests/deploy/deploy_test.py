@@ -228,6 +228,20 @@ class Rules(unittest.TestCase):
             self.assertNotRegex(alert, r"(?m)^ +severity:", "a severity of its own hides the rule's")
             self.assertRegex(alert, r"expr: sum by \([a-z, ]*\bseverity\b")
 
+    def test_alerts_and_panels_about_rules_say_that_services_are_known_by_port_number_only(self):
+        # Rules name classes of services (no-databases-from-outside); nobody has looked at what answers there.
+        text = (TOP / "deploy/prometheus/rules/portolan.rules.yml").read_text()
+        of_rules = [a for a in re.split(r"(?m)^ +- alert: ", text)[1:]
+                    if re.search(r'portolan_(exposed_ports\{expected="no"|findings\{)', a)]
+        self.assertEqual(len(of_rules), 2)
+        for alert in of_rules:
+            self.assertRegex(alert, r"description: .*by port number")
+        by_rule = [p for _, d in expressions.dashboards() for p in expressions.panels(d)
+                   if any(re.search(r"sum by \([a-z, ]*\b(rule|service)\b", t.get("expr", "")) for t in p.get("targets", []))]
+        self.assertGreaterEqual(len(by_rule), 2)
+        for p in by_rule:
+            self.assertIn("by port number", p["description"], p["title"])
+
     def test_each_alert_has_a_runbook_and_a_test(self):
         text = (TOP / "deploy/prometheus/rules/portolan.rules.yml").read_text()
         tests = (TOP / "deploy/prometheus/tests/portolan.test.yml").read_text()

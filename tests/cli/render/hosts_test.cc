@@ -32,7 +32,7 @@ TEST(Hosts, TheEvidenceOfALineSaysWhatTheConnectionsDid) {
             "10.0.0.1  answers everywhere: 65,535 of 65,535 ports open, 4 of 4 random high ports "
             "open and 1 talkative, 2 quiet: a tarpit or proxy, not 65,535 services");
   EXPECT_EQ(line({Held::kNotHeld}),
-            "10.0.0.1  answers everywhere: 65,535 of 65,535 ports open, 1 of 1 random high ports "
+            "10.0.0.1  answers everywhere: 65,535 of 65,535 ports open, 1 of 1 random high port "
             "open: a tarpit or proxy, not 65,535 services");
   HostRow named = Everywhere("10.0.0.1", 1, {Held::kQuiet});
   named.name = "evil\x1b[2J";
@@ -76,11 +76,11 @@ TEST(Hosts, ComeAfterTheRowsAndBeforeTheLedger) {
   end.host_totals = TotalsOf(end.hosts, 0);
   ASSERT_TRUE(renderer->Finish(end).ok());
   EXPECT_EQ(out.text(),
-            "  PORT       STATE  SERVICE  REASON        RTT\n"
+            "  PORT       STATE  SERVICE BY PORT  REASON        RTT\n"
             "10.0.0.9\n"
-            "  22/tcp     open   ssh      syn-ack   0.42 ms\n"
+            "  22/tcp     open   ssh              syn-ack   0.42 ms\n"
             "\n"
-            "10.0.0.1  answers everywhere: 10 of 65,535 ports open, 1 of 1 random high ports open "
+            "10.0.0.1  answers everywhere: 10 of 65,535 ports open, 1 of 1 random high port open "
             "and quiet: a tarpit or proxy, not 10 services\n"
             "\n"
             "scan abc: complete in 2.5 s\n"

@@ -30,18 +30,19 @@ TEST(VantageTable, MarksWhatDiffersAndExplains) {
     ASSERT_TRUE(join.Add(row).ok());
   }
   ASSERT_TRUE(join.Finish(End(6, 5, 1)).ok());
-  EXPECT_EQ(out.text(),
-            "  PORT       SERVICE  office        dmz                    cloud\n"
-            "10.0.0.1\n"
-            "* 22/tcp     ssh      open 0.42 ms  closed (conn-refused)  filtered (no-response)\n"
-            "  80/tcp     http     open 0.42 ms  open 0.42 ms           open 0.42 ms\n"
-            "10.0.0.2\n"
-            "  443/tcp    https    open 0.42 ms  -                      not-probed (cancelled)\n"
-            "\n"
-            "* the vantages differ\n"
-            "- not observed from there\n"
-            "scan abc: complete in 2.5 s\n"
-            "planned 6 = open 5 + closed 1 + filtered 0 + unreachable 0 + not probed 0\n");
+  EXPECT_EQ(
+      out.text(),
+      "  PORT       SERVICE BY PORT  office        dmz                    cloud\n"
+      "10.0.0.1\n"
+      "* 22/tcp     ssh              open 0.42 ms  closed (conn-refused)  filtered (no-response)\n"
+      "  80/tcp     http             open 0.42 ms  open 0.42 ms           open 0.42 ms\n"
+      "10.0.0.2\n"
+      "  443/tcp    https            open 0.42 ms  -                      not-probed (cancelled)\n"
+      "\n"
+      "* the vantages differ\n"
+      "- not observed from there\n"
+      "scan abc: complete in 2.5 s\n"
+      "planned 6 = open 5 + closed 1 + filtered 0 + unreachable 0 + not probed 0\n");
 }
 
 TEST(VantageTable, WhatWasNotObservedDiffersFromNothing) {

@@ -77,12 +77,12 @@ TEST(TableRenderer, GroupsByAddressAndEndsWithTheLedger) {
   ASSERT_TRUE(renderer->Finish(end).ok());
   EXPECT_EQ(
       out.text(),
-      "  PORT       STATE   SERVICE  REASON             RTT\n"
+      "  PORT       STATE   SERVICE BY PORT  REASON             RTT\n"
       "10.0.0.1 (db1.exa\\x1bmple)\n"
-      "  22/tcp     open    ssh      syn-ack        0.42 ms\n"
-      "  65535/tcp  closed           conn-refused\n"
+      "  22/tcp     open    ssh              syn-ack        0.42 ms\n"
+      "  65535/tcp  closed                   conn-refused\n"
       "2001:db8::1\n"
-      "  443/tcp    open    https    syn-ack        0.42 ms\n"
+      "  443/tcp    open    https            syn-ack        0.42 ms\n"
       "\n"
       "scan abc \"weekly\": complete in 2.5 s\n"
       "planned 65,535 = open 2 + closed 65,533 + filtered 0 + unreachable 0 + not probed 0\n");

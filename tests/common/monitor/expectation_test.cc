@@ -42,8 +42,25 @@ TEST(Profiles, SpeakOfWhatTheyAreNamedFor) {
     EXPECT_EQ(p.rule.action, ExpectAction::kMustNotBeOpen);
     EXPECT_FALSE(p.description.empty() || p.rule.reason.empty());
     // A class of services is known by its port numbers only, and says so.
-    EXPECT_EQ(p.rule.reason.find("by port number") != std::string::npos, !p.rule.services.empty())
-        << p.rule.name;
+    EXPECT_EQ(p.rule.reason.starts_with("by port number"), !p.rule.services.empty()) << p.rule.name;
+  }
+}
+
+TEST(RuleReason, WhatIsJudgedByAServiceClassIsKnownByThePortsNumberOnly) {
+  EXPECT_EQ(RuleReason({"clear-text"}, "", 21), "by port number clear-text");
+  EXPECT_EQ(RuleReason({"clear-text"}, "nothing unencrypted", 21),
+            "by port number clear-text; nothing unencrypted");
+  EXPECT_EQ(RuleReason({"clear-text", "remote-admin", "database"}, "", 23),
+            "by port number clear-text and remote-admin");
+  // A port that the rule names itself, a rule of ports, and a reason that says it already.
+  EXPECT_EQ(RuleReason({"database"}, "ours", 21), "ours");
+  EXPECT_EQ(RuleReason({}, "", 21), "");
+  EXPECT_EQ(RuleReason({"clear-text"}, "by port number FTP", 21), "by port number FTP");
+  for (const ServiceSet& set : ServiceSets()) {
+    for (uint32_t i = 0; i < set.ports.size(); ++i) {
+      EXPECT_EQ(RuleReason({std::string(set.name)}, "", set.ports.Select(i)),
+                "by port number " + std::string(set.name));
+    }
   }
 }
 

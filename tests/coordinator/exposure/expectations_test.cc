@@ -138,6 +138,17 @@ TEST(Profiles, TheWorstDecidesInWhateverOrderTheyAreGiven) {
   }
 }
 
+TEST(RemedyText, AdviceForAServiceHoldsOnlyIfThePortsNumberIsRight) {
+  ExposureRule rule;
+  rule.id = "r";
+  EXPECT_EQ(
+      RemedyText(rule, Sub("10.0.0.1", 23)).find("if it is telnet, as its port number says, "), 0u);
+  EXPECT_EQ(RemedyText(rule, Sub("10.0.0.1", 21)).find("if it is ftp, as its port number says, "),
+            0u);
+  for (const uint16_t port : {80, 64'999})  // what to do depends on no guess
+    EXPECT_EQ(RemedyText(rule, Sub("10.0.0.1", port)).find("stop the service"), 0u) << port;
+}
+
 TEST(Expectations, ASpecificationsOwnRulesComeBeforeItsProfiles) {
   MonitorSpec spec = SpecWithProfiles();
   ExpectationRule rule;

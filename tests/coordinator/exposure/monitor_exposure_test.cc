@@ -89,9 +89,36 @@ TEST_F(MonitorExposureTest, AFirstRunIsBaselineAndExpectationsApplyAtOnce) {
   EXPECT_TRUE(step.confirmation.probes.empty());
   EXPECT_EQ(Findings(), Texts{"must-not-be-open/no-remote-admin-from-outside/out/10.0.0.1/22"});
   ASSERT_EQ(step.findings.found.size(), 1u);
-  EXPECT_NE(step.findings.found[0].text.find("22 (ssh"), std::string::npos);
+  EXPECT_NE(step.findings.found[0].text.find("22 (by port number ssh"), std::string::npos);
   EXPECT_EQ(step.findings.found[0].since, now_);
   EXPECT_EQ(all_.Compare(kWeb).exposure, ExposureClass::kOpenEverywhere);
+}
+
+TEST_F(MonitorExposureTest, AnOwnRuleOfAServiceClassSaysThatItJudgesByPortNumber) {
+  MonitorSpec spec;
+  spec.vantages = {{"in", VantageRole::kInside}, {"out", VantageRole::kOutside}};
+  for (const char* service : {"remote-admin", "database"}) {
+    ExpectationRule rule;
+    rule.name = std::string("own-") + service;
+    rule.services = {service};
+    if (rule.name == "own-database") rule.reason = "the data stays here";
+    spec.expectations.push_back(rule);
+  }
+  MonitorExposureConfig config = Config();
+  config.expectations = *ExpectationSet::Compile(spec);
+  MonitorExposure own{config};
+  in_.states[kDb] = kOpenSym;
+  in_.when = out_.when = now_;
+  const ExposureStep step = own.OnRun({in_.Make(true), out_.Make(true)}, now_);
+  ASSERT_EQ(step.findings.found.size(), 2u);
+  for (const Finding& f : step.findings.found) {
+    const bool database = f.key.rule == "own-database";
+    EXPECT_NE(f.text.find(database ? "must not be: by port number database; the data stays here"
+                                   : "must not be: by port number remote-admin"),
+              std::string::npos)
+        << f.text;
+    EXPECT_EQ(f.remedy.find("if it is "), 0u) << f.remedy;
+  }
 }
 
 TEST_F(MonitorExposureTest, AConfirmedOpeningIsOneEventAndItsFinding) {

@@ -101,7 +101,7 @@ TEST(WebhookBody, SlackShowsWhatMatters) {
         {"title": "Vantage", "value": "outside", "short": true},
         {"title": "Target", "value": "db.example:5432", "short": true},
         {"title": "Address", "value": "198.18.0.7", "short": true},
-        {"title": "Service", "value": "postgresql", "short": true},
+        {"title": "Service by port number", "value": "postgresql", "short": true},
         {"title": "From", "value": "closed", "short": true},
         {"title": "To", "value": "open", "short": true},
         {"title": "Severity", "value": "high", "short": true},

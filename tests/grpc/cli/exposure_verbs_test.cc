@@ -76,7 +76,7 @@ TEST_F(ExposureVerbsTest, TheMatrixHasAColumnAVantageAndAHeaderAMonitor) {
   ASSERT_EQ(lines.size(), 8u) << result.out;
   EXPECT_EQ(lines[0], "monitor web");
   EXPECT_THAT(lines[1], HasSubstr("office        cloud"));
-  EXPECT_THAT(lines[2], HasSubstr("10.0.0.1:22         ssh      open/syn-ack  "
+  EXPECT_THAT(lines[2], HasSubstr("10.0.0.1:22         ssh              open/syn-ack  "
                                   "filtered/no-response  open-only-inside  network  no: no-ssh"));
   EXPECT_THAT(lines[2], HasSubstr("2023-11-14 19:26:40Z"));
   EXPECT_THAT(lines[3], HasSubstr("[2001:db8::1]:8080  -        -             open/syn-ack"));
@@ -241,7 +241,7 @@ TEST_F(ExposureVerbsTest, ExplainWritesAllThatATicketNeeds) {
     text.replace(at, (end == std::string::npos ? text.size() : end) - at, " ");
   }
   for (const char* part :
-       {"www.example:22 (ssh, remote-admin)", "controls the machine",
+       {"www.example:22 (by port number ssh, remote-admin)", "controls the machine",
         "Seen by monitor web: open-only-inside; elsewhere in the way: network",
         "office (inside): open, by syn-ack, round trip 0.42 ms, at 10.0.0.1, asked by agent "
         "a\\x1b[1m; open since 2023-11-14 19:26:40Z",

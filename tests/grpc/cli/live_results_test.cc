@@ -77,10 +77,10 @@ TEST_F(LiveResultsTest, PeopleSeeThemOnStderrAndThenTheTable) {
   ASSERT_TRUE(live.Update(scan_).ok());
   Observe("10.0.0.7", 22);
   ASSERT_TRUE(Update(live).ok());
-  EXPECT_EQ(err_, "open  10.0.0.7:22  ssh\n");
+  EXPECT_EQ(err_, "open  10.0.0.7:22  by port number ssh\n");
   EXPECT_EQ(out_.text(), "");
   ASSERT_TRUE(Finish(flags, live).ok());
-  EXPECT_EQ(err_, "open  10.0.0.7:22  ssh\n");
+  EXPECT_EQ(err_, "open  10.0.0.7:22  by port number ssh\n");
   EXPECT_EQ(Count(out_.text(), "22/tcp"), 1u);
 }
 

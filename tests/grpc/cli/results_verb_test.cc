@@ -51,16 +51,16 @@ TEST_F(ResultsVerbTest, EachVantageIsAColumnAndDifferencesAreLookedUp) {
   Observe("10.0.0.3", 443, v1::PORT_STATE_CLOSED, "office");
   const Result result = Remote({"results", "abc"});
   EXPECT_EQ(result.code, 0) << result.err;
-  EXPECT_THAT(
-      result.out,
-      testing::StartsWith("  PORT       SERVICE  office                  dmz\n"
-                          "10.0.0.1\n"
-                          "  22/tcp     ssh      open 0.42 ms            open 0.42 ms\n"
-                          "* 80/tcp     http     open 0.42 ms            closed (conn-refused)\n"
-                          "10.0.0.2\n"
-                          "* 443/tcp    https    filtered (no-response)  open 0.42 ms\n"
-                          "\n"
-                          "* the vantages differ\n"));
+  EXPECT_THAT(result.out,
+              testing::StartsWith(
+                  "  PORT       SERVICE BY PORT  office                  dmz\n"
+                  "10.0.0.1\n"
+                  "  22/tcp     ssh              open 0.42 ms            open 0.42 ms\n"
+                  "* 80/tcp     http             open 0.42 ms            closed (conn-refused)\n"
+                  "10.0.0.2\n"
+                  "* 443/tcp    https            filtered (no-response)  open 0.42 ms\n"
+                  "\n"
+                  "* the vantages differ\n"));
   ASSERT_EQ(service.listed.size(), 2u);
   EXPECT_THAT(service.listed[1].targets(), ElementsAre("10.0.0.1", "10.0.0.2"));
   EXPECT_EQ(service.listed[1].ports(), "80,443");
@@ -240,6 +240,12 @@ TEST_F(ResultsVerbTest, ACoordinatorWithoutFindingsHasNone) {
   AddFinding(service, "198.18.0.8", v1::HOST_FINDING_KIND_SYN_PROXY, 1);
   service.findings[1].mutable_finding()->clear_confirmed();
   EXPECT_EQ(Remote({"results", "abc"}).code, 1);
+}
+
+TEST_F(ResultsVerbTest, PortsThatAreATargetAreNamed) {
+  const Result result = Remote({"results", "abc", "-p", "127.0.0.1"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.err, testing::HasSubstr("-p took the target as its ports"));
 }
 
 }  // namespace
