@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "common/base/counted.h"
 #include "common/base/status.h"
 #include "common/net/host_name.h"
 #include "common/net/port_set.h"
@@ -203,7 +204,8 @@ absl::StatusOr<std::shared_ptr<const ScanSpec>> PreparedScan::Plan(
     const std::vector<NameAnswer>& answers, const PlanContext& context) const {
   const ScanRequest& request = request_;
   if (answers.size() != names_.size())
-    return Internal("{} answers for {} names", answers.size(), names_.size());
+    return Internal("{} for {}", Counted(answers.size(), "answer", "answers"),
+                    Counted(names_.size(), "name", "names"));
   auto spec = std::make_shared<ScanSpec>();
   spec->name = request.name;
   spec->target_texts = KeptTexts(request.targets);
@@ -264,6 +266,7 @@ absl::StatusOr<std::shared_ptr<const ScanSpec>> PreparedScan::Plan(
   uint64_t seed = request.seed != 0 ? request.seed : context.random_seed;
   PORTOLAN_ASSIGN_OR_RETURN(spec->space, ScanSpace::Create(std::move(blocks), seed));
   spec->names = std::move(targets.names);
+  spec->names.insert(spec->names.end(), request.looked_up.begin(), request.looked_up.end());
   spec->names_skipped = completed->skipped.size();
   spec->skipped_names = std::move(completed->skipped);
   if (spec->skipped_names.size() > kKeptSkipped) spec->skipped_names.resize(kKeptSkipped);

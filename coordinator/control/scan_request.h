@@ -34,6 +34,9 @@ struct ScanRequest {
   bool skip_unresolved = false;           // goes on without targets whose names cannot be looked up
   std::vector<std::string> avoid_agents;  // see ScanSpec, as the next
   std::string monitor;
+  // Names that the caller looked up, with the addresses among `targets` that they led to: results
+  // show them as those of names in `targets`. They decide nothing about what is probed.
+  std::vector<ResolvedName> looked_up;
   bool allow_long = false;  // it may take more than a year
 };
 

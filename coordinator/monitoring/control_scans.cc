@@ -14,7 +14,8 @@ namespace {
 
 constexpr size_t kPage = 10'000;
 
-// Tells two requests apart, now and after a restart.
+// Tells two requests apart, now and after a restart. Without the names that led to the targets:
+// they decide nothing about what is probed.
 std::string DigestOf(const ScanRequest& r) {
   ByteWriter w;
   const auto strings = [&](const std::vector<std::string>& all) {

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "common/base/counted.h"
 #include "common/base/status.h"
 
 namespace portolan {
@@ -219,7 +220,7 @@ void MonitorRun::End(std::vector<VantageRun> parts) {
     const auto trouble = troubles.find(first);
     record_.message += fmt::format(
         "{}{} with nothing to look at: {}{}{}", record_.message.empty() ? "" : "; ",
-        unresolved.size() == 1 ? "one name" : fmt::format("{} names", unresolved.size()), first,
+        unresolved.size() == 1 ? "one name" : Counted(unresolved.size(), "name", "names"), first,
         trouble == troubles.end() ? "" : " (" + TroubleText(trouble->second) + ")",
         unresolved.size() == 1 ? "" : ", ...");
   }

@@ -45,6 +45,27 @@ bool WouldCover(const MonitorSpec& spec, const Subject& subject) {
 
 }  // namespace
 
+void MonitoringImpl::AskStored(const MonitorEntry& entry, const ExposureRow& row, size_t at,
+                               std::vector<Question>* questions) {
+  for (size_t i = 0; i < row.sights.size(); ++i) {
+    const VantageSight& sight = row.sights[i];
+    if (!sight.unknown || sight.unknown->cause != UnknownCause::kNoOutcome) continue;
+    const auto last = entry.last_runs.find(sight.vantage);
+    if (last != entry.last_runs.end()) questions->push_back({at, i, last->second});
+  }
+}
+
+void MonitoringImpl::ReadStored(const std::vector<Question>& questions,
+                                std::vector<ExposureRow>* rows) const {
+  LastOutcomes last(scans_);
+  for (const Question& q : questions) {
+    ExposureRow& row = (*rows)[q.row];
+    AddStored(last.At(*q.run, row.sights[q.sight].vantage, row.subject), *q.run,
+              &row.sights[q.sight]);
+    row.comparison = CompareVantages(ViewsOf(row));
+  }
+}
+
 absl::StatusOr<Explanation> MonitoringImpl::DoExplain(const std::string& target, uint16_t port,
                                                       const std::string& monitor,
                                                       std::vector<Question>* questions) {
@@ -67,13 +88,7 @@ absl::StatusOr<Explanation> MonitoringImpl::DoExplain(const std::string& target,
       continue;
     }
     out.rows.push_back(RowOf(*entry, out.subject));
-    const std::vector<VantageSight>& sights = out.rows.back().sights;
-    for (size_t i = 0; i < sights.size(); ++i) {
-      if (!sights[i].unknown || sights[i].unknown->cause != UnknownCause::kNoOutcome) continue;
-      const auto last = entry->last_runs.find(sights[i].vantage);
-      if (last != entry->last_runs.end())
-        questions->push_back({out.rows.size() - 1, i, last->second});
-    }
+    AskStored(*entry, out.rows.back(), out.rows.size() - 1, questions);
     for (const auto& [key, finding] : x.findings().state().open) {
       // One for all names that could not be looked up is about this one, too.
       const bool of_names = key.kind == FindingKind::kNameNotLookedUp && troubled &&
@@ -97,13 +112,7 @@ void MonitoringImpl::Explain(std::string target, uint16_t port, std::string moni
     // Results are on disk, and nothing here should wait for it.
     auto shared = std::make_shared<Explanation>(*std::move(out));
     const bool posted = pool_.TryPost([this, shared, questions, d] {
-      LastOutcomes last(scans_);
-      for (const Question& q : questions) {
-        ExposureRow& row = shared->rows[q.row];
-        AddStored(last.At(*q.run, row.sights[q.sight].vantage, row.subject), *q.run,
-                  &row.sights[q.sight]);
-        row.comparison = CompareVantages(ViewsOf(row));
-      }
+      ReadStored(questions, &shared->rows);
       d(*std::move(shared));
     });
     if (!posted)

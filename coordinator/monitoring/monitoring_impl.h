@@ -148,13 +148,19 @@ class MonitoringImpl final : public Monitoring {
 
   // ---- monitoring_queries.cc ----
   ExposureRow RowOf(const MonitorEntry& entry, const Subject& subject) const;
-  absl::StatusOr<ExposurePage> DoExposure(const ExposureQuery& query) const;
-  absl::StatusOr<FindingList> DoFindings(const FindingQuery& query);
-  // What baselines say, and where the results of the last runs have to be asked for the rest.
+  // What a row's baselines do not say, and the results of the last complete run of a vantage may.
   struct Question {
     size_t row = 0, sight = 0;
     std::shared_ptr<const LookedRun> run;
   };
+  // Adds the questions that `row`, which has index `at` in its list, leaves open.
+  static void AskStored(const MonitorEntry& entry, const ExposureRow& row, size_t at,
+                        std::vector<Question>* questions);
+  // Answers them. Blocks on the disk: called on a thread of the pool.
+  void ReadStored(const std::vector<Question>& questions, std::vector<ExposureRow>* rows) const;
+  absl::StatusOr<ExposurePage> DoExposure(const ExposureQuery& query,
+                                          std::vector<Question>* questions) const;
+  absl::StatusOr<FindingList> DoFindings(const FindingQuery& query);
   absl::StatusOr<Explanation> DoExplain(const std::string& target, uint16_t port,
                                         const std::string& monitor,
                                         std::vector<Question>* questions);

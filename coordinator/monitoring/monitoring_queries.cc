@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/counted.h"
 #include "common/net/literal.h"
 #include "coordinator/monitoring/monitoring_impl.h"
 
@@ -12,6 +13,8 @@ constexpr size_t kMaxPage = 2'000;
 // Subjects that one page looks at when it finds nothing; then it is empty and has a token.
 constexpr size_t kMaxLookedAt = 100'000;
 constexpr size_t kMaxFindings = 100'000;
+// Single outcomes that one page of the exposure reads from stored results.
+constexpr size_t kMaxQuestions = 2'000;
 
 absl::Status CheckLimit(size_t limit, size_t most) {
   if (limit >= 1 && limit <= most) return absl::OkStatus();
@@ -42,6 +45,16 @@ class SubjectWalk {
  private:
   const MonitorExposure& x_;
 };
+
+bool Selects(const ExposureQuery& query, const ExposureRow& row) {
+  const bool of_class =
+      query.classes.empty() ||
+      std::count(query.classes.begin(), query.classes.end(), row.comparison.exposure) > 0;
+  return of_class && (!query.expected.has_value() ||
+                      std::any_of(row.sights.begin(), row.sights.end(), [&](const VantageSight& s) {
+                        return s.expected == *query.expected;
+                      }));
+}
 
 struct Mark {
   std::string monitor;
@@ -153,7 +166,8 @@ ExposureRow MonitoringImpl::RowOf(const MonitorEntry& entry, const Subject& subj
   return row;
 }
 
-absl::StatusOr<ExposurePage> MonitoringImpl::DoExposure(const ExposureQuery& query) const {
+absl::StatusOr<ExposurePage> MonitoringImpl::DoExposure(const ExposureQuery& query,
+                                                        std::vector<Question>* questions) const {
   PORTOLAN_RETURN_IF_ERROR(CheckLimit(query.limit, kMaxPage));
   PORTOLAN_ASSIGN_OR_RETURN(const std::optional<Mark> place, MarkOf(query.page_token));
   TargetNames targets;
@@ -189,16 +203,13 @@ absl::StatusOr<ExposurePage> MonitoringImpl::DoExposure(const ExposureQuery& que
       ++looked_at;
       if (wanted(*at)) {
         ExposureRow row = RowOf(*entry, *at);
-        const bool of_class =
-            query.classes.empty() ||
-            std::count(query.classes.begin(), query.classes.end(), row.comparison.exposure) > 0;
-        const bool expected =
-            !query.expected.has_value() ||
-            std::any_of(row.sights.begin(), row.sights.end(),
-                        [&](const VantageSight& s) { return s.expected == *query.expected; });
-        if (of_class && expected) page.rows.push_back(std::move(row));
+        const size_t before = questions->size();
+        AskStored(*entry, row, page.rows.size(), questions);
+        // What the answers make of a row is known later.
+        if (questions->size() > before || Selects(query, row)) page.rows.push_back(std::move(row));
       }
-      if (page.rows.size() >= query.limit || looked_at >= kMaxLookedAt) {
+      if (page.rows.size() >= query.limit || looked_at >= kMaxLookedAt ||
+          questions->size() >= kMaxQuestions) {
         page.next_page_token = TokenOf({name, *at});
         return page;
       }
@@ -209,7 +220,18 @@ absl::StatusOr<ExposurePage> MonitoringImpl::DoExposure(const ExposureQuery& que
 
 void MonitoringImpl::Exposure(ExposureQuery query, Done<ExposurePage> done) {
   OnThread<ExposurePage>(std::move(done), [this, query = std::move(query)](Done<ExposurePage> d) {
-    d(DoExposure(query));
+    std::vector<Question> questions;
+    absl::StatusOr<ExposurePage> out = DoExposure(query, &questions);
+    if (!out.ok() || questions.empty()) return d(std::move(out));
+    // Results are on disk, and nothing here should wait for it.
+    auto shared = std::make_shared<ExposurePage>(*std::move(out));
+    const bool posted = pool_.TryPost([this, shared, query, questions, d] {
+      ReadStored(questions, &shared->rows);
+      std::erase_if(shared->rows, [&](const ExposureRow& row) { return !Selects(query, row); });
+      d(*std::move(shared));
+    });
+    if (!posted)
+      d(ResourceExhausted("too many results are being read; try again in a few seconds"));
   });
 }
 
@@ -233,8 +255,10 @@ uint64_t MonitoringImpl::Follow(EventQuery query, FollowUpdate update) {
   const bool posted = !stopping_ && runner_.TryPost([this, id, query, shared] {
     if (stopped_) return (*shared)(Unavailable("the coordinator is stopping; try again"));
     if (followers_.size() >= options_.max_followers) {
-      return (*shared)(ResourceExhausted(
-          "{} callers follow events already; at most so many are served", options_.max_followers));
+      return (*shared)(
+          ResourceExhausted("{} events already; the limit is {}",
+                            Counted(options_.max_followers, "caller follows", "callers follow"),
+                            options_.max_followers));
     }
     followers_[id] = {query, *shared, false};
     FeedFollower(id);

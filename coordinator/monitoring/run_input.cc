@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/bytes.h"
+#include "common/base/counted.h"
 #include "common/base/status.h"
 #include "common/monitor/monitor_file.h"
 #include "common/net/host_name.h"
@@ -39,6 +40,34 @@ std::vector<std::string> WithAddresses(const RunInput& input, std::vector<std::s
   return texts;
 }
 
+// The names that led to addresses of a scan, for whoever reads its results.
+std::vector<ResolvedName> LookedUp(const RunInput& input) {
+  std::vector<ResolvedName> out;
+  std::string_view last;  // a name with several ports is listed with each, one after the other
+  for (const SpecTargets::Named& n : input.targets->targets().named) {
+    const RunInput::Name* name = Find(input, n.name);
+    if (n.name == last || name == nullptr || name->addresses.empty()) continue;
+    last = n.name;
+    out.push_back({n.name, name->addresses});
+  }
+  return out;
+}
+
+// The same for single ports, whose addresses may be those of canaries, too.
+std::vector<ResolvedName> LookedUp(const RunInput& input, const std::set<SinglePort>& ports) {
+  std::set<IpAddress> probed;
+  for (const SinglePort& p : ports) probed.insert(p.address);
+  std::vector<ResolvedName> out;
+  for (const auto& [text, name] : input.names) {
+    ResolvedName found{text, {}};
+    for (const IpAddress& a : name.addresses) {
+      if (probed.count(a) > 0) found.addresses.push_back(a);
+    }
+    if (!found.addresses.empty()) out.push_back(std::move(found));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string RunInput::Encode() const {
@@ -59,7 +88,8 @@ std::string RunInput::Encode() const {
 
 absl::StatusOr<RunInput> RunInput::Decode(std::string_view bytes, const ListedTargets& listed) {
   const auto damaged = [&] {
-    return DataLoss("what a run looks at: {} bytes are damaged", bytes.size());
+    return DataLoss("what a run looks at: {} damaged",
+                    Counted(bytes.size(), "byte is", "bytes are"));
   };
   ByteReader in(bytes);
   const uint8_t version = in.Byte();
@@ -181,6 +211,7 @@ ScanRequest RunScan(const RunInput& input, uint64_t number, uint64_t seed) {
   r.name = fmt::format("monitor {} run {}", spec.name, number);
   r.monitor = spec.name;
   r.targets = TargetsOf(input);
+  r.looked_up = LookedUp(input);
   r.exclude = WithAddresses(input, input.targets->exclude_texts(), input.targets->exclude());
   r.ports = spec.ports;
   r.exclude_ports = spec.exclude_ports;
@@ -205,6 +236,7 @@ ScanRequest PortsScan(const RunInput& input, std::string name, const std::set<Si
   r.name = std::move(name);
   r.monitor = spec.name;
   for (const SinglePort& p : ports) r.targets.push_back(FormatEndpoint(p.address, p.port));
+  r.looked_up = LookedUp(input, ports);
   r.exclude = WithAddresses(input, input.targets->exclude_texts(), input.targets->exclude());
   r.exclude_ports = spec.exclude_ports;
   r.mode = ScanMode::kEachVantage;

@@ -39,6 +39,30 @@ TEST_F(MonitoringTest, ExposureIsPagedAndFiltered) {
   EXPECT_EQ(w.Wait().status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+// A baseline keeps how a port is not open only where another vantage sees it open. What opens later
+// was seen closed all the same, and the results of that run say so.
+TEST_F(MonitoringTest, ExposureReadsWhatBaselinesDoNotKeepFromResults) {
+  ASSERT_TRUE(Apply(kYaml).ok());
+  NextRun();
+  scans_.Set("out", "10.0.0.5", 80, true);
+  NextRun();
+  Settle();
+  ExposureQuery query;
+  query.targets = {"10.0.0.5"};
+  for (const bool filtered : {false, true}) {
+    if (filtered) query.classes = {ExposureClass::kOpenOnlyOutside};
+    const ExposurePage page = Exposure(query);
+    ASSERT_EQ(page.rows.size(), 1u) << filtered;
+    const ExposureRow& row = page.rows[0];
+    EXPECT_EQ(row.comparison.exposure, ExposureClass::kOpenOnlyOutside);
+    ASSERT_TRUE(row.sights[0].outcome.has_value());
+    EXPECT_FALSE(row.sights[0].unknown.has_value());
+    EXPECT_EQ(SymbolText(row.sights[0].outcome->symbol), "closed/conn-refused");
+  }
+  query.classes = {ExposureClass::kNotComparable};
+  EXPECT_THAT(Exposure(query).rows, IsEmpty());
+}
+
 TEST_F(MonitoringTest, ExplainsATargetAndAPort) {
   ASSERT_TRUE(Apply(kYaml).ok());
   NextRun();

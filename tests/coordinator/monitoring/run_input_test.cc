@@ -73,6 +73,35 @@ TEST(RunInput, NamesBecomeTheirAddresses) {
   }
 }
 
+// Results of a monitor's scans show every name of an address, as those of a scan by hand do.
+TEST(RunInput, ItsScansKnowTheNamesThatLedToTheirAddresses) {
+  const auto text = [](const std::vector<ResolvedName>& names) {
+    std::vector<std::string> out;
+    for (const ResolvedName& n : names) {
+      std::string line = n.name;
+      for (const IpAddress& a : n.addresses) line += " " + a.ToString();
+      out.push_back(line);
+    }
+    return out;
+  };
+  MonitorSpec monitor = Spec();
+  monitor.targets.push_back("www.example:22");
+  const RunInput input = Input(monitor);
+  const std::vector<std::string> both = {"api.example 10.0.0.7",
+                                         "www.example 10.0.0.7 2001:db8::7"};
+  EXPECT_THAT(text(RunScan(input, 1, 1).looked_up), testing::UnorderedElementsAreArray(both));
+  PlanContext context;
+  context.scope = std::make_shared<const Scope>(
+      Scope::Create({*ParseScopeRule("10.0.0.0/8"), *ParseScopeRule("2001:db8::/32")}, {}));
+  const auto spec = PlanScan(RunScan(input, 3, 1), context);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_THAT(text((*spec)->names), testing::UnorderedElementsAreArray(both));
+  EXPECT_THAT(
+      text(PortsScan(input, "p", {{A("10.0.0.7"), 80}, {A("10.0.0.1"), 80}}, {"in"}).looked_up),
+      ElementsAre("api.example 10.0.0.7", "www.example 10.0.0.7"));
+  EXPECT_THAT(PortsScan(input, "p", {{A("10.0.0.1"), 80}}, {"in"}).looked_up, IsEmpty());
+}
+
 // What a released program kept of a run that was under way when it was replaced.
 TEST(RunInput, ReadsWhatAnOlderVersionKept) {
   ByteWriter out;
