@@ -48,9 +48,9 @@ std::string ConntrackLimit(const LocalLimits::Options& options, bool waits) {
   const double carries = max / kConntrackSynSeconds;
   if (waits) {
     return fmt::format(
-        "probes wait for room in the conntrack table: its {} entries were full and some probes "
+        "probes wait for room in the conntrack table: its {} full and some probes "
         "dropped (each unanswered one holds an entry for {:.0f} s, so it carries {:.0f}/s): {}",
-        table->max, kConntrackSynSeconds, carries, kRemedy);
+        Counted(table->max, "entry was", "entries were"), kConntrackSynSeconds, carries, kRemedy);
   }
   if (static_cast<double>(table->entries) >= kNearlyFull * max) {
     return fmt::format(

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/counted.h"
 #include "common/base/status.h"
 #include "common/net/literal.h"
 
@@ -141,9 +142,10 @@ absl::StatusOr<CronExpression> CronExpression::Parse(std::string_view text) {
   }
   if (words.size() != 5) {
     return InvalidArgument(
-        "cron expression \"{}\" has {} fields; write five: minute, hour, day of month, month, day "
+        "cron expression \"{}\" has {}; write five: minute, hour, day of month, month, day "
         "of week, as in 30 6 * * mon-fri",
-        Printable(text), words.size() > 5 ? "more than 5" : std::to_string(words.size()));
+        Printable(text),
+        words.size() > 5 ? "more than 5 fields" : Counted(words.size(), "field", "fields"));
   }
   std::array<uint64_t, 5> bits;
   for (size_t i = 0; i < 5; ++i) {

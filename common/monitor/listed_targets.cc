@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "common/base/counted.h"
 #include "common/base/status.h"
 #include "common/monitor/text_hash.h"
 #include "common/net/list_text.h"
@@ -43,7 +44,8 @@ void AddLines(const std::vector<std::string_view>& lines, char sign, size_t most
         fmt::format("{} spec.targetsFrom: {}", sign, literal::Printable(lines[i].substr(0, 200))));
   }
   if (lines.size() > most)
-    out->push_back(fmt::format("{} spec.targetsFrom: {} more lines", sign, lines.size() - most));
+    out->push_back(fmt::format("{} spec.targetsFrom: {}", sign,
+                               Counted(lines.size() - most, "more line", "more lines")));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <set>
 
+#include "common/base/counted.h"
 #include "common/base/duration_text.h"
 #include "common/base/status.h"
 #include "common/monitor/monitor_fields.h"
@@ -140,10 +141,10 @@ class Checker {
     const size_t n = canaries.open.size() + canaries.closed.size();
     if (n > 0 && n < 3) {
       Fail("spec.canaries",
-           "{} canaries are no quorum; give three or more in all, or none: then they are chosen "
+           "{} no quorum; give three or more in all, or none: then they are chosen "
            "from "
            "the baseline",
-           n);
+           Counted(n, "canary is", "canaries are"));
     }
     std::set<std::pair<std::string, uint16_t>> seen;
     const auto once = [&](const std::vector<std::string>& list, const char* key) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "common/base/counted.h"
 #include "common/base/status.h"
 #include "common/monitor/monitor_fields.h"
 #include "common/monitor/text_hash.h"
@@ -76,7 +77,7 @@ std::string Shown(std::string_view text) {
   if (text.size() <= kShownBytes) return std::string(text);
   size_t end = kShownBytes;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return fmt::format("{}... ({} bytes)", text.substr(0, end), text.size());
+  return fmt::format("{}... ({})", text.substr(0, end), Counted(text.size(), "byte", "bytes"));
 }
 
 }  // namespace

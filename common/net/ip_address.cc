@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/base/counted.h"
 #include "common/base/status.h"
 #include "common/net/literal.h"
 
@@ -19,7 +20,8 @@ absl::StatusOr<IpAddress> IpAddress::Parse(std::string_view text) {
 
 absl::StatusOr<IpAddress> IpAddress::FromBytes(std::string_view bytes) {
   if (bytes.size() != 4 && bytes.size() != 16) {
-    return InvalidArgument("address of {} bytes: an address has 4 or 16 bytes", bytes.size());
+    return InvalidArgument("address of {}: an address has 4 or 16 bytes",
+                           Counted(bytes.size(), "byte", "bytes"));
   }
   uint128 value = 0;
   for (const char c : bytes) value = value << 8 | static_cast<unsigned char>(c);

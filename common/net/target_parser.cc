@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "common/base/counted.h"
 #include "common/base/status.h"
 #include "common/net/host_name.h"
 #include "common/net/list_text.h"
@@ -272,7 +273,8 @@ TargetList ParsedTargets::WithoutNames() const { return MakeList(ranges_, endpoi
 absl::StatusOr<ParsedTargets::Completed> ParsedTargets::Complete(
     const std::vector<NameAnswer>& answers, bool skip_unresolved) const {
   if (answers.size() != names_.size())
-    return Internal("{} answers for {} names", answers.size(), names_.size());
+    return Internal("{} for {}", Counted(answers.size(), "answer", "answers"),
+                    Counted(names_.size(), "name", "names"));
   Completed out;
   std::vector<IpRange> ranges = ranges_;
   std::vector<TargetList::Endpoint> endpoints = endpoints_;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/cord.h"
 #include "common/base/bytes.h"
+#include "common/base/counted.h"
 #include "common/base/status.h"
 
 namespace portolan {
@@ -53,7 +54,7 @@ absl::Status TargetProblems::ToStatus(std::string_view targets_field,
     told += ": " + p.problem;
   }
   if (total_ > count) told += fmt::format("; and {} more", total_ - count);
-  if (total_ > 1) told = fmt::format("{} entries cannot be used: {}", total_, told);
+  if (total_ > 1) told = Counted(total_, "entry", "entries") + " cannot be used: " + told;
   absl::Status status = MakeStatus(
       only_could_not_ask() ? absl::StatusCode::kUnavailable : absl::StatusCode::kInvalidArgument,
       told);

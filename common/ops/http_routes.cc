@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/base/clock.h"
+#include "common/base/counted.h"
 #include "common/base/status.h"
 
 namespace portolan {
@@ -146,8 +147,8 @@ HttpReply HttpRoutes::Ask(const Route& route, HttpRequest request) {
     MutexLock lock(state.mu);
     if (state.stopping) return ErrorReply(Unavailable("the coordinator stops"));
     if (state.calls >= max_calls_) {
-      return ErrorReply(
-          ResourceExhausted("{} requests are being answered: try again later", state.calls));
+      return ErrorReply(ResourceExhausted("{} being answered: try again later",
+                                          Counted(state.calls, "request is", "requests are")));
     }
     ++state.calls;
   }

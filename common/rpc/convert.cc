@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/base/counted.h"
 #include "common/base/status.h"
 #include "common/scan/timing_template.h"
 
@@ -209,7 +210,9 @@ void ToProto(const PortSet& ports, google::protobuf::RepeatedPtrField<v1::PortRa
 
 absl::StatusOr<PortSet> FromProto(const google::protobuf::RepeatedPtrField<v1::PortRange>& ports,
                                   std::string_view field) {
-  if (ports.size() > 65'536) return InvalidArgument("{}: {} ranges", field, ports.size());
+  if (ports.size() > 65'536)
+    return InvalidArgument("{}: {}; at most 65536 are allowed", field,
+                           Counted(static_cast<uint64_t>(ports.size()), "range", "ranges"));
   std::vector<PortRange> out;
   for (const v1::PortRange& range : ports) {
     if (range.last() > 65535 || range.first() > range.last()) {
@@ -251,7 +254,8 @@ absl::StatusOr<HostFinding> FromProto(const v1::HostFinding& in) {
   out.kind = static_cast<HostFindingKind>(in.kind());
   absl::StatusOr<IpAddress> address = IpAddress::FromBytes(in.address());
   if (!address.ok())
-    return InvalidArgument("address: {} bytes; an address has 4 or 16", in.address().size());
+    return InvalidArgument("address: {}; an address has 4 or 16",
+                           Counted(in.address().size(), "byte", "bytes"));
   out.address = *address;
   PORTOLAN_ASSIGN_OR_RETURN(out.when, TimeFromProto("unix_us", in.unix_us()));
   PORTOLAN_ASSIGN_OR_RETURN(out.since, TimeFromProto("since_unix_us", in.since_unix_us()));

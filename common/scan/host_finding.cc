@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/counted.h"
 #include "common/base/status.h"
 
 namespace portolan {
@@ -53,7 +54,8 @@ absl::Status CheckHostFinding(const HostFinding& f) {
   if (!IsValid(f.kind))
     return InvalidArgument("host finding of kind {}: unknown", static_cast<int>(f.kind));
   if (f.opens > f.outcomes)
-    return InvalidArgument("host finding: {} open of {} outcomes", f.opens, f.outcomes);
+    return InvalidArgument("host finding: {} open of {}", f.opens,
+                           Counted(f.outcomes, "outcome", "outcomes"));
   if (f.confirmed.size() > HostFinding::kMaxConfirmed) {
     return InvalidArgument("host finding with {} confirmed ports: send at most {}",
                            f.confirmed.size(), HostFinding::kMaxConfirmed);
@@ -65,8 +67,8 @@ absl::Status CheckHostFinding(const HostFinding& f) {
   }
   const bool covers = CoversOpenPorts(f.kind);
   if (covers == f.confirmed.empty() || covers == f.sentinel.has_value()) {
-    return InvalidArgument("host finding \"{}\" with {} confirmed ports and {} sentinel",
-                           HostFindingName(f.kind), f.confirmed.size(),
+    return InvalidArgument("host finding \"{}\" with {} and {} sentinel", HostFindingName(f.kind),
+                           Counted(f.confirmed.size(), "confirmed port", "confirmed ports"),
                            f.sentinel.has_value() ? "a" : "no");
   }
   if (f.kind == HostFindingKind::kSynProxy &&

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/cord.h"
+#include "common/base/counted.h"
 #include "common/base/status.h"
 #include "coordinator/control/control.h"
 
@@ -71,11 +72,11 @@ void Control::DoExclude(const ScanId& id, const std::shared_ptr<const ExclusionR
   }
   Settle();
   if (options_.names == nullptr || exclusion_lookups_.size() >= kMaxLookups) {
-    return done(
-        ResourceExhausted("names cannot be looked up now, as {} other exclusions look up theirs; "
-                          "addresses, and names "
-                          "that the scan was given, are excluded",
-                          exclusion_lookups_.size()));
+    return done(ResourceExhausted(
+        "names cannot be looked up now, as those of {} are; "
+        "addresses, and names "
+        "that the scan was given, are excluded",
+        Counted(exclusion_lookups_.size(), "other exclusion", "other exclusions")));
   }
   // Goes on when the caller goes: whoever pulls the brake and leaves still means it.
   const uint64_t lookup = NextCallId();

@@ -168,10 +168,12 @@ CanaryVerdict JudgeCanaries(std::span<const CanaryResult> results, const CanaryO
   }
   if (kinds[1].answered < 2) {  // a vantage that sees nothing at all would pass
     return {CanaryState::kUnknown,
-            fmt::format("{} open canaries with an answer: 2 are needed", kinds[1].answered)};
+            fmt::format("{} with an answer: 2 are needed",
+                        Counted(kinds[1].answered, "open canary", "open canaries"))};
   }
-  return {CanaryState::kHealthy, fmt::format("{} of {} canaries are as known",
-                                             answered - kinds[0].wrong - kinds[1].wrong, answered)};
+  return {CanaryState::kHealthy,
+          fmt::format("as known: {} of {}", answered - kinds[0].wrong - kinds[1].wrong,
+                      Counted(answered, "canary", "canaries"))};
 }
 
 void TakeVerdict(const CanaryVerdict& verdict, CanaryPhase phase, WallTime now,

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "common/base/check.h"
+#include "common/base/counted.h"
 #include "common/base/status.h"
 
 namespace portolan {
@@ -41,13 +42,13 @@ void Append(std::vector<T>& to, std::vector<T> from) {
 
 absl::Status CheckConfirmationOptions(const ConfirmationOptions& o) {
   if (o.needed > o.probes) {
-    return InvalidArgument("confirmation: {} of {} probes cannot agree: ask for at most {}",
-                           o.needed, o.probes, o.probes);
+    return InvalidArgument("confirmation: {} of {} cannot agree: ask for at most {}", o.needed,
+                           Counted(o.probes, "probe", "probes"), o.probes);
   }
   if (o.probes > 20 || o.max_lost > 100) {
     return InvalidArgument(
-        "confirmation: {} probes, {} of them lost: at most 20 and 100, because each is kept",
-        o.probes, o.max_lost);
+        "confirmation: {}, {} of them lost: at most 20 and 100, because each is kept",
+        Counted(o.probes, "probe", "probes"), o.max_lost);
   }
   if (o.delay < Duration::zero() || o.answer_within < std::chrono::seconds(1)) {
     return InvalidArgument(

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "common/base/counted.h"
 #include "coordinator/exposure/monitor_exposure.h"
 
 namespace portolan {
@@ -129,7 +130,7 @@ void MonitorExposure::OfferNames(WallTime now) {
     if (not_asked.size() > kNamed) which += ", ...";
     f.text =
         fmt::format("{} could not be looked up{}: {}; {}{}",
-                    not_asked.size() == 1 ? "one name" : fmt::format("{} names", not_asked.size()),
+                    not_asked.size() == 1 ? "one name" : Counted(not_asked.size(), "name", "names"),
                     detail.empty() ? "" : fmt::format(" ({})", detail), which,
                     excludes ? "nothing is probed, as what was to be left out might be"
                              : "what their ports are is not known",

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/base/counted.h"
 #include "common/base/status.h"
 #include "common/scan/chunk_codec.h"
 #include "common/scan/chunk_ops.h"
@@ -55,10 +56,11 @@ void Ingest::RemoveScan(const ScanId& scan) {
 absl::Status Ingest::Check(const std::string& agent, const ParsedBatch& batch) const {
   if (batch.chunks.size() > kMaxBatchChunks || batch.opens.size() > kMaxBatchOpens ||
       batch.findings.size() > kMaxBatchFindings) {
-    return InvalidArgument(
-        "batch of {} chunks, {} open ports and {} findings: send at most {}, {} and {}",
-        batch.chunks.size(), batch.opens.size(), batch.findings.size(), kMaxBatchChunks,
-        kMaxBatchOpens, kMaxBatchFindings);
+    return InvalidArgument("batch of {}, {} and {}: send at most {}, {} and {}",
+                           Counted(batch.chunks.size(), "chunk", "chunks"),
+                           Counted(batch.opens.size(), "open port", "open ports"),
+                           Counted(batch.findings.size(), "finding", "findings"), kMaxBatchChunks,
+                           kMaxBatchOpens, kMaxBatchFindings);
   }
   // Most of a batch shares its token.
   Token last;

@@ -1,3 +1,4 @@
+#include "common/base/counted.h"
 #include "common/base/status.h"
 #include "common/scan/chunk_codec.h"
 #include "common/scan/chunk_ops.h"
@@ -20,7 +21,8 @@ absl::StatusOr<ParsedChunk> ParseChunk(Token token, uint64_t begin, uint32_t cou
   chunk.duration_ms = duration_ms;
   PORTOLAN_ASSIGN_OR_RETURN(const OutcomeTotals totals, CountOutcomes(outcomes, count));
   if (totals.count != count)
-    return InvalidArgument("chunk says {} positions and encodes {}", count, totals.count);
+    return InvalidArgument("chunk says {} and encodes {}", Counted(count, "position", "positions"),
+                           totals.count);
   bool owed = false, refused = false;
   for (size_t i = 0; i < totals.table.size(); ++i) {
     const Symbol s = totals.table[i];

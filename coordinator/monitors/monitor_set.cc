@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/counted.h"
 #include "common/base/status.h"
 #include "common/net/literal.h"
 
@@ -63,8 +64,9 @@ absl::StatusOr<MonitorSet::ApplyResult> MonitorSet::Apply(const MonitorSpec& spe
     return *changed ? ApplyResult::kChanged : ApplyResult::kUnchanged;
   }
   if (entries_.size() >= limits_.max_monitors) {
-    return ResourceExhausted("monitor \"{}\": {} monitors are there, as many as may be; delete one",
-                             literal::Printable(spec.name), entries_.size());
+    return ResourceExhausted(
+        "monitor \"{}\": {} already; the limit is {}: delete one", literal::Printable(spec.name),
+        Counted(entries_.size(), "monitor exists", "monitors exist"), limits_.max_monitors);
   }
   PORTOLAN_ASSIGN_OR_RETURN(MonitorPlan plan, MonitorPlan::Create(spec, now, generation));
   Insert(std::move(plan));

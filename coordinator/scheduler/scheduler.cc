@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/base/counted.h"
 #include "common/base/status.h"
 #include "coordinator/scheduler/impl.h"
 
@@ -95,8 +96,8 @@ Scheduler::~Scheduler() = default;
 
 absl::Status Scheduler::Submit(ScanRecord record, Time now, WallTime wall) {
   if (impl_->active.size() >= impl_->options.max_running_scans) {
-    return ResourceExhausted("{} scans are unfinished already: wait for one to end or cancel one",
-                             impl_->active.size());
+    return ResourceExhausted("{} unfinished already: wait for one to end or cancel one",
+                             Counted(impl_->active.size(), "scan is", "scans are"));
   }
   record.state = ScanState::kRunning;
   Scan& s = impl_->AddScan(record, now);

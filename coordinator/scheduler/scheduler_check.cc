@@ -58,7 +58,8 @@ absl::Status Scheduler::Impl::CheckLane(const Lane& lane,
     if (l->live) leased += l->valid.size();
   }
   if (live != lane.leases.size())
-    return Internal("lane {}: lists {} live leases of {}", lane.id.value, lane.leases.size(), live);
+    return Internal("lane {}: live leases listed: {} of {}", lane.id.value, lane.leases.size(),
+                    live);
 
   IndexRange at;
   if (!Normalise(all, &at))
@@ -120,14 +121,14 @@ absl::Status Scheduler::Impl::CheckAgents() const {
   }
   for (const auto& [name, a] : roster.agents()) {
     if (a->leased != leased[name] || a->leases.size() != count[name]) {
-      return Internal("agent \"{}\": counts {} positions of {}, {} leases of {}", name, a->leased,
-                      leased[name], a->leases.size(), count[name]);
+      return Internal("agent \"{}\": counted positions: {} of {}, leases: {} of {}", name,
+                      a->leased, leased[name], a->leases.size(), count[name]);
     }
     if (a->taking()) ++total.agents;
     if (a->taking() != a->counted) return Internal("agent \"{}\": miscounted", name);
   }
   if (total.agents != roster.total().agents)
-    return Internal("{} agents take work, counted {}", total.agents, roster.total().agents);
+    return Internal("agents that take work: {}, counted: {}", total.agents, roster.total().agents);
   return absl::OkStatus();
 }
 
@@ -163,7 +164,7 @@ absl::Status Scheduler::CheckInvariants() const {
     const bool all =
         std::all_of(s->lanes.begin(), s->lanes.end(), [](const auto& l) { return l->finished; });
     if (all != IsFinished(s->state))
-      return Internal("scan {}: state {} with {} lanes", id, static_cast<int>(s->state),
+      return Internal("scan {}: state {}, lanes: {}", id, static_cast<int>(s->state),
                       s->lanes.size());
     if (IsFinished(s->state) == (impl_->active.count(id) > 0))
       return Internal("scan {}: wrongly listed as active", id);

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <utility>
 
+#include "common/base/counted.h"
 #include "common/base/status.h"
 #include "coordinator/scheduler/impl.h"
 
@@ -57,8 +58,8 @@ absl::Status Scheduler::Impl::MakeRoom() {
       oldest = a.get();
   }
   if (oldest == nullptr)
-    return ResourceExhausted("{} agents are registered, as many as this coordinator takes",
-                             roster.size());
+    return ResourceExhausted("{} registered, as many as this coordinator takes",
+                             Counted(roster.size(), "agent is", "agents are"));
   const std::string name = oldest->name;
   ReleaseShares(name);
   roster.Erase(name);

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "common/base/counted.h"
 #include "common/base/status.h"
 #include "common/rpc/convert.h"
 #include "coordinator/control/scan_request.h"
@@ -28,13 +29,15 @@ absl::Status CheckRate(std::string_view field, double value) {
 
 absl::Status CheckScanId(std::string_view field, const std::string& id) {
   if (id.empty() || id.size() > 40)
-    return InvalidArgument("{}: {} characters; a scan id has 10", field, id.size());
+    return InvalidArgument("{}: {}; a scan id has 10", field,
+                           Counted(id.size(), "character", "characters"));
   return absl::OkStatus();
 }
 
 absl::Status CheckIncarnation(std::string_view field, const std::string& bytes) {
   if (bytes.size() != 16)
-    return InvalidArgument("{}: {} bytes; give 16 random ones", field, bytes.size());
+    return InvalidArgument("{}: {}; give 16 random ones", field,
+                           Counted(bytes.size(), "byte", "bytes"));
   return absl::OkStatus();
 }
 
@@ -84,15 +87,15 @@ absl::Status ParseOpens(const v1::OpenPorts& in, std::vector<ParsedOpen>* out) {
   if (in.rtt_us_size() != n || in.time_delta_ms_size() != n ||
       (in.reason_size() != n && in.reason_size() != 0)) {
     return InvalidArgument(
-        "batch.open_ports: columns of {}, {}, {} and {} entries; give as many of each", n,
-        in.rtt_us_size(), in.time_delta_ms_size(), in.reason_size());
+        "batch.open_ports: columns of different lengths: {}, {}, {} and {}; give as many of each",
+        n, in.rtt_us_size(), in.time_delta_ms_size(), in.reason_size());
   }
   if (out->size() + static_cast<size_t>(n) > kMaxBatchOpens)
     return InvalidArgument("batch.open_ports: more than {} in a batch", kMaxBatchOpens);
   absl::StatusOr<IpAddress> source = IpAddress::FromBytes(in.source());
   if (!source.ok())
-    return InvalidArgument("batch.open_ports.source: {} bytes; an address has 4 or 16",
-                           in.source().size());
+    return InvalidArgument("batch.open_ports.source: {}; an address has 4 or 16",
+                           Counted(in.source().size(), "byte", "bytes"));
   const WallTime base = FromUnixMicros(ReportedMicros(in.base_unix_us()));
   uint64_t index = 0;
   for (int i = 0; i < n; ++i) {
