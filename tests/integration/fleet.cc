@@ -94,6 +94,7 @@ bool Fleet::StartCoordinator() {
   Append(argv, options_.coordinator_flags);
   Process::Options po;
   po.netns = options_.netns;
+  po.env = options_.coordinator_env;
   coordinator_ =
       std::make_unique<Process>(argv, dir_.path("coordinator" + std::to_string(starts_++)), po);
   const std::string line = coordinator_->WaitForErr("listening grpc=", seconds(20));

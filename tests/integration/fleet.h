@@ -45,6 +45,7 @@ class Fleet {
     std::string netns;  // of the coordinator and the command line
     std::string listen = "127.0.0.1:0";
     std::vector<std::string> coordinator_flags;  // appended
+    std::map<std::string, std::string> coordinator_env = {};
     std::vector<std::string> cli_flags;
   };
   explicit Fleet(Options options);
@@ -54,6 +55,9 @@ class Fleet {
   // Starts (again) on the same port and data directory. False, with the log on stderr, when it is
   // not ready within 20 s.
   bool StartCoordinator();
+  void set_coordinator_env(std::map<std::string, std::string> env) {  // of the next start
+    options_.coordinator_env = std::move(env);
+  }
   Process& coordinator() { return *coordinator_; }
   void KillCoordinator();  // kill -9
   const std::string& grpc() const { return dial_.empty() ? grpc_ : dial_; }

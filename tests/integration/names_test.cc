@@ -1,8 +1,11 @@
 // Scans and monitors of names, with real processes in a namespace whose only name server is the
 // test's.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+
+#include <sstream>
 
 #include "tests/integration/names_lab.h"
 #include "tests/integration/net_lab.h"
@@ -27,6 +30,14 @@ class NamesOfScans : public ::testing::Test {
     ASSERT_TRUE(lab_->ok());
   }
   Fleet& fleet() { return lab_->fleet(); }
+  // A command of local mode, in the same namespace.
+  RunResult Local(std::vector<std::string> args) {
+    Process::Options options;
+    options.netns = lab_->netns();
+    args.insert(args.begin(), std::string(PORTOLAN_BIN_DIR) + "/portolan");
+    args.insert(args.end(), {"--data", fleet().dir().path("local")});
+    return RunToEnd(args, seconds(60), options);
+  }
   // A command that waits for names which nobody answers.
   std::unique_ptr<Process> StartSlow(const std::string& file) {
     const uint64_t before = lab_->names().questions();
@@ -99,6 +110,72 @@ TEST_F(NamesOfScans, EachBadNameIsToldWithItsPlaceOrSkipped) {
     EXPECT_EQ(count(result), 2) << result;
   EXPECT_EQ(fleet().Metric("portolan_names_under_way"), 0);
   EXPECT_EQ(fleet().Metric("portolan_name_list_seconds_count"), 2);
+}
+
+// The list of a bug report as it is: twenty good names, and three bad ones at its end.
+TEST_F(NamesOfScans, AGivenListWithBadNamesTellsEachOrGoesOnWithTheRest) {
+  for (int i = 1; i <= 20; ++i) {
+    lab_->names().Set(fmt::format("ok{}.test", i),
+                      {IpAddress::V4(0x7f000100u + static_cast<uint32_t>(i))});
+  }
+  for (int i = 1; i <= 3; ++i) lab_->names().Set(fmt::format("bad{}.test", i), {});
+  const std::string list = std::string(PORTOLAN_SOURCE_DIR) + "/tests/cases/names3bad.txt";
+  for (const bool local : {false, true}) {
+    SCOPED_TRACE(local ? "local" : "coordinator");
+    const auto run = [&](std::vector<std::string> args) {
+      args.insert(args.begin(), {"scan", "-iL", list, "-p", "1"});
+      return local ? Local(args) : fleet().Cli(args);
+    };
+    const RunResult refused = run({});
+    EXPECT_EQ(refused.code, 2) << refused.err;
+    EXPECT_THAT(refused.err, HasSubstr("3 targets cannot be used:"));
+    for (int i = 1; i <= 3; ++i) {
+      EXPECT_THAT(refused.err,
+                  HasSubstr(fmt::format("names3bad.txt:{}: \"bad{}.test\"", 20 + i, i)));
+    }
+    EXPECT_THAT(refused.err, Not(HasSubstr("\"ok")));
+    EXPECT_THAT(refused.err, HasSubstr("--skip-unresolved"));
+    const RunResult scan = run({"--skip-unresolved", "--json"});
+    EXPECT_EQ(scan.code, 0) << scan.err;
+    EXPECT_THAT(scan.err, HasSubstr("3 names could not be looked up and are skipped"));
+    const Results results = ParseJsonLines(scan.out);
+    EXPECT_EQ(results.summary.value("planned", 0), 20) << scan.out;
+    EXPECT_EQ(results.summary.value("names_skipped", 0), 3) << scan.out;
+    for (int i = 1; i <= 3; ++i) EXPECT_THAT(scan.out, HasSubstr(fmt::format("bad{}.test", i)));
+  }
+}
+
+// Results of a monitor's scans show what results of a scan by hand show.
+TEST_F(NamesOfScans, AMonitorsScanShowsEveryNameOfAnAddress) {
+  const std::string file = fleet().dir().path("names.yaml");
+  WriteFile(file,
+            "apiVersion: portolan/v1\nkind: Monitor\nmetadata: {name: names}\nspec:\n"
+            "  targets: [a.ip-127-0-0-1.test, B.ip-127-0-0-1.test, 127.0.0.2]\n  ports: \"53,54\"\n"
+            "  vantages:\n    - {name: lab, role: inside}\n  schedule:\n    every: 24h\n"
+            "  paused: true\n");
+  ASSERT_EQ(fleet().Cli({"monitor", "apply", "-f", file}).code, 0);
+  const RunResult run = fleet().Cli({"monitor", "run-now", "names", "--wait"}, seconds(60));
+  EXPECT_EQ(run.code, 0) << run.err;
+  const RunResult hand = fleet().Cli({"scan", "a.ip-127-0-0-1.test", "b.ip-127-0-0-1.test",
+                                      "127.0.0.2", "-p", "53,54", "--vantage", "lab"});
+  EXPECT_EQ(hand.code, 0) << hand.err;
+  const RunResult scans = fleet().Cli({"scans", "list", "--monitors", "--json"});
+  std::string of_monitor;
+  std::istringstream lines(scans.out);
+  for (std::string line; std::getline(lines, line);) {
+    const auto scan = nlohmann::json::parse(line, nullptr, false);
+    if (scan.value("name", "").starts_with("monitor names run 1"))
+      of_monitor = scan.value("scan_id", "");
+  }
+  ASSERT_FALSE(of_monitor.empty()) << scans.out;
+  const RunResult results = fleet().Cli({"results", of_monitor, "--show", "all"});
+  EXPECT_THAT(results.out, HasSubstr("a.ip-127-0-0-1.test, b.ip-127-0-0-1.test")) << results.out;
+  const RunResult named =
+      fleet().Cli({"results", of_monitor, "--show", "all", "--target", "b.ip-127-0-0-1.test"});
+  EXPECT_EQ(named.code, 0) << named.err;
+  EXPECT_THAT(named.out, HasSubstr("127.0.0.1"));
+  const RunResult diff = fleet().Cli({"diff", of_monitor, "last", "--fail-on-change"});
+  EXPECT_EQ(diff.code, 0) << diff.out << diff.err;
 }
 
 TEST_F(NamesOfScans, AStoppedResolverIsNotAMissingName) {

@@ -153,6 +153,19 @@ TEST_F(OneFamily, AnotherAgentOfTheVantageAsksWhatOneCannot) {
   }
 }
 
+// The monitor of a bug report as it is: it runs on its own once it is applied.
+TEST_F(OneFamily, AGivenMonitorOfANameOfBothFamiliesIsComplete) {
+  const RunResult applied = fleet_->Cli(
+      {"monitor", "apply", "-f", std::string(PORTOLAN_SOURCE_DIR) + "/tests/cases/v6.yaml"});
+  ASSERT_EQ(applied.code, 0) << applied.err;
+  const RunResult run = fleet_->Cli({"monitor", "run-now", "v6", "--wait"}, seconds(60));
+  EXPECT_EQ(run.code, 0) << run.out << run.err;
+  EXPECT_EQ(CountOf(run.out + run.err, "ip_local_port_range"), 0u) << run.out << run.err;
+  EXPECT_EQ(fleet_->Cli({"check", "v6"}).code, 0);
+  const RunResult exposure = fleet_->Cli({"exposure", "v6"});
+  EXPECT_THAT(exposure.out, HasSubstr("dual.test:8081"));
+}
+
 TEST_F(OneFamily, AMonitorOfANameOfBothFamiliesIsJudgedByWhatIpv4Shows) {
   WriteFile(fleet_->dir().path("v6.yaml"), kMonitor);
   const RunResult applied = fleet_->Cli({"monitor", "apply", "-f", fleet_->dir().path("v6.yaml")});
