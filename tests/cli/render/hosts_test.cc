@@ -38,7 +38,7 @@ TEST(Hosts, TheEvidenceOfALineSaysWhatTheConnectionsDid) {
   named.name = "evil\x1b[2J";
   EXPECT_EQ(HostLine(named, true),
             "10.0.0.1 (evil\\x1b[2J)  answers everywhere: 1 of 65,535 ports open, 1 of 1 random "
-            "high ports open and quiet: a tarpit or proxy, not 1 service (seen from dmz)");
+            "high port open and quiet: a tarpit or proxy, not 1 service (seen from dmz)");
 }
 
 TEST(Hosts, TotalsCountAnOpenPortAndAHostOnce) {
