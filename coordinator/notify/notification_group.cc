@@ -9,6 +9,7 @@
 
 #include "common/base/bytes.h"
 #include "common/base/check.h"
+#include "common/base/counted.h"
 #include "common/base/status.h"
 
 namespace portolan {
@@ -96,7 +97,9 @@ std::string EncodeGroupValues(const GroupValues& values) {
 absl::StatusOr<GroupValues> DecodeGroupValues(std::string_view bytes) {
   ByteReader in(bytes);
   GroupValues values = TakeValues(in);
-  if (!in.done()) return DataLoss("stored values of a group ({} bytes) are damaged", bytes.size());
+  if (!in.done())
+    return DataLoss("stored values of a group ({}) are damaged",
+                    Counted(bytes.size(), "byte", "bytes"));
   return values;
 }
 
