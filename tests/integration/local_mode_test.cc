@@ -51,7 +51,7 @@ class LocalMode : public ::testing::Test {
                                      Data()};
     if (json) argv.push_back("--json");
     auto process = std::make_unique<Process>(argv, dir_.path(name), Options());
-    const std::string sign = json ? "\"port\":" + Port() : ":" + Port() + "  ";
+    const std::string sign = json ? "\"port\":" + Port() : ":" + Port();
     EXPECT_TRUE(Eventually(seconds(60), [&] {
       return (json ? process->Out() : process->Err()).find(sign) != std::string::npos ||
              !process->Running();
@@ -120,9 +120,18 @@ TEST_F(LocalMode, EveryCommandThatTakesAScanTakesItsName) {
     EXPECT_EQ(r.code, 0) << args[0] << " " << args[1] << "\n" << r.out << r.err;
   }
   const auto paused = Interrupted("slow", false);
+  // In local mode this runs the scan until it ends or is interrupted.
+  Process resumed(
+      {std::string(PORTOLAN_BIN_DIR) + "/portolan", "scans", "resume", "slow", "--data", Data()},
+      dir_.path("resumed"), Options());
+  EXPECT_TRUE(Eventually(seconds(60), [&] {
+    return resumed.Err().find(":" + Port()) != std::string::npos || !resumed.Running();
+  }));
+  EXPECT_TRUE(resumed.Running()) << resumed.Err();
+  resumed.Signal(SIGINT);
+  EXPECT_EQ(resumed.Wait(seconds(30)), 130) << resumed.Err();
   for (const std::vector<std::string>& args :
        std::vector<std::vector<std::string>>{{"scans", "exclude", "slow", "127.0.15.9"},
-                                             {"scans", "resume", "slow"},
                                              {"scans", "pause", "slow"},
                                              {"scans", "cancel", "slow"},
                                              {"scans", "rm", "slow"},
