@@ -164,7 +164,7 @@ TEST_F(NamesOfScans, AMonitorsScanShowsEveryNameOfAnAddress) {
   std::istringstream lines(scans.out);
   for (std::string line; std::getline(lines, line);) {
     const auto scan = nlohmann::json::parse(line, nullptr, false);
-    if (scan.value("name", "").starts_with("monitor names run 1"))
+    if (scan.is_object() && scan["name"].is_string() && scan["name"] == "monitor names run 1")
       of_monitor = scan.value("scan_id", "");
   }
   ASSERT_FALSE(of_monitor.empty()) << scans.out;
