@@ -79,7 +79,8 @@ TEST_F(ExposureVerbsTest, TheMatrixHasAColumnAVantageAndAHeaderAMonitor) {
   EXPECT_THAT(lines[2], HasSubstr("10.0.0.1:22         ssh              open/syn-ack  "
                                   "filtered/no-response  open-only-inside  network  no: no-ssh"));
   EXPECT_THAT(lines[2], HasSubstr("2023-11-14 19:26:40Z"));
-  EXPECT_THAT(lines[3], HasSubstr("[2001:db8::1]:8080  -        -             open/syn-ack"));
+  EXPECT_THAT(lines[3],
+              HasSubstr("[2001:db8::1]:8080  -                -             open/syn-ack"));
   EXPECT_EQ(lines[5], "monitor x\\x1b[2J");
   EXPECT_THAT(lines[6], HasSubstr("v\\x07"));
   EXPECT_THAT(lines[7], StartsWith("h\\x0aost:1"));

@@ -67,9 +67,8 @@ TEST_F(ResultsVerbTest, EachVantageIsAColumnAndDifferencesAreLookedUp) {
   EXPECT_EQ(service.listed[1].states_size(), 5);
 
   const Result all = Remote({"results", "abc", "--show", "all"});
-  EXPECT_THAT(
-      all.out,
-      HasSubstr("10.0.0.3\n  443/tcp    https    closed (conn-refused)   closed (conn-refused)\n"));
+  EXPECT_THAT(all.out, HasSubstr("10.0.0.3\n  443/tcp    https            closed (conn-refused)   "
+                                 "closed (conn-refused)\n"));
   EXPECT_EQ(service.listed.size(), 3u) << "everything was there already";
 
   const Result one = Remote({"results", "abc", "--vantage", "dmz"});
