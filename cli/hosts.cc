@@ -28,7 +28,7 @@ absl::StatusOr<HostList> FetchHosts(Session& session, const std::string& scan_id
       }
       out.rows.push_back({*std::move(finding), pool.Intern(row.vantage()), pool.Intern(row.name()),
                           pool.Intern(row.agent()), row.open_ports(), row.ports(),
-                          InternNames(row.names(), pool)});
+                          InternNames(row.names(), pool), row.time_of_receipt()});
     }
     out.dropped = page->dropped();
     request.set_page_token(page->next_page_token());

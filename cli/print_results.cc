@@ -184,7 +184,8 @@ void AddPrintFlags(CLI::App* app, PrintFlags* flags) {
          "timestamp is to within a few seconds), host_finding for open ports of a host that "
          "answers everywhere, and time_of_receipt where the agent's clock could not be believed, "
          "so that timestamp is when the coordinator received it. In local mode open ports come as "
-         "they are found. Then an object a finding about a host, \"type\":\"host-finding\". "
+         "they are found. Then an object a finding about a host, \"type\":\"host-finding\", with "
+         "time_of_receipt likewise. "
          "The last line is the ledger, \"type\":\"summary\".")
       ->group(kGroup);
   app->add_flag("--csv", flags->csv,

@@ -80,10 +80,10 @@ std::string HostLine(const HostRow& row, bool show_vantage) {
       break;
     case HostFindingKind::kStoppedAnswering:
       line += fmt::format(
-          "stopped answering after {}: port {}, which had answered, and {} since were met by "
+          "stopped answering after {}{}: port {}, which had answered, and {} since were met by "
           "silence; its ports filtered (throttled) are not known",
-          HumanTime(f.since), f.sentinel.value_or(0),
-          Counted(f.silences, "other attempt", "other attempts"));
+          HumanTime(f.since), row.time_of_receipt ? " (about: its agent's clock is wrong)" : "",
+          f.sentinel.value_or(0), Counted(f.silences, "other attempt", "other attempts"));
       break;
   }
   if (show_vantage && !row.vantage.empty())
@@ -112,7 +112,9 @@ std::string HostJson(const HostRow& row, std::string_view scan_id_json) {
         .TimeOrNull("since", f.since)
         .Uint("silences", f.silences);
   }
-  return o.TimeOrNull("timestamp", f.when).Text("agent", row.agent).Done();
+  o.TimeOrNull("timestamp", f.when);
+  if (row.time_of_receipt) o.Bool("time_of_receipt", true);
+  return o.Text("agent", row.agent).Done();
 }
 
 std::string EverywhereText(const HostTotals& t) {

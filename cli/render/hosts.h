@@ -17,9 +17,10 @@ struct HostRow {
   std::string_view vantage;
   std::string_view name;  // the first host name that led to the address; empty: none
   std::string_view agent;
-  uint64_t open_ports = 0;   // found open there by the scan
-  uint32_t ports = 0;        // that the scan asks of it
-  std::string_view names{};  // as of a ResultRow
+  uint64_t open_ports = 0;       // found open there by the scan
+  uint32_t ports = 0;            // that the scan asks of it
+  std::string_view names{};      // as of a ResultRow
+  bool time_of_receipt = false;  // as of a ResultRow, for finding.when
 };
 
 // All names of a row, separated by blanks.

@@ -248,6 +248,7 @@ void ToProto(const FindingRows& rows, v1::ListHostFindingsResponse* out) {
     r->set_agent(row.agent);
     r->set_open_ports(row.open_ports);
     r->set_ports(row.ports);
+    r->set_time_of_receipt(row.time_of_receipt);
   }
   out->set_next_page_token(rows.next_page_token);
   out->set_total(rows.total);

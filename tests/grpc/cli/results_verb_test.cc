@@ -135,7 +135,7 @@ TEST_F(ResultsVerbTest, AnObservationThatMakesNoSenseIsAnErrorNotACrash) {
 }
 
 void AddFinding(FakeScanService& service, const std::string& ip, v1::HostFindingKind kind,
-                uint64_t open) {
+                uint64_t open, bool of_receipt = false) {
   v1::HostFindingRow row;
   v1::HostFinding& f = *row.mutable_finding();
   f.set_kind(kind);
@@ -158,7 +158,24 @@ void AddFinding(FakeScanService& service, const std::string& ip, v1::HostFinding
   row.set_agent("a1");
   row.set_open_ports(open);
   row.set_ports(100);
+  row.set_time_of_receipt(of_receipt);
   service.findings.push_back(row);
+}
+
+TEST_F(ResultsVerbTest, FindingsOfAnAgentWhoseClockIsWrongAreMarked) {
+  AddScan("abc", v1::SCAN_STATE_COMPLETE);
+  AddFinding(service, "198.18.0.8", v1::HOST_FINDING_KIND_STOPPED_ANSWERING, 0, true);
+  AddFinding(service, "198.18.0.9", v1::HOST_FINDING_KIND_STOPPED_ANSWERING, 0);
+  const Result json = Remote({"results", "abc", "--json"});
+  const size_t second = json.out.find("198.18.0.9");
+  ASSERT_NE(second, std::string::npos) << json.out;
+  EXPECT_THAT(json.out.substr(0, second), HasSubstr(R"("time_of_receipt":true,"agent":"a1"})"));
+  EXPECT_THAT(json.out.substr(second), Not(HasSubstr("time_of_receipt")));
+  const Result table = Remote({"results", "abc"});
+  EXPECT_THAT(table.out, HasSubstr("198.18.0.8  stopped answering after 2026-01-02 03:03:20Z "
+                                   "(about: its agent's clock is wrong): port 443"));
+  EXPECT_THAT(table.out, Not(HasSubstr("198.18.0.9  stopped answering after 2026-01-02 03:03:20Z "
+                                       "(about")));
 }
 
 TEST_F(ResultsVerbTest, HostsThatAnswerEverywhereAreOneLine) {
@@ -177,7 +194,7 @@ TEST_F(ResultsVerbTest, HostsThatAnswerEverywhereAreOneLine) {
   EXPECT_THAT(table.out, HasSubstr("198.18.0.8  SYN proxy: 100 of 100 ports open, 4 of 4 random "
                                    "high ports open and reset at once: a firewall that answers for "
                                    "the host, not 100 services"));
-  EXPECT_THAT(table.out, HasSubstr("198.18.0.9  stopped answering after 2026-01-02 03:03:20Z: port "
+  EXPECT_THAT(table.out, HasSubstr("198.18.0.9  stopped answering after 2026-01-02 03:03:20: port "
                                    "443, which had answered, and 77 other attempts since"));
   EXPECT_THAT(table.out,
               HasSubstr("open 197 (of which 196 on 2 hosts that answer everywhere) + closed"));
