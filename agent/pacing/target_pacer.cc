@@ -117,9 +117,7 @@ void TargetPacer::OnAnswer(const Target& target, const Answer& answer, Time now)
   }
   a.pace.OnAnswer(answer.first_try, answer.about, now);
   p.pace.OnAnswer(answer.first_try, answer.about, now);
-  // A prefix that was slowed answers for its losses itself, also while it learns of them anew.
-  const bool proves = p.pace.slowed() || p.pace.KnowsLoss(now);
-  uplink_.OnAnswer(answer.first_try, proves, answer.about, now);
+  uplink_.OnAnswer(answer.first_try, p.pace.KnowsLoss(now), answer.about, now);
 }
 
 double TargetPacer::LossBefore(const Target& target, Time started) const {
