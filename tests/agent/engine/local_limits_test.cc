@@ -81,7 +81,7 @@ TEST_F(LocalLimitsTest, ProbesThatWaitForRoomInTheTableAreTold) {
   EXPECT_EQ(limits.Describe(now_, {1, 0, 0}), "");
   now_ += seconds(5);
   EXPECT_EQ(limits.Describe(now_, {0, 0, 3}),
-            "probes wait for room in the conntrack table: its 262144 entries were full and some "
+            "probes wait for room in the conntrack table: its 262,144 entries were full and some "
             "probes dropped (each unanswered one holds an entry for 120 s, so it carries 2185/s): "
             "raise net.netfilter.nf_conntrack_max, or exempt the agent (nft: notrack)");
   now_ += seconds(61);

@@ -194,7 +194,7 @@ TEST_F(ResultsVerbTest, HostsThatAnswerEverywhereAreOneLine) {
   EXPECT_THAT(table.out, HasSubstr("198.18.0.8  SYN proxy: 100 of 100 ports open, 4 of 4 random "
                                    "high ports open and reset at once: a firewall that answers for "
                                    "the host, not 100 services"));
-  EXPECT_THAT(table.out, HasSubstr("198.18.0.9  stopped answering after 2026-01-02 03:03:20: port "
+  EXPECT_THAT(table.out, HasSubstr("198.18.0.9  stopped answering after 2026-01-02 03:03:20Z: port "
                                    "443, which had answered, and 77 other attempts since"));
   EXPECT_THAT(table.out,
               HasSubstr("open 197 (of which 196 on 2 hosts that answer everywhere) + closed"));
