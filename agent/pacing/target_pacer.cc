@@ -28,7 +28,8 @@ void TargetPacer::Neighbours::Sample(Duration sample, bool first_of_address) {
   addresses += first_of_address;
 }
 
-// Half more than the slowest of the neighbours takes: their mean says little about a host that was not heard yet.
+// Half more than the slowest of the neighbours takes: their mean says little about a host that was
+// not heard yet.
 Duration TargetPacer::Neighbours::Timeout() const {
   return std::max(rtt.Timeout(), FromSeconds(1.5F * slowest));
 }

@@ -234,11 +234,10 @@ void LookupThread::Conclude(LookupWork& work, size_t index, NameAnswer answer) {
       answer = NameAnswer{*known, std::nullopt, {}};
     }
   }
-  const bool ask_others =
-      answer.problem.has_value() &&
-      (!at_servers_.config().unusable_servers.empty() ||
-       (!sources.other.empty() &&
-        !SourcesThatMayKnow(sources, name, files_.host_name(), ends).empty()));
+  const bool ask_others = answer.problem.has_value() &&
+                          (!at_servers_.config().unusable_servers.empty() ||
+                           (!sources.other.empty() &&
+                            !SourcesThatMayKnow(sources, name, files_.host_name(), ends).empty()));
   work.answers[index] = std::move(answer);
   if (ask_others) {
     work.other.push_back(index);
