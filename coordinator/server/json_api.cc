@@ -193,6 +193,19 @@ absl::Status Explain(Monitoring& monitoring, const HttpRequest& request, const R
   return absl::OkStatus();
 }
 
+// The results of a scan, held until the reply that is made of them is sent.
+using Source = std::shared_ptr<const Control::ResultSource>;
+
+void OpenAndRead(Control& control, const std::string& scan, Control::ResultRequest query,
+                 const Reply& reply, std::function<void(const Source&)> read) {
+  control.OpenResults(
+      scan, std::move(query),
+      [reply, read = std::move(read)](absl::StatusOr<Control::ResultSource> source) {
+        if (!source.ok()) return reply(ErrorReply(source.status()));
+        read(std::make_shared<const Control::ResultSource>(*std::move(source)));
+      });
+}
+
 absl::Status Results(Control& control, const HttpRequest& request, const Reply& reply) {
   PORTOLAN_RETURN_IF_ERROR(OnlyParameters(
       request, {"state", "target", "ports", "vantage", "limit", "page_token", "services_only"}));
@@ -211,16 +224,13 @@ absl::Status Results(Control& control, const HttpRequest& request, const Reply& 
   PORTOLAN_ASSIGN_OR_RETURN(query.limit, Number(request, "limit", query.limit, 1, kMaxRows));
   PORTOLAN_ASSIGN_OR_RETURN(query.without_everywhere_open, Truth(request, "services_only"));
   const std::string token = request.Value("page_token");
-  control.OpenResults(
-      request.parts.at(0), std::move(query),
-      [&control, token, reply](absl::StatusOr<Control::ResultSource> source) {
-        if (!source.ok()) return reply(ErrorReply(source.status()));
-        auto shared = std::make_shared<const Control::ResultSource>(*std::move(source));
-        control.ReadPage(shared, token, [shared, reply](absl::StatusOr<ResultPage> page) {
-          if (!page.ok()) return reply(ErrorReply(page.status()));
-          Send(reply, ResultsJson(shared->scan, *page));
-        });
-      });
+  const auto read = [&control, token, reply](const Source& source) {
+    control.ReadPage(source, token, [source, reply](absl::StatusOr<ResultPage> page) {
+      if (!page.ok()) return reply(ErrorReply(page.status()));
+      Send(reply, ResultsJson(source->scan, *page));
+    });
+  };
+  OpenAndRead(control, request.parts.at(0), std::move(query), reply, read);
   return absl::OkStatus();
 }
 
@@ -231,16 +241,13 @@ absl::Status HostFindings(Control& control, const HttpRequest& request, const Re
   query.vantages = request.Values("vantage");
   PORTOLAN_ASSIGN_OR_RETURN(query.limit, Number(request, "limit", query.limit, 1, kMaxRows));
   const std::string token = request.Value("page_token");
-  control.OpenResults(
-      request.parts.at(0), std::move(query),
-      [&control, token, reply](absl::StatusOr<Control::ResultSource> source) {
-        if (!source.ok()) return reply(ErrorReply(source.status()));
-        auto shared = std::make_shared<const Control::ResultSource>(*std::move(source));
-        control.ReadFindings(shared, token, [shared, reply](absl::StatusOr<FindingRows> rows) {
-          if (!rows.ok()) return reply(ErrorReply(rows.status()));
-          Send(reply, HostFindingsJson(shared->scan, *rows));
-        });
-      });
+  const auto read = [&control, token, reply](const Source& source) {
+    control.ReadFindings(source, token, [source, reply](absl::StatusOr<FindingRows> rows) {
+      if (!rows.ok()) return reply(ErrorReply(rows.status()));
+      Send(reply, HostFindingsJson(source->scan, *rows));
+    });
+  };
+  OpenAndRead(control, request.parts.at(0), std::move(query), reply, read);
   return absl::OkStatus();
 }
 
