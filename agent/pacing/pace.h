@@ -55,16 +55,21 @@ class Pace {
   }
   void OnStart(const PaceLimit& limit, Time now) {
     if (in_flight_++ == 0) began_ = now;
+    control_.OnStart(now);
     factor_ = Factor(limit);
     if (limit.rate <= 0 && !control_.slowed()) return;
     const double rate = limit.rate > 0 ? limit.rate : kUnlimited;
+    allowed_ = rate * factor_;
     next_ = std::max(next_, now) + FromSeconds(1 / (rate * factor_));
   }
-  // As of LossControl.
-  void OnAnswer(bool first_try, Time about, Time now) {
-    const std::optional<double> loss = control_.OnAnswer(first_try, about, now, factor_);
+  // As of LossControl. `around`: the pace of the prefix that the address is in.
+  void OnAnswer(const TryTimes& t, Time now, const Pace* around = nullptr) {
+    const std::optional<double> loss = control_.OnAnswer(
+        t, now, factor_, allowed_, around == nullptr ? nullptr : &around->control_);
     if (loss && *loss <= LossControl::kCalm && answers_ < UINT32_MAX) ++answers_;
   }
+  void OnSilence(const TryTimes& t) { control_.OnSilence(t); }
+  void OnRetry(Time started) { control_.OnRetry(started); }
   // An attempt that counts as in flight does so no longer.
   void OnEnd(Time now) {
     if (in_flight_ == 0 || --in_flight_ > 0) return;
@@ -79,9 +84,10 @@ class Pace {
 
   double Loss(Time started, Time now) { return control_.Loss(started, now); }
   double LossBefore(Time started) const { return control_.LossBefore(started); }
-  bool KnowsLoss(Time now) { return control_.Knows(now); }
+  bool KnowsLoss(Time now) const { return control_.Knows(now); }
   // Whether proven losses have ever slowed it.
   bool slowed() const { return control_.slowed(); }
+  bool IsHeldByLosses(Time now) const { return slowed() && next_ - kCatchUp > now; }
   uint32_t in_flight() const { return in_flight_; }
 
  private:
@@ -107,7 +113,8 @@ class Pace {
   // The last time in which something was in flight: from, to, and its seconds.
   Time began_{}, ended_ = Time::min() + std::chrono::hours(1);
   double busy_ = 0;
-  double factor_ = 1;  // of the attempt started last
+  double factor_ = 1;   // of the attempt started last,
+  double allowed_ = 0;  // and so many a second with it
   LossControl control_;
 };
 

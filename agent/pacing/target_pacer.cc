@@ -116,9 +116,28 @@ void TargetPacer::OnAnswer(const Target& target, const Answer& answer, Time now)
     // What was started before it had answered waits for longer than its answers take.
     if (first) a.pace.OnAllEnded(now);
   }
-  a.pace.OnAnswer(answer.first_try, answer.about, now);
-  p.pace.OnAnswer(answer.first_try, answer.about, now);
-  uplink_.OnAnswer(answer.first_try, p.pace.KnowsLoss(now), answer.about, now);
+  p.pace.OnAnswer(answer.times, now);
+  a.pace.OnAnswer(answer.times, now, &p.pace);
+  uplink_.OnAnswer(answer.times, Proves(p, now), now);
+}
+
+void TargetPacer::OnSilence(const Target& target, const TryTimes& times, Time now) {
+  Prefix& p = prefixes_[target.prefix];
+  End(target, now);
+  p.pace.OnSilence(times);
+  addresses_[target.address].pace.OnSilence(times);
+  uplink_.OnSilence(times, Proves(p, now));
+}
+
+void TargetPacer::OnRetry(const Target& target, Time started, Time now) {
+  Prefix& p = prefixes_[target.prefix];
+  p.pace.OnRetry(started);
+  addresses_[target.address].pace.OnRetry(started);
+  uplink_.OnRetry(started, Proves(p, now));
+}
+
+bool TargetPacer::Proves(const Prefix& p, Time now) {
+  return p.pace.slowed() || p.pace.KnowsLoss(now);
 }
 
 double TargetPacer::LossBefore(const Target& target, Time started) const {

@@ -47,6 +47,10 @@ class TargetPacer {
   // When the next attempt may start, for somebody who is held to `limits`: `now`: at once; kNever:
   // when some attempt there has ended.
   Time MayStart(const Target& target, const TargetLimits& limits, Time now) const;
+  // Whether it is by its prefix's losses that nothing may start there now.
+  bool IsHeldByLosses(const Target& target, Time now) const {
+    return prefixes_[target.prefix].pace.IsHeldByLosses(now);
+  }
   // A retry that may not start yet looks again at `until`. Places at its address that become free
   // before then are kept for it: a first try takes them at once, and would leave it none for ever.
   void KeepPlace(const Target& target, Time until);
@@ -61,11 +65,13 @@ class TargetPacer {
     Duration rtt{};
     bool sent_once =
         true;  // no packet was sent twice; else the round trip counts for nothing (Karn)
-    bool first_try = true;  // of the port; else its silence before was loss
-    Time about{};           // when this attempt was started; not the first: when the lost one was
+    TryTimes times;
   };
   void OnAnswer(const Target& target, const Answer& answer, Time now);
+  void OnSilence(const Target& target, const TryTimes& times, Time now);
   void OnNothing(const Target& target, Time now);
+  // After OnSilence: the port will be tried again.
+  void OnRetry(const Target& target, Time started, Time now);
   // What share of the attempts that were started there then was lost, as far as answers have
   // proven.
   double Loss(const Target& target, Time started, Time now);
@@ -128,6 +134,8 @@ class TargetPacer {
   template <typename Entry>
   bool FindIn(std::vector<Entry>& table, const IpAddress& key, uint32_t& index);
   void End(const Target& target, Time now);
+  // Whether it answers for its losses itself, also while it learns of them anew.
+  static bool Proves(const Prefix& p, Time now);
 
   static constexpr uint32_t kWays = 8;
   static constexpr uint32_t kEnoughOfAddress = 4;

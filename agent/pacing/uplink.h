@@ -22,19 +22,25 @@ class Uplink {
     return std::isinf(Rate(first)) ? now : std::max(now, next_ - kCatchUp);
   }
   void OnStart(double first, Time now) {
-    Count(now);
+    control_.OnStart(now);
     const double rate = Rate(first);
     ramp_ = std::min(kFast, std::max(ramp_, first) + std::log(2));
     if (!std::isinf(rate)) next_ = std::max(next_, now) + FromSeconds(1 / rate);
   }
   // As of LossControl. `proves`: the prefix knows its losses itself.
-  void OnAnswer(bool first_try, bool proves, Time about, Time now) {
-    if (first_try) ramp_ = std::min(kFast, ramp_ + kPerAnswer);
-    if (!first_try && proves) return;
+  void OnAnswer(const TryTimes& t, bool proves, Time now) {
+    if (t.tries == 0) ramp_ = std::min(kFast, ramp_ + kPerAnswer);
+    if (t.tries > 0 && proves) return;
     const bool before = control_.slowed();
-    const double used = before ? std::min(control_.scale(), measured_ / base_) : 1;
-    control_.OnAnswer(first_try, about, now, used);
-    if (control_.slowed() && !before) base_ = std::max(kLeastBase, measured_);
+    const double rate = before ? base_ * control_.scale() : control_.Rate(now);
+    control_.OnAnswer(t, now, before ? control_.scale() : 1, rate);
+    if (control_.slowed() && !before) base_ = std::max(kLeastBase, rate);
+  }
+  void OnSilence(const TryTimes& t, bool proves) {
+    if (!proves) control_.OnSilence(t);
+  }
+  void OnRetry(Time started, bool proves) {
+    if (!proves) control_.OnRetry(started);
   }
   double Loss(Time started, Time now) { return control_.Loss(started, now); }
   // Whether losses have ever slowed it.
@@ -51,7 +57,6 @@ class Uplink {
   static constexpr double kPerAnswer = 1 / 0.3;
   static constexpr double kFast = 1e6;       // attempts/s: no limit any more
   static constexpr double kLeastBase = 100;  // attempts/s
-  static constexpr Duration kWindow = std::chrono::seconds(1);
 
   double Rate(double first) const {
     const double ramp = first > 0 && std::max(ramp_, first) < kFast
@@ -59,25 +64,11 @@ class Uplink {
                             : std::numeric_limits<double>::infinity();
     return std::min(ramp, slowed_to());
   }
-  // The rate at which attempts are started, over the last second or two.
-  void Count(Time now) {
-    if (counted_since_ == kNever) counted_since_ = now;
-    if (now - counted_since_ >= kWindow) {
-      measured_ = counted_ / ToSeconds(now - counted_since_);
-      counted_since_ = now;
-      counted_ = 0;
-    }
-    ++counted_;
-    measured_ = std::max(measured_, counted_ / ToSeconds(kWindow));
-  }
 
   Time next_ = Time::min() + std::chrono::hours(1);  // when the next one would be due by the rate
   double ramp_ = 0;
   LossControl control_;
   double base_ = 0;  // attempts/s when losses were proven first
-  Time counted_since_ = kNever;
-  double counted_ = 0;
-  double measured_ = 0;
 };
 
 }  // namespace portolan

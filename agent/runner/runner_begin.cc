@@ -12,6 +12,9 @@ constexpr uint32_t kAttemptsPerStep = 64;  // then the engine's answers are look
 constexpr uint32_t kAttemptsPerTurn = 16;  // of one scan, before the next one's turn
 constexpr uint32_t kFreePassesPerStep = 4096;  // positions decided without a probe
 constexpr Duration kRoomCheck = std::chrono::milliseconds(20);
+// New positions are put off only while fewer wait for a try: those that wait too long for it are
+// owed and asked all over again.
+constexpr size_t kMostPutOff = 1024;
 // A retry that waits for an attempt at the same target to end looks again after so long.
 constexpr Duration kLookAgain = std::chrono::milliseconds(10);
 
@@ -215,13 +218,21 @@ Runner::Impl::Began Runner::Impl::BeginNew(const std::shared_ptr<Scan>& scan, Ti
     const LeaseWalk::Next next = lease.walk.Peek();
     const std::optional<Symbol> refused = Refused(*scan, next.endpoint, now);
     Attempt attempt;
+    // What a lossy prefix holds up must not hold up the others, which come after it in the walk.
+    bool put_off = false;
+    Time due = now;
     if (!refused) {
       if (const Time may = MayProbe(*scan, next.endpoint.address, Turn::kNew, attempt, now);
           may > now) {
-        want = std::min(want, may);  // kNever: an outcome makes room
-        --free_passes_;
-        ++it;
-        continue;
+        put_off = scan->retries.size() < kMostPutOff && attempt.paced &&
+                  pacer_.IsHeldByLosses(attempt.target, now);
+        if (!put_off) {
+          want = std::min(want, may);  // kNever: an outcome makes room
+          --free_passes_;
+          ++it;
+          continue;
+        }
+        due = may;
       }
     }
     OpenChunk* open = Named(lease.filling);
@@ -241,6 +252,11 @@ Runner::Impl::Began Runner::Impl::BeginNew(const std::shared_ptr<Scan>& scan, Ti
     if (refused) {
       chunk.AddDecided(*refused);
       --free_passes_;
+    } else if (put_off) {
+      attempt.chunk = name;
+      attempt.offset = chunk.AddInFlight();
+      TryLater(*open, attempt, Reason::kChunkClosed, due - now, now);
+      --free_passes_;
     } else {
       attempt.chunk = name;
       attempt.offset = chunk.AddInFlight();
@@ -256,7 +272,7 @@ Runner::Impl::Began Runner::Impl::BeginNew(const std::shared_ptr<Scan>& scan, Ti
     if (run_over) Unfill(lease);
     next_check_ = std::min(next_check_, chunk.NextChange());
     if (run_over) EndIfOver(name, now);
-    if (!refused) return Began::kAttempt;
+    if (!refused && !put_off) return Began::kAttempt;
   }
   return Began::kNothing;
 }

@@ -38,16 +38,18 @@ void Runner::Impl::OnOutcome(const ProbeOutcome& outcome, Time now, WallTime wal
 void Runner::Impl::Account(const Attempt& attempt, Scan* scan, const ProbeOutcome& outcome,
                            Time now) {
   const bool answered = outcome.state == State::kOpen || outcome.state == State::kClosed;
-  if (attempt.paced && !answered) {
+  const TryTimes times{attempt.started, attempt.tries, attempt.silent};
+  const bool silent =
+      outcome.reason == Reason::kNoResponse && !table_.MayHaveDropped(attempt.started);
+  if (attempt.paced && outcome.reason == Reason::kNoResponse)
+    pacer_.evidence(attempt.target).OnSilence();
+  if (attempt.paced && silent) {
+    pacer_.OnSilence(attempt.target, times, now);
+  } else if (attempt.paced && !answered) {
     pacer_.OnNothing(attempt.target, now);
-    if (outcome.reason == Reason::kNoResponse) pacer_.evidence(attempt.target).OnSilence();
   }
   if (attempt.paced && answered) {
-    const bool first_try = attempt.tries == 0;
-    pacer_.OnAnswer(attempt.target,
-                    {outcome.rtt, KernelRetransmits(outcome.rtt) == 0, first_try,
-                     first_try ? attempt.started : attempt.silent},
-                    now);
+    pacer_.OnAnswer(attempt.target, {outcome.rtt, KernelRetransmits(outcome.rtt) == 0, times}, now);
     HostEvidence& evidence = pacer_.evidence(attempt.target);
     const Inquiry* inquiry = attempt.offset >= kInquiry ? inquiries_.Find(attempt.chunk) : nullptr;
     const bool of_scan = inquiry == nullptr || inquiry->kind == Inquiry::Kind::kSentinel;
@@ -125,6 +127,7 @@ bool Runner::Impl::TryAgain(OpenChunk& open, const Attempt& attempt, Time now, W
   next.urgent = attempt.paced && pacer_.evidence(attempt.target).AnswerOdds() > 1;
   if (WouldBelieve(attempt, open, attempt.started, now, next.certainty) && attempt.in_full)
     return Doubt(attempt.chunk, open, attempt, now, wall);
+  if (attempt.paced) pacer_.OnRetry(attempt.target, attempt.started, now);
   TryLater(open, next, Reason::kChunkClosed, timing.retry_delay, now);
   return true;
 }

@@ -19,26 +19,31 @@ class NarrowWay {
   explicit NarrowWay(double hidden) : hidden_(hidden) {}
   void set_hidden(double hidden) { hidden_ = hidden; }
 
-  // `may(t)`, `start(t)`, `answer(first_try, about, t)`. Of what gets through, `alive` answers.
-  // Returns attempts a second.
-  template <typename May, typename Start, typename Answer>
-  double Run(double from, double until, double alive, May may, Start start, Answer answer) {
+  // What `sender` starts between these times, attempts a second. Of what gets through, `alive`
+  // answers.
+  template <typename Sender>
+  double Run(double from, double until, double alive, Sender& sender) {
     int sent = 0;
     for (double t = from; t < until; t += 0.001) {
       tokens_ = std::min(hidden_ / 10, tokens_ + hidden_ * 0.001);
-      for (int i = 0; i < 50 && may(t); ++i) {
+      for (int i = 0; i < 50 && sender.MayStart(t); ++i) {
         const bool again = !retries_.empty() && retries_.begin()->first <= t;
-        const double about = again ? retries_.begin()->second : t;
+        TryTimes times{At(t)};
+        if (again) times = {At(t), 1, At(retries_.begin()->second)};
         if (again) retries_.erase(retries_.begin());
-        start(t);
+        sender.OnStart(t);
         ++sent;
         const bool answers = again || chance_(random_) < alive;
-        if (tokens_ >= 1) {
-          --tokens_;
-          if (answers) answer(!again, about, t);
-        } else if (answers && !again && retries_.size() < 20'000) {
-          retries_.emplace(t + 1.5, t);
+        const bool through = tokens_ >= 1;
+        if (through) --tokens_;
+        if (through && answers) {
+          sender.OnAnswer(times, t);
+          continue;
         }
+        sender.OnSilence(times);
+        if (through || !answers || again || retries_.size() >= 20'000) continue;
+        sender.OnRetry(At(t));
+        retries_.emplace(t + 1.5, t);
       }
     }
     return sent / (until - from);
@@ -51,22 +56,36 @@ class NarrowWay {
   std::uniform_real_distribution<double> chance_{0, 1};
 };
 
+struct PrefixSender {
+  PaceLimit limit;
+  Pace pace = {};
+  bool MayStart(double t) const { return pace.MayStart(limit, At(t)) <= At(t); }
+  void OnStart(double t) {
+    pace.OnStart(limit, At(t));
+    pace.OnEnd(At(t));
+  }
+  void OnAnswer(const TryTimes& times, double t) { pace.OnAnswer(times, At(t)); }
+  void OnSilence(const TryTimes& times) { pace.OnSilence(times); }
+  void OnRetry(Time started) { pace.OnRetry(started); }
+};
+
+struct LineSender {
+  double first;
+  Uplink uplink = {};
+  bool MayStart(double t) const { return uplink.MayStart(first, At(t)) <= At(t); }
+  void OnStart(double t) { uplink.OnStart(first, At(t)); }
+  void OnAnswer(const TryTimes& times, double t) { uplink.OnAnswer(times, false, At(t)); }
+  void OnSilence(const TryTimes& times) { uplink.OnSilence(times, false); }
+  void OnRetry(Time started) { uplink.OnRetry(started, false); }
+};
+
 // Within a minute to within a half of the limit.
 TEST(HiddenCapacity, OfAPrefixIsFoundByItsPace) {
   for (const double start : {1000.0, 5000.0, 0.0}) {
     SCOPED_TRACE(start);
-    const PaceLimit limit{start, 0, 50};
-    Pace pace;
+    PrefixSender sender{{start, 0, 50}};
     NarrowWay way(200);
-    const auto run = [&](double from, double until) {
-      return way.Run(
-          from, until, 1, [&](double t) { return pace.MayStart(limit, At(t)) <= At(t); },
-          [&](double t) {
-            pace.OnStart(limit, At(t));
-            pace.OnEnd(At(t));
-          },
-          [&](bool first, double about, double t) { pace.OnAnswer(first, At(about), At(t)); });
-    };
+    const auto run = [&](double from, double until) { return way.Run(from, until, 1, sender); };
     run(0, 60);
     const double found = run(60, 90);
     EXPECT_GT(found, 120);
@@ -82,16 +101,9 @@ TEST(HiddenCapacity, OfAPrefixIsFoundByItsPace) {
 TEST(HiddenCapacity, OfTheAgentsLineIsFoundByItsUplink) {
   for (const double first : {2000.0, 20'000.0, 0.0}) {
     SCOPED_TRACE(first);
-    Uplink uplink;
+    LineSender sender{first};
     NarrowWay way(3000);
-    const auto run = [&](double from, double until) {
-      return way.Run(
-          from, until, 0.1, [&](double t) { return uplink.MayStart(first, At(t)) <= At(t); },
-          [&](double t) { uplink.OnStart(first, At(t)); },
-          [&](bool first_try, double about, double t) {
-            uplink.OnAnswer(first_try, false, At(about), At(t));
-          });
-    };
+    const auto run = [&](double from, double until) { return way.Run(from, until, 0.1, sender); };
     run(0, 60);
     const double found = run(60, 90);
     EXPECT_GT(found, 1800);
@@ -110,7 +122,7 @@ TEST(Uplink, StartsSlowlyAndFasterWhereThereAreAnswers) {
       while (sent < 200'000 && uplink.MayStart(first, At(t)) <= At(t)) {
         uplink.OnStart(first, At(t));
         ++sent;
-        if (answers) uplink.OnAnswer(true, false, At(t), At(t));
+        if (answers) uplink.OnAnswer({At(t)}, false, At(t));
       }
     }
     return sent;
@@ -127,8 +139,8 @@ TEST(Uplink, LeavesLossesToThePrefixesThatProveThem) {
   for (double t = 0; t < 20; t += 0.001) {
     if (uplink.MayStart(0, At(t)) > At(t)) continue;
     uplink.OnStart(0, At(t));
-    uplink.OnAnswer(true, true, At(t), At(t));
-    uplink.OnAnswer(false, true, At(t), At(t));
+    uplink.OnAnswer({At(t)}, true, At(t));
+    uplink.OnAnswer({At(t), 1, At(t - 1)}, true, At(t));
   }
   EXPECT_TRUE(std::isinf(uplink.slowed_to()));
 }

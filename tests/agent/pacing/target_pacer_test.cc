@@ -38,7 +38,7 @@ TEST(Pace, SilenceNeverRaisesItAndAnswersDo) {
       while (pace.MayStart(limit, At(t)) <= At(t)) {
         pace.OnStart(limit, At(t));
         ++started;
-        if (answers) pace.OnAnswer(true, At(t), At(t));
+        if (answers) pace.OnAnswer({At(t)}, At(t));
         pace.OnEnd(At(t));
       }
     }
@@ -46,24 +46,6 @@ TEST(Pace, SilenceNeverRaisesItAndAnswersDo) {
   };
   EXPECT_NEAR(count(silent, false), 300, 3);
   EXPECT_GT(count(answering, true), 5000);
-}
-
-TEST(LossMeter, RatioOfLaterToFirstAnswersIsTheLoss) {
-  std::mt19937_64 random(1);
-  for (const double loss : {0.02, 0.1, 0.3, 0.6, 0.8}) {
-    LossMeter meter;
-    std::uniform_real_distribution<double> chance(0, 1);
-    double t = 0;
-    for (int i = 0; i < 20'000; ++i, t += 0.0005) {
-      if (chance(random) >= loss) {
-        meter.OnAnswer(true, At(t));
-      } else if (chance(random) >= loss) {
-        meter.OnAnswer(false, At(t));
-      }
-    }
-    EXPECT_NEAR(meter.Loss(At(t)), loss, 0.05) << loss;
-    EXPECT_EQ(meter.Loss(At(t + 60)), 0) << "forgotten";
-  }
 }
 
 TEST(Pace, HoldsWhatIsInFlight) {
@@ -74,7 +56,7 @@ TEST(Pace, HoldsWhatIsInFlight) {
     pace.OnStart(limit, At(0));
   }
   EXPECT_EQ(pace.MayStart(limit, At(0)), kNever);
-  for (int i = 0; i < 100; ++i) pace.OnAnswer(true, At(0), At(0));
+  for (int i = 0; i < 100; ++i) pace.OnAnswer({At(0)}, At(0));
   for (int i = 0; i < 4; ++i) {
     ASSERT_LE(pace.MayStart(limit, At(0)), At(0));
     pace.OnStart(limit, At(0));
@@ -213,7 +195,7 @@ TEST(TargetPacer, TimeoutIsTheAddresssOwnThenItsNeighboursThenEverybodys) {
     TargetPacer::Target t;
     ASSERT_TRUE(pacer.Find(Host(host), t));
     pacer.OnStart(t, limits, At(0));
-    pacer.OnAnswer(t, {rtt, true, true, At(0)}, At(0));
+    pacer.OnAnswer(t, {rtt, true, {At(0)}}, At(0));
   };
   const auto timeout = [&](uint32_t host, bool last) {
     TargetPacer::Target t;
@@ -246,7 +228,7 @@ TEST(TargetPacer, WhatWaitsForLongerThanAnswersTakeCountsNoMore) {
   for (TargetPacer::Target& t : flying) pacer.OnStart(t, limits, At(0));
   EXPECT_EQ(pacer.MayStart(host, limits, At(1)), kNever) << "nothing is known of it";
   // One is answered: of the others nothing is known, but that they are older than its answers.
-  pacer.OnAnswer(flying[0], {milliseconds(20), true, true, At(0)}, At(0.02));
+  pacer.OnAnswer(flying[0], {milliseconds(20), true, {At(0)}}, At(0.02));
   std::vector<TargetPacer::Target> more(4, host);
   for (TargetPacer::Target& t : more) {
     ASSERT_LE(pacer.MayStart(host, limits, At(0.03)), At(0.03));
@@ -314,7 +296,7 @@ TEST(TargetPacer, InFlightIsExactWhateverHappens) {
           break;
         case 2:
           if (i < 500) continue;
-          pacer.OnAnswer(flying[which].target, {milliseconds(20), true, true, At(flying[which].at)},
+          pacer.OnAnswer(flying[which].target, {milliseconds(20), true, {At(flying[which].at)}},
                          At(t));
           answered = true;
           break;
@@ -331,7 +313,7 @@ TEST(TargetPacer, FewAnswersRaiseAnAddressSoonAndAFirewallsSilenceDoesNotLowerIt
   const PaceLimit limit{100, 32, 200, 60};
   const auto started = [&](int answers) {
     Pace pace;
-    for (int i = 0; i < answers; ++i) pace.OnAnswer(true, At(0), At(0));
+    for (int i = 0; i < answers; ++i) pace.OnAnswer({At(0)}, At(0));
     int count = 0;
     for (double t = 0; t < 1; t += 0.0005) {
       while (pace.MayStart(limit, At(t)) <= At(t)) {
@@ -357,7 +339,7 @@ TEST(TargetPacer, LastTryWaitsForLongOnlyWhereNothingIsKnownOrPortsAreSlow) {
   ASSERT_TRUE(pacer.Find(Host(1), host));
   const auto answer = [&](Duration rtt) {
     pacer.OnStart(host, limits, At(0));
-    pacer.OnAnswer(host, {rtt, rtt <= seconds(1), true, At(0)}, At(2));
+    pacer.OnAnswer(host, {rtt, rtt <= seconds(1), {At(0)}}, At(2));
   };
   const auto waits = [&] {
     std::map<Duration, int> out;

@@ -117,5 +117,15 @@ TEST(VirtualScan, ANarrowPrefixIsFoundAndItsLossesAreNoFilters) {
   EXPECT_LE(r.seconds, 100);
 }
 
+// Likewise where two thirds are silent, so that most of what is sent proves nothing. It cannot be
+// done in less than 213 s: two tries of what is silent, and one of the rest.
+TEST(VirtualScan, ANarrowPrefixOfFirewallsTakesAtMostHalfAsLongAgainAsItMust) {
+  const VirtualScanResult r =
+      RunVirtualScan(VirtualWorld("ratelimited", "fw-drop=0.34", kFirstSeed, 3, "1-100"));
+  ExpectSound(r);
+  EXPECT_GE(r.recall(), 0.998);
+  EXPECT_LE(r.seconds, 1.5 * 213);
+}
+
 }  // namespace
 }  // namespace portolan
