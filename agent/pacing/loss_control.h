@@ -58,9 +58,13 @@ class LossControl {
   void OnRetry(Time started) { meter_.OnRetry(started); }
 
   // What share of the attempts started then was lost, as far as answers have proven; 0 to 1.
-  double Loss(Time started, Time now) {
+  // `around`: as above, and it was asked just before. Of a part with few attempts only what is no
+  // chance counts beside what is around it.
+  double Loss(Time started, Time now, const LossControl* around = nullptr) {
     if (!slowed_ && !meter_.proofs()) return 0;
     if (now >= next_look_) Look(now);
+    if (!slowed_ && around != nullptr && around->seen_.attempts >= kMuchMore * seen_.attempts)
+      return seen_.least;
     if (!slowed_) {
       // The first proofs are of the first retries; how many more there will be is not known yet.
       if (seen_.attempts < LossMeter::kEnough && seen_.proven > kCalm) return kUnripe;

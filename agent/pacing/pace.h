@@ -82,7 +82,9 @@ class Pace {
     Rest(now);
   }
 
-  double Loss(Time started, Time now) { return control_.Loss(started, now); }
+  double Loss(Time started, Time now, const Pace* around = nullptr) {
+    return control_.Loss(started, now, around == nullptr ? nullptr : &around->control_);
+  }
   double LossBefore(Time started) const { return control_.LossBefore(started); }
   bool KnowsLoss(Time now) const { return control_.Knows(now); }
   // Whether proven losses have ever slowed it.

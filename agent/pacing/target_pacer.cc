@@ -159,8 +159,8 @@ void TargetPacer::End(const Target& target, Time now) {
 
 double TargetPacer::Loss(const Target& target, Time started, Time now) {
   Pace& prefix = prefixes_[target.prefix].pace;
-  const double here =
-      std::max(addresses_[target.address].pace.Loss(started, now), prefix.Loss(started, now));
+  const double there = prefix.Loss(started, now);
+  const double here = std::max(there, addresses_[target.address].pace.Loss(started, now, &prefix));
   return prefix.KnowsLoss(now) ? here : std::max(here, uplink_.Loss(started, now));
 }
 
