@@ -30,6 +30,7 @@ constexpr NamedWorld kWorlds[] = {
     {"firewalled-all", "onehost-drop", "loss-out=0.005 loss-in=0.005", ""},
     {"silent", "onehost-drop", "alive=0", "1-1000"},
     {"rstlimited1", "rstlimited", "fw-port-unreach=0 fw-admin=0", "1-1000"},
+    {"rstlimited300", "rstlimited", "fw-port-unreach=0 fw-admin=0", "1-300"},
     {"prefixlimited", "ratelimited", "fw-drop=0.34", "1-100"},
     {"ratelimited", "ratelimited", "", ""},
     {"standard", "standard", "", ""},
