@@ -39,7 +39,7 @@ class LossControl {
     Look(now);
     if (judging_) Judge(now);
     if (judging_ && now - changed_ < kPatience) return seen_.loss;
-    const double usual = std::max(ambient_, around == nullptr ? 0 : around->LossAround(seen_, now));
+    const double usual = std::max(ambient_, around == nullptr ? 0 : around->LossAround(seen_));
     const double excess = seen_.loss - usual;
     const bool lossy = seen_.least - usual > (known_ ? kCalm + usual / 2 : kLossy);
     if (!lossy) calm_at_ = now;
@@ -58,16 +58,17 @@ class LossControl {
   void OnRetry(Time started) { meter_.OnRetry(started); }
 
   // What share of the attempts started then was lost, as far as answers have proven; 0 to 1.
-  // `around`: as above, and it was asked just before. Of a part with few attempts only what is no
-  // chance counts beside what is around it.
+  // `around`: as above, and it was asked just before: of a part with few attempts much may be
+  // chance.
   double Loss(Time started, Time now, const LossControl* around = nullptr) {
     if (!slowed_ && !meter_.proofs()) return 0;
     if (now >= next_look_) Look(now);
     if (!slowed_ && around != nullptr && around->seen_.attempts >= kMuchMore * seen_.attempts)
-      return seen_.least;
+      return std::min(seen_.loss, kMostOfPart);
     if (!slowed_) {
       // The first proofs are of the first retries; how many more there will be is not known yet.
-      if (seen_.attempts < LossMeter::kEnough && seen_.proven > kCalm) return kUnripe;
+      const bool unripe = seen_.attempts < LossMeter::kEnough || now - proven_ < kSettle;
+      if (unripe && seen_.proven > kCalm) return kUnripe;
       return std::max(seen_.proven, seen_.soon) > kLossy ? seen_.most : seen_.loss;
     }
     // What is sent below a capacity that was known before gets through at once.
@@ -82,7 +83,10 @@ class LossControl {
     return started < earlier_ ? std::max(loss_then_, loss_earlier_) : loss_then_;
   }
   // Whether answers are enough to tell, were there losses.
-  bool Knows(Time now) const { return meter_.Knows(now); }
+  bool Knows(Time now) {
+    if (now >= next_look_) Look(now);
+    return seen_.attempts >= LossMeter::kEnough;
+  }
   // Attempts a second that are started.
   double Rate(Time now) const { return meter_.Rate(now); }
   // Whether losses have ever changed the scale; until then there is none.
@@ -108,6 +112,7 @@ class LossControl {
   static constexpr Duration kDrain = std::chrono::milliseconds(200);
   static constexpr Duration kLook = std::chrono::milliseconds(50);  // between two looks at losses
   static constexpr double kUnripe = 0.8;
+  static constexpr double kMostOfPart = 0.2;  // is believed of a part with few attempts
   // Of the scale at most, at once: where no capacity is known, and where one is.
   static constexpr double kMostFall = 0.1, kMostFallKnown = 0.75;
   static constexpr double kLeast = 1e-3;
@@ -125,6 +130,7 @@ class LossControl {
   void Look(Time now) {
     next_look_ = now + kLook;
     seen_ = meter_.Estimate(now);
+    if (proven_ == kNever && seen_.proven > kCalm) proven_ = now;
   }
   void FindCapacity(double usual, double scale, double allowed) {
     const double excess = seen_.loss - usual;
@@ -157,6 +163,7 @@ class LossControl {
     changed_ = calm_at_ = next_look_ = now;
     meter_.Restart(now);
     seen_ = LossEstimate();
+    proven_ = kNever;
   }
   void Grow(Duration step) {
     searched_ += step;
@@ -183,9 +190,8 @@ class LossControl {
     }
   }
   // The loss of what `part` is a part of; 0 where that is nearly all of it.
-  double LossAround(const LossEstimate& part, Time now) const {
-    const LossEstimate all = meter_.Estimate(now);
-    return all.attempts < kMuchMore * part.attempts ? 0 : all.most;
+  double LossAround(const LossEstimate& part) const {
+    return seen_.attempts < kMuchMore * part.attempts ? 0 : seen_.most;
   }
 
   bool slowed_ = false;
@@ -203,6 +209,7 @@ class LossControl {
   double loss_then_ = 0, loss_earlier_ = 0;
   Time next_look_ = Time::min(), next_judged_ = Time::min();
   Time calm_at_ = Time::min();  // when it was not lossy
+  Time proven_ = kNever;        // since when losses are
   LossEstimate seen_;           // at the last look
   LossMeter meter_;
 };

@@ -76,7 +76,6 @@ class LossMeter {
   LossEstimate Estimate(Time now) const { return Of(now, kHalf); }
   // Of those attempts only whose fate is known: the last kRipe are left out.
   LossEstimate Ripe(Time now) const { return Of(now - kRipe, kNearlyAll); }
-  bool Knows(Time now) const { return Estimate(now).attempts >= kEnough; }
   // Attempts a second that are started, over the last second or two.
   double Rate(Time now) const {
     double started = 0, seconds = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "agent/pacing/loss_control.h"
@@ -35,6 +36,10 @@ struct PaceLimit {
 // Pace: each is held to its own. Pure; not thread-safe.
 class Pace {
  public:
+  // From when on it looks at losses, which takes some memory.
+  enum class Losses { kAlways, kOnceProven };
+  explicit Pace(Losses losses = Losses::kAlways) : losses_(losses) {}
+
   static constexpr Duration kCatchUp = std::chrono::milliseconds(10);
   // This many seconds' worth of answers raise the limit by as much again: the rate at a target that
   // answers everything grows e-fold each 0.3 s.
@@ -50,26 +55,32 @@ class Pace {
       if (in_flight_ > 0 && in_flight_ + 1 > most * (1 + 1e-9)) return kNever;
       if (most < 1) rested = std::max(now, ended_ + FromSeconds(busy_ * (1 / most - 1)));
     }
-    if (limit.rate <= 0 && !control_.slowed()) return rested;
+    if (limit.rate <= 0 && !slowed()) return rested;
     return std::max(rested, next_ - kCatchUp);
   }
   void OnStart(const PaceLimit& limit, Time now) {
     if (in_flight_++ == 0) began_ = now;
-    control_.OnStart(now);
+    if (losses_ == Losses::kAlways) WatchLosses();
+    if (control_) control_->OnStart(now);
     factor_ = Factor(limit);
-    if (limit.rate <= 0 && !control_.slowed()) return;
+    if (limit.rate <= 0 && !slowed()) return;
     const double rate = limit.rate > 0 ? limit.rate : kUnlimited;
     allowed_ = rate * factor_;
     next_ = std::max(next_, now) + FromSeconds(1 / (rate * factor_));
   }
   // As of LossControl. `around`: the pace of the prefix that the address is in.
   void OnAnswer(const TryTimes& t, Time now, const Pace* around = nullptr) {
-    const std::optional<double> loss = control_.OnAnswer(
-        t, now, factor_, allowed_, around == nullptr ? nullptr : &around->control_);
+    if (t.tries > 0) WatchLosses();
+    const std::optional<double> loss =
+        control_ ? control_->OnAnswer(t, now, factor_, allowed_, ControlOf(around)) : 0;
     if (loss && *loss <= LossControl::kCalm && answers_ < UINT32_MAX) ++answers_;
   }
-  void OnSilence(const TryTimes& t) { control_.OnSilence(t); }
-  void OnRetry(Time started) { control_.OnRetry(started); }
+  void OnSilence(const TryTimes& t) {
+    if (control_) control_->OnSilence(t);
+  }
+  void OnRetry(Time started) {
+    if (control_) control_->OnRetry(started);
+  }
   // An attempt that counts as in flight does so no longer.
   void OnEnd(Time now) {
     if (in_flight_ == 0 || --in_flight_ > 0) return;
@@ -83,12 +94,12 @@ class Pace {
   }
 
   double Loss(Time started, Time now, const Pace* around = nullptr) {
-    return control_.Loss(started, now, around == nullptr ? nullptr : &around->control_);
+    return control_ ? control_->Loss(started, now, ControlOf(around)) : 0;
   }
-  double LossBefore(Time started) const { return control_.LossBefore(started); }
-  bool KnowsLoss(Time now) const { return control_.Knows(now); }
+  double LossBefore(Time started) const { return control_ ? control_->LossBefore(started) : 0; }
+  bool KnowsLoss(Time now) { return control_ && control_->Knows(now); }
   // Whether proven losses have ever slowed it.
-  bool slowed() const { return control_.slowed(); }
+  bool slowed() const { return control_ && control_->slowed(); }
   bool IsHeldByLosses(Time now) const { return slowed() && next_ - kCatchUp > now; }
   uint32_t in_flight() const { return in_flight_; }
 
@@ -97,12 +108,18 @@ class Pace {
 
   // Of the limit. Grows with the answers until something was lost.
   double Factor(const PaceLimit& limit) const {
-    if (control_.slowed()) return std::min(std::max(1.0, limit.growth), control_.scale());
+    if (slowed()) return std::min(std::max(1.0, limit.growth), control_->scale());
     if (limit.growth <= 1) return 1;
     const double once = limit.rate > 0 ? limit.rate * kDouble : limit.in_flight;
     double factor = 1 + answers_ / std::max(once, 1.0);
     if (limit.rate > 0) factor += std::min(answers_, kFirstAnswers) * limit.first / limit.rate;
     return std::min(limit.growth, factor);
+  }
+  static const LossControl* ControlOf(const Pace* pace) {
+    return pace == nullptr ? nullptr : pace->control_.get();
+  }
+  void WatchLosses() {
+    if (!control_) control_ = std::make_unique<LossControl>();
   }
   void Rest(Time now) {
     ended_ = now;
@@ -117,7 +134,8 @@ class Pace {
   double busy_ = 0;
   double factor_ = 1;   // of the attempt started last,
   double allowed_ = 0;  // and so many a second with it
-  LossControl control_;
+  Losses losses_;
+  std::unique_ptr<LossControl> control_;
 };
 
 }  // namespace portolan

@@ -7,7 +7,8 @@
 namespace portolan {
 
 // When silence is believed: once all tries that were asked for are made, and the chance that all of
-// them were lost is below 10^-2.5, as far as losses there were proven. Pure.
+// them were lost is below 10^-2.5 (10^-3 at a host that answers most), as far as losses there were
+// proven. Pure.
 class Silence {
  public:
   // What one more silent try says, where this share is lost: -log10 of the chance that it was. To
@@ -23,13 +24,15 @@ class Silence {
                          uint32_t grants) {
     const double try_says = -std::log10(kLeastLoss);
     const double odds = retries_asked == 0 ? 0 : std::clamp(std::log10(answer_odds), 0.0, try_says);
-    const double enough = std::min(kCertain, try_says * (retries_asked + 1)) + odds - 1e-3;
+    const double certain = odds > 0 ? kCertainWhereAnswered : kCertain;
+    const double enough = std::min(certain, try_says * (retries_asked + 1)) + odds - 1e-3;
     const double doubting = 1 - std::min(grants, kDoubtingGrants) / double{kDoubtingGrants};
     return certainty >= enough * doubting;
   }
 
  private:
-  static constexpr double kCertain = 2.5;
+  // One try more costs little where few ports are silent.
+  static constexpr double kCertain = 2.5, kCertainWhereAnswered = 3;
   static constexpr double kLeastLoss = 0.02, kMostLoss = 0.95;
   static constexpr uint32_t kDoubtingGrants = 4;
 };

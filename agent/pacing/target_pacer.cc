@@ -136,9 +136,7 @@ void TargetPacer::OnRetry(const Target& target, Time started, Time now) {
   uplink_.OnRetry(started, Proves(p, now));
 }
 
-bool TargetPacer::Proves(const Prefix& p, Time now) {
-  return p.pace.slowed() || p.pace.KnowsLoss(now);
-}
+bool TargetPacer::Proves(Prefix& p, Time now) { return p.pace.slowed() || p.pace.KnowsLoss(now); }
 
 double TargetPacer::LossBefore(const Target& target, Time started) const {
   return std::max(addresses_[target.address].pace.LossBefore(started),

@@ -22,7 +22,7 @@ struct TargetLimits {
 // What an agent's thread knows of the addresses that it probes: how fast they and their prefixes (a
 // /24, a /64) have been probed of late, over all scans, and how fast they answer. Remembers about
 // `addresses` of them, those with attempts in flight and those seen last; what is forgotten starts
-// anew. O(1) each, no allocation after construction. Pure; not thread-safe.
+// anew. O(1) each. Pure; not thread-safe.
 class TargetPacer {
  public:
   // An address that is being probed. Good until the next Find, or while attempts are in flight;
@@ -117,7 +117,7 @@ class TargetPacer {
     uint8_t waits = 0;        // last tries at an address that has answered enough, modulo kPatient
     Time kept = Time::min();  // for retries, until then
     bool slow = false;        // one of those that waited for long was answered late
-    Pace pace;
+    Pace pace{Pace::Losses::kOnceProven};
     RttEstimator rtt;
     HostEvidence evidence;
   };
@@ -135,7 +135,7 @@ class TargetPacer {
   bool FindIn(std::vector<Entry>& table, const IpAddress& key, uint32_t& index);
   void End(const Target& target, Time now);
   // Whether it answers for its losses itself, also while it learns of them anew.
-  static bool Proves(const Prefix& p, Time now);
+  static bool Proves(Prefix& p, Time now);
 
   static constexpr uint32_t kWays = 8;
   static constexpr uint32_t kEnoughOfAddress = 4;

@@ -112,9 +112,7 @@ bool Runner::Impl::WouldBelieve(const Attempt& attempt, const OpenChunk& open, T
   }
   certainty += Silence::Certainty(loss);
   const uint32_t grants = open.lease == nullptr ? 0 : open.lease->walk.lease().attempt - 1;
-  // Where losses are proven they ask for more tries themselves.
-  const bool calm = attempt.paced && loss <= LossControl::kCalm;
-  const double odds = calm ? pacer_.evidence(attempt.target).AnswerOdds() : 1;
+  const double odds = attempt.paced ? pacer_.evidence(attempt.target).AnswerOdds() : 1;
   return attempt.tries >= retries && Silence::IsBelieved(certainty, retries, odds, grants);
 }
 

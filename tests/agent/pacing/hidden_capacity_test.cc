@@ -58,7 +58,7 @@ class NarrowWay {
 
 struct PrefixSender {
   PaceLimit limit;
-  Pace pace = {};
+  Pace pace = Pace();
   bool MayStart(double t) const { return pace.MayStart(limit, At(t)) <= At(t); }
   void OnStart(double t) {
     pace.OnStart(limit, At(t));

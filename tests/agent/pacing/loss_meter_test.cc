@@ -46,7 +46,7 @@ TEST(LossMeter, RatioOfProofsToWhatGotThroughIsTheLoss) {
     EXPECT_LT(meter.Estimate(At(20)).loss, loss + 0.05) << "not all is known of the last seconds";
     EXPECT_GE(meter.Estimate(At(20)).most, meter.Estimate(At(20)).loss);
     EXPECT_EQ(meter.Estimate(At(60)).loss, 0) << "forgotten";
-    EXPECT_FALSE(meter.Knows(At(60)));
+    EXPECT_EQ(meter.Estimate(At(60)).attempts, 0);
   }
 }
 
@@ -70,7 +70,7 @@ TEST(LossMeter, SilenceAloneProvesNothing) {
   LossMeter meter;
   for (int i = 0; i < 100; ++i) meter.OnAnswer({At(i * 0.01)});
   EXPECT_EQ(meter.Estimate(At(4)).loss, 0);
-  EXPECT_TRUE(meter.Knows(At(4)));
+  EXPECT_GT(meter.Estimate(At(4)).attempts, LossMeter::kEnough);
   EXPECT_GT(meter.Estimate(At(4)).most, 0) << "but for chance";
   EXPECT_LT(meter.Estimate(At(4)).most, 0.01);
 }
