@@ -12,8 +12,9 @@ namespace portolan {
 // The way that all targets share: the agent's own line and what it has before it. How fast it may
 // be used is found like a TCP sender finds it. Slow start: from `first` attempts a second upwards,
 // twice as many each second while nothing answers, and e-fold each 0.3 s where everything does.
-// Then AIMD by the losses that no prefix can prove for itself, because too little answers in each:
-// those that can are slowed for themselves (Pace). Callers with different firsts may share it.
+// Then losses slow it (LossControl) that no prefix can prove for itself, because too little answers
+// in each: those that can are slowed for themselves (Pace). Callers with different firsts may share
+// it.
 // Pure; not thread-safe.
 class Uplink {
  public:
