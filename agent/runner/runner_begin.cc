@@ -232,7 +232,7 @@ Runner::Impl::Began Runner::Impl::BeginNew(const std::shared_ptr<Scan>& scan, Ti
           ++it;
           continue;
         }
-        due = may;
+        due = std::min(may, now + kLookAgain);
       }
     }
     OpenChunk* open = Named(lease.filling);
