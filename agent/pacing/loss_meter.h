@@ -89,16 +89,16 @@ class LossMeter {
 
  private:
   struct Second {
-    uint16_t started = 0;
-    uint16_t silent = 0, retried = 0;      // silent attempts that are retried, and those that were
-    uint16_t answered = 0, lost = 0;       // all attempts
-    uint16_t firsts = 0, lost_firsts = 0;  // of those the first of their ports
+    uint32_t started = 0;
+    uint32_t silent = 0, retried = 0;      // silent attempts that are retried, and those that were
+    uint32_t answered = 0, lost = 0;       // all attempts
+    uint32_t firsts = 0, lost_firsts = 0;  // of those the first of their ports
   };
   struct Sum {
     double answered = 0, lost = 0, firsts = 0, lost_firsts = 0;
 
     double all() const { return answered + lost; }
-    void Add(const Second& s, int times) {
+    void Add(const Second& s, double times) {
       answered += times * s.answered;
       lost += times * s.lost;
       firsts += times * s.firsts;
@@ -140,15 +140,14 @@ class LossMeter {
         std::min(now, begin + std::chrono::seconds(1)) - std::max(begin, since_);
     return std::max(0.0, ToSeconds(length));
   }
-  void Count(Time started, uint16_t Second::*what) {
+  void Count(Time started, uint32_t Second::*what) {
     if (started < since_) return;
     const int64_t second = SecondOf(started);
     for (int64_t s = std::max(newest_ + 1, second - kSeconds + 1); s <= second; ++s)
       seconds_[static_cast<size_t>(s % kSeconds)] = Second();
     newest_ = std::max(newest_, second);
     if (second <= newest_ - kSeconds) return;  // too long ago
-    uint16_t& count = seconds_[static_cast<size_t>(second % kSeconds)].*what;
-    count += count < UINT16_MAX;
+    ++(seconds_[static_cast<size_t>(second % kSeconds)].*what);
   }
   LossEstimate Of(Time now, double retried) const {
     LossEstimate out;
@@ -171,7 +170,9 @@ class LossMeter {
       if (s.retried < retried * s.silent) continue;
       sum.Add(s, 1);
       seconds += s.answered + s.lost > 0;
-      if (s.lost * (worst.answered + worst.lost) >= worst.lost * (s.answered + s.lost)) worst = s;
+      if (double{1} * s.lost * (worst.answered + worst.lost) >=
+          double{1} * worst.lost * (s.answered + s.lost))
+        worst = s;
     }
     out.attempts = sum.all();
     out.proven = proven.Share(0);
@@ -181,8 +182,8 @@ class LossMeter {
     Sum others = sum;
     others.Add(worst, -1);
     const bool burst =
-        seconds >= kFewest &&
-        worst.lost * others.all() > kBurst * others.lost * (worst.answered + worst.lost);
+        seconds >= kFewest && worst.lost * others.all() >
+                                  kBurst * others.lost * (double{1} * worst.answered + worst.lost);
     const Sum& steady = burst ? others : sum;
     out.loss = steady.Share(0);
     out.least = steady.Share(-2);

@@ -15,6 +15,8 @@ using std::chrono::milliseconds;
 
 Time At(double s) { return Time(FromSeconds(1000 + s)); }
 
+constexpr double kMostScale = 20;  // beyond it nothing of interest happens
+
 // Ports that all answer, sent to at 200/s x scale over a way that loses a share of what is sent
 // whatever the rate, and everything beyond `capacity` a second. What is lost is sent again 1.5 s
 // later. Of what may be sent only a share is `used`. Returns the scale each second.
@@ -26,7 +28,7 @@ std::vector<double> ScalesOver(double share, double capacity, double seconds, do
   std::multimap<double, TryTimes> retries;  // when, and what was tried before
   double due = 0, tokens = 0, last = 0;
   for (double t = 0; t < seconds;) {
-    const double scale = control.slowed() ? control.scale() : 1;
+    const double scale = control.slowed() ? std::min(control.scale(), kMostScale) : 1;
     if (t >= static_cast<double>(scales.size())) scales.push_back(scale);
     due += 1 / (200 * scale * used);
     t = std::max(t, due);

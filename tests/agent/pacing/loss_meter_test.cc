@@ -66,6 +66,19 @@ TEST(LossMeter, AScanOfWhichOnlyRetriesAreLeftHasLostNoMoreThanBefore) {
   }
 }
 
+TEST(LossMeter, CountsWhateverTheRate) {
+  const double rate = 100'000;
+  LossMeter meter;
+  for (int i = 0; i < 3 * rate; ++i) {
+    const Time started = At(i / rate);
+    meter.OnStart(started);
+    meter.OnAnswer({started});
+    if (i % 10 == 0) meter.OnAnswer({started, 1, started});
+  }
+  EXPECT_NEAR(meter.Rate(At(3)), rate, 0.01 * rate);
+  EXPECT_NEAR(meter.Estimate(At(3)).loss, 0.1, 0.005);
+}
+
 TEST(LossMeter, SilenceAloneProvesNothing) {
   LossMeter meter;
   for (int i = 0; i < 100; ++i) meter.OnAnswer({At(i * 0.01)});
