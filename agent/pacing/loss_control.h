@@ -182,7 +182,7 @@ class LossControl {
       ambient_ = std::min(ambient_, ripe.loss);
     } else if (ripe.loss < kAsMuch * std::max(loss_then_, ambient_)) {
       ambient_ = 0;
-      capacity_ = scale_ * (1 - ripe.loss);
+      capacity_ = std::max(kLeast, scale_ * (1 - ripe.loss));
       Reduce(scale_, now);
     } else {
       ambient_ = ripe.loss;

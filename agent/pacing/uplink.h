@@ -14,8 +14,7 @@ namespace portolan {
 // twice as many each second while nothing answers, and e-fold each 0.3 s where everything does.
 // Then losses slow it (LossControl) that no prefix can prove for itself, because too little answers
 // in each: those that can are slowed for themselves (Pace). Callers with different firsts may share
-// it.
-// Pure; not thread-safe.
+// it. Pure; not thread-safe.
 class Uplink {
  public:
   // `first`: attempts a second; 0: without a slow start.
