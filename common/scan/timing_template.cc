@@ -30,7 +30,7 @@ const TimingTemplate& TimingTemplateOf(uint32_t level) {
       Make("polite", 400, Timing(3000, 1000, 2, 2000, 10, 4, 100, 4)),
       Make("normal", 0, Timing(1500, 300, 1, 1000, 100, 32, 1000, 200)),
       Make("aggressive", 0, Timing(1000, 200, 1, 500, 1000, 256, 10'000, 50)),
-      Make("insane", 0, Timing(400, 100, 1, 250, 20'000, 16'384, 0, 50)),
+      Make("insane", 0, Timing(400, 100, 1, 150, 20'000, 16'384, 0, 50)),
   };
   PORTOLAN_CHECK(level < kTemplates);
   return kAll[level];
