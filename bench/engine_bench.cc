@@ -2,9 +2,8 @@
 // system call that a correct engine must (bare_loops.h). All probe closed ports of 127.0.0.0/8 or
 // of what --first says, which must be on this machine too: both ends' work is in the numbers and
 // nothing leaves it. Interleaved runs, medians.
-//   engine_bench [--engine both|epoll|io_uring] [--seconds S] [--runs N] [--window W] [--min-ratio
-//   R]
-//                [--min-plain R] [--name NAME] [--first ADDRESS] [--addresses N]
+//   engine_bench [--engine both|epoll|io_uring] [--seconds S] [--runs N] [--window W]
+//                [--min-ratio R] [--min-plain R] [--name NAME] [--first ADDRESS] [--addresses N]
 // Exits 1 when an engine is below R (0.85) of the loop that makes the same calls, or below
 // --min-plain (0: not looked at) of the loop that makes a socket for every probe, or leaves a
 // descriptor open.
@@ -127,8 +126,8 @@ using Loop = std::function<uint64_t(uint32_t thread, Time until)>;
 
 struct Result {
   double rate = 0;  // probes a second, all threads
-  double cpu_us =
-      0;  // of one thread for one probe: what counts where other processes take part of the machine
+  // of one thread for one probe: what counts where other processes take part of the machine
+  double cpu_us = 0;
 };
 
 double ThreadCpuSeconds() {

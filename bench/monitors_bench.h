@@ -33,8 +33,8 @@ inline constexpr int kAgentsEach = 2;  // so that another one can confirm
 inline constexpr int kIntervalSeconds = 3600;
 inline constexpr double kLateSeconds = 1;  // a run that begins so much after its time is late
 inline constexpr auto kChangeBefore = std::chrono::seconds(3);  // before the run that finds it
-inline constexpr auto kWarmUp =
-    std::chrono::seconds(180);  // until as many runs are under way as ever
+// until as many runs are under way as ever
+inline constexpr auto kWarmUp = std::chrono::seconds(180);
 inline constexpr auto kLongestTail = std::chrono::minutes(8);
 inline constexpr auto kSampleEvery = std::chrono::seconds(15);
 inline constexpr auto kAskEvery = std::chrono::milliseconds(500);

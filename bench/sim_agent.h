@@ -33,8 +33,8 @@ struct SimOptions {
   // once; what a scan does not limit goes as fast as the coordinator takes it. It then measures its
   // speed, and a chunk is about 1 s of the share.
   bool by_share = false;
-  uint32_t chunk =
-      65'536;  // at most so many positions; a lease's chunks are reported in random order
+  // at most so many positions; a lease's chunks are reported in random order
+  uint32_t chunk = 65'536;
   uint32_t chunks_per_batch = 1;  // when not paced
   uint64_t room = uint64_t{1} << 24;
   bool bare = false;  // no Synchronize and no leases: chunk after chunk of lease 1

@@ -1,8 +1,8 @@
 // Rows committed a second by the store, with millions there already and the indexes that `results`
 // needs, against a bare insert loop on the same schema; and bytes stored per million outcomes.
 //
-//   store_bench [--rows N already there: 10,000,000] [--seconds S a measurement: 10] [--dir DIR]
-//   [--sync]
+//   store_bench [--rows N already there: 10,000,000] [--seconds S a measurement: 10]
+//               [--dir DIR] [--sync]
 //
 // The baseline is what a program would do that keeps rows and nothing else: SQLite with the same
 // pragmas and cache, the same tables and indexes, one prepared INSERT, a transaction for each batch

@@ -32,8 +32,8 @@ struct ApiClientOptions {
 };
 
 // Calls of ScanService and MonitorService from one thread. An interrupt ends the call that is under
-// way with Aborted
-// ("interrupted"). No call ends with Cancelled: that is kept for an output whose reader has gone.
+// way with Aborted ("interrupted"). No call ends with Cancelled: that is kept for an output whose
+// reader has gone.
 class ApiClient {
  public:
   using Stub = v1::ScanService::Stub;

@@ -16,8 +16,8 @@ class CallPolicy {
  public:
   static constexpr Duration kFirstPause = std::chrono::milliseconds(100);
   static constexpr Duration kLongestPause = std::chrono::seconds(5);
-  static constexpr int kRefusalsAreFatal =
-      3;  // PERMISSION_DENIED or UNAUTHENTICATED so many times in a row
+  // PERMISSION_DENIED or UNAUTHENTICATED so many times in a row
+  static constexpr int kRefusalsAreFatal = 3;
   static constexpr double kCallsPerSecond = 10;
   static constexpr double kCallBurst = 5;
 

@@ -93,16 +93,15 @@ struct Actions {
 // listed; `sent`: when it was sent, from which the leases' new deadlines count.
 //
 // - A listed token that is not held is a grant when it is higher than any seen before. Otherwise it
-// is one that was finished or given up
-//   since, and not listing it next time gives it back. Tokens begin anew with an empty data
-//   directory, told by an epoch or a revision that is not the successor of the one seen: then only
-//   what this request listed is known to be given up.
+//   is one that was finished or given up since, and not listing it next time gives it back. Tokens
+//   begin anew with an empty data directory, told by an epoch or a revision that is not the
+//   successor of the one seen: then only what this request listed is known to be given up.
 // - A held token that is missing is revoked, once; it stays in `state` and in requests, so that
-// what was begun still counts. One that the request did not list (it cannot have been seen by the
-// coordinator) is left alone.
+//   what was begun still counts. One that the request did not list (it cannot have been seen by the
+//   coordinator) is left alone.
 // - A held token with fewer ranges is shrunk; never widened.
 // - A lower epoch is a replaced coordinator's while any lease is still in force; after that, a new
-// data directory's.
+//   data directory's.
 Actions Reconcile(LinkState& state, const AgentStatement& asked, const DesiredState& desired,
                   Time sent);
 

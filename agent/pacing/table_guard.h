@@ -23,8 +23,8 @@ struct TableUse {
 // and nothing is held back. Pure; not thread-safe.
 class TableGuard {
  public:
-  static constexpr Duration kLook =
-      std::chrono::milliseconds(50);  // how often to look at the table
+  // how often to look at the table
+  static constexpr Duration kLook = std::chrono::milliseconds(50);
 
   // `fraction`: the part of the table's room that is the caller's.
   explicit TableGuard(double fraction = 1) : fraction_(fraction) {}

@@ -63,8 +63,8 @@ class TargetPacer {
   // The attempt has ended: each OnStart must be followed by one of these.
   struct Answer {
     Duration rtt{};
-    bool sent_once =
-        true;  // no packet was sent twice; else the round trip counts for nothing (Karn)
+    // no packet was sent twice; else the round trip counts for nothing (Karn)
+    bool sent_once = true;
     TryTimes times;
   };
   void OnAnswer(const Target& target, const Answer& answer, Time now);

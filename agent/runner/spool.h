@@ -32,8 +32,8 @@ struct SpoolBatch {
 struct SpoolOptions {
   size_t limit_bytes = 64u << 20;
   size_t batch_bytes = 256u << 10;
-  Duration batch_age =
-      std::chrono::milliseconds(50);  // the oldest report waits no longer for its batch to fill
+  // the oldest report waits no longer for its batch to fill
+  Duration batch_age = std::chrono::milliseconds(50);
 };
 
 struct SpoolStats {

@@ -17,8 +17,8 @@ struct MonitorFile {
     int line = 0;  // where its document begins
   };
   std::vector<Entry> monitors;  // the valid ones
-  std::vector<MonitorProblem>
-      problems;  // in the order of the lines; empty: the whole file is valid
+  // in the order of the lines; empty: the whole file is valid
+  std::vector<MonitorProblem> problems;
 };
 
 // Reads the monitors of a file: any number of documents of kind Monitor. Nothing of `text` is

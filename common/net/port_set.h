@@ -43,9 +43,10 @@ class PortSet {
 };
 
 // Parses a -p expression: comma-separated items, each
-//   22 | 8000-8100 | - (1-65535) | 1- | -100 | a service name or wildcard of the catalogue (ssh,
-//   http*) | well-known (1-1023) | registered (1024-49151) | dynamic (49152-65535) | top-N (the N
-//   best ranked of the catalogue)
+//   22 | 8000-8100 | - (1-65535) | 1- | -100
+//   a service name or wildcard of the catalogue (ssh, http*)
+//   well-known (1-1023) | registered (1024-49151) | dynamic (49152-65535)
+//   top-N (the N best ranked of the catalogue)
 // Port 0 only when written as a number. InvalidArgument names the item and the remedy.
 absl::StatusOr<PortSet> ParsePorts(std::string_view text);
 

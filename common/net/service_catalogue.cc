@@ -103,8 +103,8 @@ std::string_view ServiceClassName(ServiceClass c) {
 }
 
 std::span<const Service> ServiceCatalogue() {
-  static const std::vector<Service>& catalogue =
-      *new std::vector<Service>(MakeCatalogue());  // never destroyed
+  // never destroyed
+  static const std::vector<Service>& catalogue = *new std::vector<Service>(MakeCatalogue());
   return catalogue;
 }
 

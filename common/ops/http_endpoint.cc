@@ -31,8 +31,8 @@ class BoundedQueue final : public httplib::TaskQueue {
   void enqueue(std::function<void()> fn) override {
     MutexLock lock(mu_);
     while (queue_.size() >= kMaxWaiting && !stopping_) room_.Wait(mu_);
-    queue_.push_back(
-        std::move(fn));  // also when stopping: the closure must run, it closes its socket
+    // also when stopping: the closure must run, it closes its socket
+    queue_.push_back(std::move(fn));
     wake_.NotifyOne();
   }
   void shutdown() override {

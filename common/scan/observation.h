@@ -24,8 +24,8 @@ enum class Reason : uint8_t {
   kNone = 0,  // with kOwed only: nothing is known here, or it was counted elsewhere
   // open
   kSynAck = 1,
-  kResetAfterAccept =
-      2,  // handshake, then RST at once: a SYN proxy, or a server that refuses this client
+  // handshake, then RST at once: a SYN proxy, or a server that refuses this client
+  kResetAfterAccept = 2,
   // closed
   kConnRefused = 10,  // RST
   kSelfConnect = 11,  // the kernel connected the socket to itself: nobody listens
@@ -49,8 +49,8 @@ enum class Reason : uint8_t {
   kLocalFailure = 50,   // EMFILE, EADDRNOTAVAIL, ENOBUFS, ...: ours, never a port's state
   kChunkClosed = 51,    // still in flight, or due a retry, when its chunk had to close
   kHostThrottles = 52,  // the host stopped answering ports that it answered before: ask it later
-  kRefusedByScope =
-      53,  // this agent may not (its scope) or cannot (no route) probe it: another may
+  // this agent may not (its scope) or cannot (no route) probe it: another may
+  kRefusedByScope = 53,
 };
 
 // Names as users see them. "unknown" for a number that is none of these.
@@ -80,8 +80,8 @@ struct OpenRow {
 struct Ledger {
   uint64_t open = 0, closed = 0, filtered = 0, unreachable = 0;
   static constexpr int kCauses = 5;
-  uint64_t not_probed[kCauses] =
-      {};              // kExcluded, kAgentScope, kNoAgent, kAttempts, kCancelled in this order
+  // kExcluded, kAgentScope, kNoAgent, kAttempts, kCancelled in this order
+  uint64_t not_probed[kCauses] = {};
   uint64_t extra = 0;  // probes beyond the plan (confirmations); not part of the sum
   friend bool operator==(const Ledger&, const Ledger&) = default;
   uint64_t NotProbed() const;

@@ -28,8 +28,8 @@ struct ProbeTiming {
   // Waiting for an answer to one SYN, 50 ms to 60 s: at most, and always on the last try.
   Duration timeout = std::chrono::milliseconds(1500);
   uint32_t retries = 1;  // further tries after silence, 0 to 10
-  Duration retry_delay =
-      std::chrono::milliseconds(1000);  // between a timeout and the next try, 0 to 60 s
+  // between a timeout and the next try, 0 to 60 s
+  Duration retry_delay = std::chrono::milliseconds(1000);
   // Waiting at least, where the round trips of the address or its neighbours are known to be short.
   // As long as `timeout`, or longer: always `timeout`.
   Duration min_timeout = std::chrono::milliseconds(1500);
@@ -47,8 +47,8 @@ struct ProbeTiming {
 // but for the overlay.
 struct ScanSpec {
   std::string name;  // may be empty; at most 200 bytes of UTF-8
-  std::vector<std::string>
-      target_texts;  // as the user wrote them (cut to the first 100, for people to read)
+  // as the user wrote them (cut to the first 100, for people to read)
+  std::vector<std::string> target_texts;
   std::string ports_text;
   std::shared_ptr<const ScanSpace> space;
   std::vector<ResolvedName> names;
@@ -57,8 +57,8 @@ struct ScanSpec {
   uint64_t names_skipped = 0;
   std::vector<SkippedName> skipped_names;
   ScanMode mode = ScanMode::kSplit;
-  std::vector<std::string>
-      vantages;  // split: which may help, empty = all. each-vantage: one lane each, never empty.
+  // split: which may help, empty = all. each-vantage: one lane each, never empty.
+  std::vector<std::string> vantages;
   Priority priority = Priority::kNormal;
   double max_rate = 0;  // probes/s over all agents and lanes; 0 = no limit of the scan's own
   ProbeTiming timing;

@@ -124,8 +124,8 @@ EndpointSet EndpointSet::Of(const std::vector<Item>& items) {
 
 EndpointSet EndpointSet::Minus(const EndpointSet& other) const {
   Builder builder;
-  std::map<std::pair<uint32_t, uint32_t>, std::optional<uint32_t>>
-      differences;  // nullopt: nothing is left
+  // nullopt: nothing is left
+  std::map<std::pair<uint32_t, uint32_t>, std::optional<uint32_t>> differences;
   const auto difference = [&](uint32_t mine, uint32_t theirs) {
     const auto [it, is_new] = differences.try_emplace({mine, theirs});
     if (is_new) {

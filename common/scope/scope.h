@@ -36,16 +36,14 @@ absl::StatusOr<std::vector<ScopeRule>> ReadScopeFile(const std::string& path);
 // Which addresses a program may send probes to. Deny wins over allow. Immutable; share it freely
 // between threads.
 //   allow: loopback and private networks (127.0.0.0/8, ::1, RFC 1918, RFC 6598, ULA, and the ranges
-//   reserved for documentation
-//          and benchmarks: 198.18.0.0/15, 192.0.2.0/24, 198.51.100.0/24, 203.0.113.0/24,
-//          2001:db8::/32), and the rules given. A rule "none" takes the default away, so that only
-//          the other rules given count.
+//          reserved for documentation and benchmarks: 198.18.0.0/15, 192.0.2.0/24, 198.51.100.0/24,
+//          203.0.113.0/24, 2001:db8::/32), and the rules given. A rule "none" takes the default
+//          away, so that only the other rules given count.
 //   deny:  the rules given, and always: cloud metadata (169.254.169.254, fd00:ec2::254, ...),
-//   link-local, multicast, broadcast and
-//          the reserved 240.0.0.0/4, unspecified and "this network" 0.0.0.0/8, IPv4-mapped IPv6,
-//          and link-local inside the IPv6 translation ranges. The always-denied are lifted only by
-//          an allow rule that is one single address, equal to it; a deny rule still wins.
-//          64:ff9b::/96 (NAT64) and 2002::/16 (6to4) count as public.
+//          link-local, multicast, broadcast and the reserved 240.0.0.0/4, unspecified and "this
+//          network" 0.0.0.0/8, IPv4-mapped IPv6, and link-local inside the IPv6 translation ranges.
+//          The always-denied are lifted only by an allow rule that is one single address, equal to
+//          it; a deny rule still wins. 64:ff9b::/96 (NAT64) and 2002::/16 (6to4) count as public.
 class Scope {
  public:
   static Scope Create(std::vector<ScopeRule> allow, std::vector<ScopeRule> deny);
@@ -56,9 +54,9 @@ class Scope {
     return endpoints_.Contains(address, port);
   }
   // OK when every address x port is allowed. PermissionDenied naming the first refused target and
-  // the rule that refused it
-  // ("8.8.8.8: public address; allow it with --allow 8.8.8.8" / "10.9.0.1: denied by rule
-  // \"10.9.0.0/16\""). Linear in the ranges of both, however many addresses these are.
+  // the rule that refused it ("8.8.8.8: public address; allow it with --allow 8.8.8.8" /
+  // "10.9.0.1: denied by rule \"10.9.0.0/16\""). Linear in the ranges of both, however many
+  // addresses these are.
   absl::Status Check(const IpSet& addresses, const PortSet& ports) const;
   // Addresses refused on all ports / allowed for at least one port; for planning.
   const IpSet& denied_addresses() const { return denied_; }

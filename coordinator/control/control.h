@@ -46,8 +46,8 @@ struct ControlOptions {
   Duration retention = std::chrono::hours(24 * 30);
   SchedulerOptions scheduler;
   NameLookup* names = nullptr;  // must outlive the object; null: scans with names are refused
-  size_t max_backlog_bytes =
-      128u << 20;  // of reported results not committed yet; beyond, nothing more is read or granted
+  // of reported results not committed yet; beyond, nothing more is read or granted
+  size_t max_backlog_bytes = 128u << 20;
   size_t max_watchers = 1000;
   size_t max_queue = 20'000;  // calls that wait for the control thread
   int read_threads = 4;
@@ -234,8 +234,8 @@ class Control {
                        const std::vector<NameAnswer>& answers, Done<ScanStatus> done);
   absl::Status AddExclusions(const ScanId& id, std::vector<ScopeRule> rules);
   bool EndIsCommitted(const ScanId& id) const;
-  absl::StatusOr<ScanStatus> LiveStatus(
-      const ScanId& id);  // NotFound: the scheduler does not have it
+  // NotFound: the scheduler does not have it
+  absl::StatusOr<ScanStatus> LiveStatus(const ScanId& id);
   void StoredStatus(const ScanId& id, Done<ScanStatus> done);  // any thread
   void AnswerWithScan(const ScanId& id, absl::Status status, Done<ScanStatus> done);
   void Retire(const ScanId& id);
@@ -272,8 +272,8 @@ class Control {
   void DoSynchronize(uint64_t id, AgentCall call, Done<SyncAnswer> done);
   void Resynchronize(const std::string& name, bool answer_anyhow);
   void Deliver(AgentEntry& entry, SyncDecision decision, bool answer_anyhow);
-  void AnswerInTime(
-      AgentEntry& entry);  // after a third of the lease term, whatever there is by then
+  // after a third of the lease term, whatever there is by then
+  void AnswerInTime(AgentEntry& entry);
   void RenewOnly(AgentEntry& entry);
   void EndCall(AgentEntry& entry, absl::StatusOr<SyncAnswer> answer);
   absl::Status OnRefused(const AgentReport& report, const AgentDetails& details, bool can_wait,
@@ -346,8 +346,8 @@ class Control {
   Time next_sample_{}, next_retention_{}, tick_at_ = kNever;
   TaskRunner::TimerId tick_timer_ = 0;
   bool was_throttled_ = false, stopped_ = false;
-  bool turned_away_ =
-      false;  // an agent was told that there is no work because nothing could be stored
+  // an agent was told that there is no work because nothing could be stored
+  bool turned_away_ = false;
   std::optional<bool> was_ready_;
   std::mt19937_64 random_;
 

@@ -8,8 +8,8 @@
 namespace portolan {
 namespace {
 
-constexpr size_t kMaxFencedTokens =
-    10'000;  // told with one acknowledgement; an agent learns of the others by Synchronize
+// told with one acknowledgement; an agent learns of the others by Synchronize
+constexpr size_t kMaxFencedTokens = 10'000;
 
 }  // namespace
 

@@ -29,8 +29,8 @@ struct LaneStatus {
 // A scan as operators see it, whether the scheduler has it or only the store.
 struct ScanStatus {
   ScanId id;
-  std::shared_ptr<const ScanSpec>
-      spec;  // of listed scans that have finished: without space and names
+  // of listed scans that have finished: without space and names
+  std::shared_ptr<const ScanSpec> spec;
   ScanState state = ScanState::kRunning;
   std::string message;
   WallTime created, started, finished;

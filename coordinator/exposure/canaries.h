@@ -56,8 +56,8 @@ struct CanaryResult {
 
 struct CanaryVerdict {
   CanaryState state = CanaryState::kUnknown;
-  std::string
-      reason;  // "3 of 4 open canaries do not answer: 10.0.0.1:22 (filtered/no-response), ..."
+  // "3 of 4 open canaries do not answer: 10.0.0.1:22 (filtered/no-response), ..."
+  std::string reason;
   friend bool operator==(const CanaryVerdict&, const CanaryVerdict&) = default;
 };
 

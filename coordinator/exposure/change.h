@@ -17,8 +17,8 @@ enum class ChangeKind : uint8_t {
   kClosed = 2,       // was open; now a RST
   kFiltered = 3,     // was open; now silence or a reject
   kUnreachable = 4,  // was open; now there is no way to the host
-  kReasonChanged =
-      5,  // open before and now, but known in another way (syn-ack, reset-after-accept)
+  // open before and now, but known in another way (syn-ack, reset-after-accept)
+  kReasonChanged = 5,
 };
 inline constexpr int kChangeKinds = 5;
 std::string_view ChangeKindName(ChangeKind k);  // "opened"

@@ -25,8 +25,8 @@ std::string_view NameProblemName(NameProblem p);
 struct NameTrouble {
   NameProblem problem = NameProblem::kCouldNotAsk;
   std::string detail;  // one clause for people; may be empty
-  bool excludes =
-      false;       // it is an exclusion of the monitor: while it leads nowhere, no run is made
+  // it is an exclusion of the monitor: while it leads nowhere, no run is made
+  bool excludes = false;
   WallTime since;  // when it was first seen to be so, with no address in between
   friend bool operator==(const NameTrouble&, const NameTrouble&) = default;
 };

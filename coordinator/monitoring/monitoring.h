@@ -65,8 +65,8 @@ class Monitoring {
   // INVALID_ARGUMENT: all problems, "FILE:LINE:COLUMN: ..." one a line.
   virtual void Apply(std::vector<MonitorDocument> documents, bool dry_run, bool prune,
                      std::string manager, Done<std::vector<ApplyResult>> done) = 0;
-  virtual void List(
-      Done<std::vector<MonitorStatus>> done) = 0;  // by name; at most the last run each
+  // by name; at most the last run each
+  virtual void List(Done<std::vector<MonitorStatus>> done) = 0;
   virtual void Get(std::string name, Done<MonitorStatus> done) = 0;
   virtual void Pause(std::string name, bool undo, Done<MonitorStatus> done) = 0;
   virtual void RunNow(std::string name, Done<MonitorStatus> done) = 0;

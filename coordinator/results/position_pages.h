@@ -66,8 +66,8 @@ class PositionPages {
   std::vector<uint64_t> groups_;  // when few
   uint64_t looked_at_ = 0;        // positions times lanes
   ResultPage page_;
-  std::vector<std::pair<size_t, uint64_t>>
-      open_;  // observations on the page that are open, and their position
+  // observations on the page that are open, and their position
+  std::vector<std::pair<size_t, uint64_t>> open_;
 };
 
 }  // namespace portolan

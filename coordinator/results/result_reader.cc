@@ -14,8 +14,8 @@ namespace portolan {
 namespace {
 
 constexpr size_t kMaxLimit = 10'000;
-constexpr int kMaxRowPages =
-    8;  // looks of the store for one page that stays empty: each is bounded
+// looks of the store for one page that stays empty: each is bounded
+constexpr int kMaxRowPages = 8;
 constexpr size_t kCachedScans = 8;
 
 absl::Status CheckQuery(const ResultScan& scan, const ResultQuery& query) {

@@ -29,8 +29,8 @@ struct Division {
   size_t claimants = 0;
   bool all_claim = false;  // everybody who could probe claimed when it was divided
   bool freed = false;      // something was given up since those who wait for it were woken
-  std::map<std::string, double>
-      usable;  // agents that were found to be unable to use their even part, and what they can use
+  // agents that were found to be unable to use their even part, and what they can use
+  std::map<std::string, double> usable;
 
   bool Holds(const std::string& agent) const { return holders.count(agent) > 0; }
   // Who may claim must be found anew, unless all did anyway.

@@ -28,8 +28,8 @@ class Fairness {
  private:
   struct Queue {
     double now = 0;  // start tag of the last grant
-    std::map<LaneId, double>
-        finish;  // tag of each lane after its last grant; below `now` counts as `now`
+    // tag of each lane after its last grant; below `now` counts as `now`
+    std::map<LaneId, double> finish;
   };
   std::map<std::string, Queue> queues_;
 };

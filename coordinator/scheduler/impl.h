@@ -173,8 +173,8 @@ struct Scheduler::Impl {
 
   const SchedulerOptions options;
   Token next_token;
-  uint64_t next_revision =
-      1;  // never reused, not even by an agent that was forgotten and came back
+  // never reused, not even by an agent that was forgotten and came back
+  uint64_t next_revision = 1;
 
   std::map<ScanId, std::unique_ptr<Scan>> scans;
   std::map<ScanId, Scan*> active;  // unfinished

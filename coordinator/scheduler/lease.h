@@ -27,8 +27,8 @@ struct Lease {
   bool live = true;
 
   // ---- what the agent knows; live leases only ----
-  IntervalSet
-      told;  // the ranges in the desired state: as granted, less what was cut off or given back
+  // the ranges in the desired state: as granted, less what was cut off or given back
+  IntervalSet told;
   uint64_t granted_in = 0;  // revision that told the agent of it; 0: a former coordinator did
   bool shrinking = false;   // `told` was cut, and the agent has not confirmed
   uint64_t shrunk_in = 0;   // revision that told the cut; 0: not told yet

@@ -11,18 +11,18 @@ namespace portolan {
 
 struct SchedulerOptions {
   Duration lease_term = std::chrono::seconds(10);
-  Duration lease_target = std::chrono::seconds(
-      5);  // how much work of its measured speed an agent should hold in one lease
+  // how much work of its measured speed an agent should hold in one lease
+  Duration lease_target = std::chrono::seconds(5);
   uint64_t first_lease = 4096;  // positions, for an agent whose speed is not known yet
   uint64_t min_lease = 64;
   uint64_t max_lease = uint64_t{1} << 24;
   size_t max_lease_ranges = 1024;  // intervals in one lease (revisits are scattered)
-  size_t max_fragments =
-      1 << 20;  // intervals a lane's owed set may hold; beyond, whole chunks are given back
+  // intervals a lane's owed set may hold; beyond, whole chunks are given back
+  size_t max_fragments = 1 << 20;
   size_t max_agents = 10'000;
   size_t max_running_scans = 1'000;
-  Duration revisit_delay =
-      std::chrono::seconds(2);  // owed positions wait this long times the attempt
+  // owed positions wait this long times the attempt
+  Duration revisit_delay = std::chrono::seconds(2);
   // The agents that held the leases which Restore() brings back may still be running. False where
   // none can have outlived the former coordinator: then a new process takes a name over at once.
   bool restored_agents_may_return = true;

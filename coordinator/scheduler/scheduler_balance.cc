@@ -12,8 +12,8 @@ constexpr Duration kRebalanceEvery = std::chrono::milliseconds(250);
 constexpr double kStragglerSeconds = 2.0;  // what takes longer than this is worth dividing
 constexpr size_t kWakeAtLeast = 4;
 constexpr size_t kMaxHelpers = 64;  // a lane's helpers in one go
-constexpr double kRateBound =
-    0.8;  // of the scan's rate in use: more agents would not make it faster
+// of the scan's rate in use: more agents would not make it faster
+constexpr double kRateBound = 0.8;
 
 }  // namespace
 

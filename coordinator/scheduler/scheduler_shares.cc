@@ -216,8 +216,8 @@ void Scheduler::Impl::ConfirmShares(AgentRecord& a, Time now) {
     if (d.claimants < kFewClaimants) {
       WakeUnsettled(d);
     } else if (!d.freed) {
-      d.freed =
-          true;  // of a crowd many confirm at about the same time: the rest is given out at once
+      // of a crowd many confirm at about the same time: the rest is given out at once
+      d.freed = true;
       Schedule(now + kDivideAgain / 2);
     }
   });

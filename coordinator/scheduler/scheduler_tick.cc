@@ -11,8 +11,8 @@ constexpr Duration kSecond = std::chrono::seconds(1);
 // The list of a lane's attempts is stored whole when it changed: at most once a second, and less
 // often the longer it is.
 constexpr size_t kAttemptsPerSecond = 4096;
-constexpr Duration kDivideAnew =
-    std::chrono::seconds(2);    // shares follow what agents turn out to be able to use
+// shares follow what agents turn out to be able to use
+constexpr Duration kDivideAnew = std::chrono::seconds(2);
 constexpr size_t kCrowd = 200;  // claimants
 constexpr int kCrowdsAtOnce = 2;
 

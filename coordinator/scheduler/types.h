@@ -56,8 +56,8 @@ struct LaneRecord {
   IntervalSet done;     // counted in the ledger: reported outcomes and gaps
   std::vector<Gap> gaps;
   Ledger ledger;
-  std::vector<std::pair<IndexRange, uint32_t>>
-      attempts;  // positions that were granted before without a verdict, and how often
+  // positions that were granted before without a verdict, and how often
+  std::vector<std::pair<IndexRange, uint32_t>> attempts;
   bool finished = false;
 };
 
@@ -124,8 +124,8 @@ struct SyncDecision {
   // and calls again after this long; no other field but `news` is set.
   Duration wait{};
   bool left = false;  // the agent has said good-bye and is no longer part of the fleet
-  bool news =
-      false;  // differs from what the agent said it has seen: answer at once. false: may be parked
+  // differs from what the agent said it has seen: answer at once. false: may be parked
+  bool news = false;
 };
 
 // ---- results ----

@@ -16,8 +16,8 @@ struct CoordinatorOptions {
   std::string listen;  // HOST:PORT of gRPC; empty: in process only
   std::string http;    // HOST:PORT of metrics and health; empty: none
   std::string data_directory;
-  bool http_tls =
-      false;  // https there, with `tls`; its API then asks for an operator's certificate
+  // https there, with `tls`; its API then asks for an operator's certificate
+  bool http_tls = false;
   TlsFiles tls;
   bool insecure = false;  // listen beyond loopback without TLS
   Scope scope = Scope::Default();

@@ -54,11 +54,11 @@ class ReportReactor final : public grpc::ServerBidiReactor<v1::ReportRequest, v1
   Mutex mu_;
   uint64_t stream_ GUARDED_BY(mu_) = 0;  // 0: no hello yet
   bool accepted_ GUARDED_BY(mu_) = false;
-  bool reading_ GUARDED_BY(mu_) =
-      true;  // a read is under way, or what it brought is being worked on
+  // a read is under way, or what it brought is being worked on
+  bool reading_ GUARDED_BY(mu_) = true;
   int starting_reads_ GUARDED_BY(mu_) = 0;  // between the decision and StartRead, on any thread
-  bool read_closed_ GUARDED_BY(mu_) =
-      false;  // the agent will send nothing more, or nothing more is wanted
+  // the agent will send nothing more, or nothing more is wanted
+  bool read_closed_ GUARDED_BY(mu_) = false;
   bool writing_ GUARDED_BY(mu_) = false;
   bool finished_ GUARDED_BY(mu_) = false;
   uint64_t received_ GUARDED_BY(mu_) = 0, acked_ GUARDED_BY(mu_) = 0;

@@ -21,8 +21,8 @@ struct SpecCounts {
   uint32_t target_names = 0;
 };
 std::string EncodeSpec(const ScanSpec& spec);
-absl::StatusOr<std::pair<ScanSpec, SpecCounts>> DecodeSpec(
-    std::string_view bytes);  // space: null, names: empty
+// space: null, names: empty
+absl::StatusOr<std::pair<ScanSpec, SpecCounts>> DecodeSpec(std::string_view bytes);
 
 // The scan space and the resolved names. 1 M single addresses take 2-5 MB.
 std::string EncodeSpace(const ScanSpec& spec);

@@ -15,8 +15,8 @@
 namespace portolan {
 namespace {
 
-constexpr size_t kMaxCommitCost =
-    16u << 20;  // bounds how long one commit takes, and thereby the wait for an acknowledgement
+// bounds how long one commit takes, and thereby the wait for an acknowledgement
+constexpr size_t kMaxCommitCost = 16u << 20;
 constexpr size_t kRowCost = 1000;  // a row costs as much as so many bytes of outcomes: about 10 us
 constexpr size_t kMaxCommitItems = 1024;
 constexpr Duration kFirstRetry = std::chrono::milliseconds(100);
@@ -24,8 +24,8 @@ constexpr Duration kLastRetry = std::chrono::seconds(2);
 // Pages change often in the tables' indexes: the longer the log, the more of these changes reach
 // the database as one. 64 MiB of 4 KiB pages.
 constexpr int kCheckpointPages = 16 * 1024;
-constexpr int kTruncatePages =
-    16 * kCheckpointPages;      // readers kept the log from being reused: wait for them
+// readers kept the log from being reused: wait for them
+constexpr int kTruncatePages = 16 * kCheckpointPages;
 constexpr int kPurgeEvery = 8;  // commits, while there is no idle time
 
 uint64_t FileSize(const std::string& path) {

@@ -83,8 +83,8 @@ struct WriteBatch {
   std::vector<KnownVantage> vantages;        // new, or with a later time
   std::vector<std::string> forget_vantages;  // after `vantages`
   Token next_token;                          // 0: unchanged
-  std::vector<ScanId>
-      delete_scans;  // finished ones; invisible from the commit on, purged later, little by little
+  // finished ones; invisible from the commit on, purged later, little by little
+  std::vector<ScanId> delete_scans;
   bool empty() const;
   size_t bytes() const;  // about what it holds in memory
 };
@@ -111,8 +111,8 @@ struct RowFilter {
 struct CompactedGroup {
   LaneId lane;
   IndexRange range;
-  std::string
-      outcomes;  // chunk encoding, in natural order (GroupView); gaps are in it as not-probed
+  // chunk encoding, in natural order (GroupView); gaps are in it as not-probed
+  std::string outcomes;
   // Who saw what when. Positions in none of them: not known, or a gap.
   struct Segment {
     std::vector<IndexRange> positions;  // ascending
@@ -242,8 +242,8 @@ class Store {
     uint64_t commits = 0, rows = 0, chunks = 0, outcome_bytes = 0, retries = 0,
              compacted_groups = 0, findings = 0, findings_dropped = 0;
     double last_commit_s = 0, commit_seconds_total = 0;
-    std::vector<uint64_t>
-        commit_buckets;           // counts by kCommitBucketsS, and one more for what took longer
+    // counts by kCommitBucketsS, and one more for what took longer
+    std::vector<uint64_t> commit_buckets;
     uint64_t database_bytes = 0;  // with its write-ahead log
   };
   static constexpr double kCommitBucketsS[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,

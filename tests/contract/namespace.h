@@ -12,8 +12,8 @@
 
 namespace portolan {
 
-inline constexpr int kNoNamespace =
-    77;  // exit status: this machine lets us make no network namespace, or has no nft
+// exit status: this machine lets us make no network namespace, or has no nft
+inline constexpr int kNoNamespace = 77;
 
 // Runs `body` in a child process with a network of its own, which has loopback and no way out.
 // Nullopt: the child died; kNoNamespace: not possible here.

@@ -142,8 +142,8 @@ class FakeEngine final : public ProbeEngine {
   FakeClock& clock_;
   const uint32_t window_;
   const Network network_;
-  std::multimap<Time, ProbeOutcome>
-      pending_;  // by when they end; those of the same time in the order they were started
+  // by when they end; those of the same time in the order they were started
+  std::multimap<Time, ProbeOutcome> pending_;
   std::vector<Started> started_;
   Counters counters_;
   std::mutex mu_;

@@ -39,8 +39,8 @@ class FakeScanService final : public v1::ScanService::Service {
   bool without_everywhere_works = false;  // leaves out what without_everywhere_open says
   size_t page_size = 2;
   std::deque<WatchAttempt> watch_script;  // used up in order; then a watch sends the scan as it is
-  int break_stream_after_pages =
-      -1;  // once: the stream breaks with UNAVAILABLE behind this many pages
+  // once: the stream breaks with UNAVAILABLE behind this many pages
+  int break_stream_after_pages = -1;
   std::map<std::string, grpc::Status> errors;  // by method: what the next call ends with, once
   std::vector<v1::Agent> agents;
   std::vector<v1::HostFindingRow> findings;  // of every scan; in pages of page_size

@@ -3,8 +3,8 @@
 namespace portolan::integration {
 namespace {
 
-constexpr int kAllPorts =
-    7999;  // who listens there answers for all ports; monitors must not scan it
+// who listens there answers for all ports; monitors must not scan it
+constexpr int kAllPorts = 7999;
 
 bool IsV6(const std::string& address) { return address.find(':') != std::string::npos; }
 

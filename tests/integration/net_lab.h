@@ -38,8 +38,8 @@ class Listeners {
 // Network namespaces with no route out: one target network and some vantage points, each on a wire
 // of its own to it.
 //   target: 198.19.0.0/16 and 2001:db8:ff::/48 are all its own addresses; it also holds 198.18.I.1
-//   and 2001:db8:I::1 vantage I (from 1): 198.18.I.2 and 2001:db8:I::2, with a route to the
-//   target's networks
+//           and 2001:db8:I::1
+//   vantage I (from 1): 198.18.I.2 and 2001:db8:I::2, with a route to the target's networks
 // Needs root; see Available().
 class NetLab {
  public:

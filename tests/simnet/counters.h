@@ -53,18 +53,18 @@ struct Counters {
   uint64_t packets_in = 0, packets_out = 0;
   uint64_t malformed = 0, bad_checksum = 0, not_tcp = 0, outside = 0;
   uint64_t send_failed = 0;  // the device did not take a reply
-  uint64_t queue_full =
-      0;  // replies not sent because too many waited: the simulation's own failure
-  uint64_t device_drops =
-      0;  // packets that the device dropped because they were not read fast enough: likewise
+  // replies not sent because too many waited: the simulation's own failure
+  uint64_t queue_full = 0;
+  // packets that the device dropped because they were not read fast enough: likewise
+  uint64_t device_drops = 0;
   uint64_t late_max_ns = 0;  // the most that a reply was sent after it was due
 
   uint64_t syns = 0, fins = 0, rsts = 0, acks = 0, data = 0, stray = 0;
   uint64_t distinct = 0;     // (address, port) pairs
   uint64_t repeats = 0;      // SYNs to a pair that had one, from another port
   uint64_t retransmits = 0;  // likewise, from the same source port
-  uint64_t untracked =
-      0;  // SYNs that a full table could not remember: the three above do not hold then
+  // SYNs that a full table could not remember: the three above do not hold then
+  uint64_t untracked = 0;
   uint64_t untracked_hosts = 0;
   uint64_t lost_out = 0, lost_in = 0;
   uint64_t link_limited = 0, prefix_limited = 0, rst_limited = 0, icmp_limited = 0, blocked = 0;

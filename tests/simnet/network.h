@@ -20,10 +20,10 @@ class PacketSink {
 
 struct NetworkOptions {
   uint32_t queue = 1u << 20;  // replies that wait, at most
-  Duration half_open_time =
-      std::chrono::milliseconds(1000);  // how long an unanswered SYN counts as half-open
-  Duration connection_time =
-      std::chrono::seconds(10);  // how long a connection whose end is not seen counts
+  // how long an unanswered SYN counts as half-open
+  Duration half_open_time = std::chrono::milliseconds(1000);
+  // how long a connection whose end is not seen counts
+  Duration connection_time = std::chrono::seconds(10);
 };
 
 // The network itself: takes the scanner's packets, sends answers when they are due. Hosts keep no

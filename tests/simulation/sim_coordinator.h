@@ -24,8 +24,8 @@ class SimCoordinator {
   Scheduler& scheduler() { return *scheduler_; }
 
   void Submit(ScanRecord record);
-  void Operate(
-      const std::function<absl::Status(Scheduler&)>& operation);  // its status may be anything
+  // its status may be anything
+  void Operate(const std::function<absl::Status(Scheduler&)>& operation);
   void OnRequest(const SimRequest& request);
   void OnChunk(const std::string& agent, uint64_t incarnation, const SimChunk& chunk);
   // The connection of this process was closed.

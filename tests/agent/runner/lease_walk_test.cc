@@ -58,8 +58,8 @@ TEST(LeaseWalk, ShrinkKeepsWhatWasBegun) {
     walk.Peek();
     walk.Take();
   }
-  EXPECT_FALSE(
-      walk.Shrink(IntervalSet{{0, 1000}, {2500, 2600}}));  // beyond the run that is being walked
+  // beyond the run that is being walked
+  EXPECT_FALSE(walk.Shrink(IntervalSet{{0, 1000}, {2500, 2600}}));
   EXPECT_EQ(walk.ranges(), (IntervalSet{{0, 1000}, {2500, 2600}}));
   EXPECT_EQ(walk.unbegun(), 1000u);
   EXPECT_TRUE(walk.Shrink(IntervalSet{{50, 60}, {200, 300}}));

@@ -55,8 +55,8 @@ class IntervalSetProperty : public testing::TestWithParam<uint64_t> {
  protected:
   IndexRange RandomRange() {
     const uint64_t begin = GetParam() + random_() % kUniverse;
-    const uint64_t end =
-        std::min(begin + random_() % 12, GetParam() + kUniverse);  // often empty, often adjacent
+    // often empty, often adjacent
+    const uint64_t end = std::min(begin + random_() % 12, GetParam() + kUniverse);
     return {begin, std::max(begin, end)};
   }
   // A set and its model, alike.

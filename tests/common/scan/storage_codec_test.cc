@@ -47,8 +47,8 @@ TEST(StorageCodec, SurvivesDamage) {
   for (int i = 0; i < 2000; ++i) {
     std::string bad = stored;
     bad[random() % bad.size()] = static_cast<char>(random());
-    const auto back = DecompressFromStorage(
-        bad, 5000);  // must not crash; may succeed where the damage changes a literal
+    // must not crash; may succeed where the damage changes a literal
+    const auto back = DecompressFromStorage(bad, 5000);
     if (back.ok()) {
       EXPECT_LE(back->size(), 5000u);
     }

@@ -275,8 +275,8 @@ TEST_F(SchedulerTest, AnIdleAgentTakesOverTheTailOfAStraggler) {
   EXPECT_LT(d->leases[0].ranges.size(), 120u) << "its part of the rest at a hundredth of the speed";
   EXPECT_EQ(s->GetScan("s")->lanes[0].leased, 1000u) << "until it confirms";
   slow.Obey(*d);
-  slow.held[token].ranges.Add(
-      {slow.held[token].ranges.ToVector().back().end, 130});  // it had begun a little more
+  // it had begun a little more
+  slow.held[token].ranges.Add({slow.held[token].ranges.ToVector().back().end, 130});
   slow.unprobed[token] = 5;
   s->TakeWoken();
   Sync(slow);

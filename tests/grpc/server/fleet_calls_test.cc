@@ -9,8 +9,8 @@ using FleetCalls = ServerTest;
 bool NoneOpen(const ScanSpace::Endpoint&) { return false; }
 
 TEST_F(FleetCalls, AParkedCallIsWokenByAScan) {
-  options_.scheduler.lease_term =
-      std::chrono::hours(1);  // so that only the wake-up can answer in time
+  // so that only the wake-up can answer in time
+  options_.scheduler.lease_term = std::chrono::hours(1);
   StartServer();
   WireAgent agent(channel_, "a1", "lab");
   ASSERT_TRUE(agent.Sync().ok());
