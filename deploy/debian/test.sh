@@ -7,6 +7,7 @@
 # and two more to make the Debian.
 set -euo pipefail
 
+here=$(cd "$(dirname "$0")" && pwd)
 packages=$(cd "${1:?usage: test.sh PACKAGES-DIRECTORY WORK-DIRECTORY}" && pwd)
 mkdir -p "${2:?usage: test.sh PACKAGES-DIRECTORY WORK-DIRECTORY}"
 work=$(cd "$2" && pwd)
@@ -66,22 +67,22 @@ debs=("$packages"/portolan_*.deb "$packages"/portolan-coordinator_*.deb "$packag
 [ -e "${debs[2]}" ] || die "$packages: not all three packages; run ./dev package"
 [ ${#debs[@]} -eq 3 ] || die "$packages: more than three packages; remove the old ones"
 
+# ---- the programs in them ----
+
+rm -rf "$work/new"
+for deb in "${debs[@]}"; do dpkg-deb -x "$deb" "$work/new"; done
+"$here/../../tests/deploy/hardening_test.py" "$work/new/usr/bin"
+rm -rf "$work/new"
+
 # ---- a fresh Debian ----
 
-# shellcheck source=/dev/null
-suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
 # The first alternative of each dependency, without its version.
 depends=$(for deb in "${debs[@]}"; do dpkg-deb -f "$deb" Depends; done | tr ',' '\n' |
   sed -E 's/[|(].*//; s/[[:space:]]//g; /^(portolan.*)?$/d' | sort -u | paste -sd, -)
-base=$work/debian-$suite-$(printf %s "$depends" | cksum | cut -d' ' -f1).tar
+base=$work/debian-$(printf %s "$depends" | cksum | cut -d' ' -f1).tar
 if [ ! -e "$base" ]; then
-  say "making a Debian ($suite)"
-  sources=()
-  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
-    if [ -s "$file" ]; then sources+=("$file"); fi
-  done
-  mmdebstrap --quiet --format=tar --variant=minbase --include="systemd-sysv,dbus,$depends" "$suite" "$base.new" "${sources[@]}"
-  mv "$base.new" "$base"
+  say "making a Debian"
+  "$here/bootstrap.sh" "$base" --include="systemd-sysv,dbus,$depends"
 fi
 rm -rf "$root"
 mkdir -p "$root"

@@ -65,13 +65,7 @@ eventually() {
 
 make_base() {
   say "A Debian root file system as the base image, from this machine's package sources"
-  local sources=() settings=()
-  mapfile -t sources < <(find /etc/apt/sources.list /etc/apt/sources.list.d -name 'debian.sources' -o -name sources.list -size +0 2>/dev/null)
-  [ ${#sources[@]} -gt 0 ] || fail "no package sources of Debian in /etc/apt"
-  # What this machine's apt is told about its mirror holds there, too.
-  apt-config dump | grep -E '^Acquire::(Check-|https?::Proxy)' >"$work/apt.conf" || true
-  [ ! -s "$work/apt.conf" ] || settings=(--aptopt="$work/apt.conf")
-  mmdebstrap --quiet --variant=minbase ${settings[@]+"${settings[@]}"} bookworm "$work/base.tar" "${sources[@]}"
+  "$here/../debian/bootstrap.sh" "$work/base.tar"
   local container
   container=$(buildah from scratch)
   buildah add --quiet "$container" "$work/base.tar" / >/dev/null
