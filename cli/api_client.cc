@@ -49,7 +49,7 @@ std::string ApiClient::Who() const {
 absl::Status ApiClient::Explain(const grpc::Status& grpc_status) const {
   if (grpc_status.ok()) return absl::OkStatus();
   if (interrupts_.interrupted()) return Aborted("interrupted");
-  const absl::Status status = FromGrpc(grpc_status);
+  absl::Status status = FromGrpc(grpc_status);
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
       if (options_.coordinator.empty()) return status;

@@ -33,7 +33,7 @@ bool IsTarget(const std::string& text) {
 }
 
 absl::Status CheckPortsFlag(std::string_view flag, const std::string& text, bool has_targets) {
-  const absl::Status status = ParsePorts(text).status();
+  absl::Status status = ParsePorts(text).status();
   if (status.ok()) return status;
   const bool name = !has_targets && CheckHostName(text).empty();
   if (!name && !IsTarget(text)) return Annotate(status, flag);
