@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs benchmarks, each beside its baseline in the same run, and ends with one line for each: ./dev bench [NAME...]
 #   run.sh BUILD_DIRECTORY [NAME...]
-# Without a name about 15 minutes; "peers" 50 more, "monitors" 20 and "curve" 9, by name only. "whole" is all of them. With
+# Without a name about 15 minutes; "peers" 50 more, "monitors" 20, "curve" 9 and "hardening" 9, by name only. "whole" is all of them. With
 # PORTOLAN_BENCH_RESULTS=DIRECTORY each part's output is kept there, so that the whole can be run in parts: "missing" runs those parts of
 # the whole that have no result there yet, and the table at the end is of all that are there. Probes go to loopback and to namespaces made here,
 # nowhere else. What was measured, and how to read it: docs/performance.md. Exits 1 when a figure is not what is wanted.
@@ -11,7 +11,7 @@ build=$(realpath "${1:?usage: run.sh BUILD_DIRECTORY [NAME...]}")
 shift
 all=(plan ingest scheduler resolver engine veth path rate store scrape report fleet memory stored)
 worlds=(standard fast256 onehost dark lossy ratelimited accept_reset)
-whole=("${all[@]}" "${worlds[@]/#/peers=}" curve monitors)
+whole=("${all[@]}" "${worlds[@]/#/peers=}" curve monitors hardening)
 bin=$build/bench
 work=$(mktemp -d "${TMPDIR:-/tmp}/portolan-bench.XXXXXX")
 netns_scanner=ptlbench$$s netns_target=ptlbench$$t
@@ -119,6 +119,30 @@ bench_path() {
     "at least 0.90" "$ratio >= 0.90"
 }
 
+# cpu_of PROGRAM ENGINE: microseconds of CPU a probe costs the engine and the runner over it, with one thread.
+cpu_of() {
+  program 60 "$1" --engine "$2" --seconds 1 --runs 1 >"$work/cpu" || return
+  sed -nE "/^1 thread/,/^2 threads/ s/^  ($2 engine|runner over $2) .* ([0-9.]+) us CPU a probe.*/\\2/p" "$work/cpu" | awk '{ sum += $1; n++ } END { if (n != 2) exit 1; print sum / 2 }'
+}
+
+# What hardening costs: 15 pairs of the same benchmark with and without it, in turn. The interval holds the median with 96 % confidence: the
+# 4th and the 12th of 15 sorted ratios.
+bench_hardening() {
+  local hardened=$bin/engine_bench plain=${build%/*}/bench-plain/bench/engine_bench engine pair with without
+  [ -x "$plain" ] || { echo "hardening: $plain: not built; ./dev bench hardening builds it"; return 1; }
+  for engine in epoll io_uring; do
+    : >"$work/ratios"
+    for pair in {1..15}; do
+      if ((pair % 2)); then with=$(cpu_of "$hardened" $engine) && without=$(cpu_of "$plain" $engine) || return
+      else without=$(cpu_of "$plain" $engine) && with=$(cpu_of "$hardened" $engine) || return; fi
+      echo "  $engine pair $pair: $with us of CPU a probe, $without without hardening"
+      awk "BEGIN { print $with / $without }" >>"$work/ratios"
+    done
+    summary "hardening-$engine" "$(sort -g "$work/ratios" | awk '{ v[NR] = $1 } END { printf "%.3f times the CPU a probe (%.3f to %.3f)", v[8], v[4], v[12] }')" \
+      "at most 1.05" "$(median "$work/ratios") <= 1.05"
+  done
+}
+
 certificates() {
   [ ! -e "$work/tls/ca.pem" ] || return 0
   (
@@ -142,6 +166,7 @@ run_one() {
     plan) bench_plan ;;
     engine) program 300 "$bin/engine_bench" --name engine --min-ratio 0.9 --min-plain 1.4 ;;
     veth) bench_veth ;;
+    hardening) bench_hardening ;;
     path) bench_path ;;
     resolver) program 300 "$bin/resolver_bench" ;;
     scheduler) program 300 "$bin/scheduler_bench" ;;
@@ -158,7 +183,7 @@ run_one() {
     stored) lab 600 memory_bench --only=stored ;;
     monitors) lab 2400 monitors_bench ;;
     monitors=*) lab 5400 monitors_bench "--minutes=${1#*=}" ;;
-    *) echo "no benchmark \"$1\"; there are: ${all[*]}, whole, missing, peers (or some of it: peers=fast256,dark) monitors (or so many minutes of them: monitors=60) curve" >&2; exit 2 ;;
+    *) echo "no benchmark \"$1\"; there are: ${all[*]}, whole, missing, peers (or some of it: peers=fast256,dark) monitors (or so many minutes of them: monitors=60) curve hardening" >&2; exit 2 ;;
   esac
 }
 
