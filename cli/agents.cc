@@ -56,7 +56,7 @@ std::string NotesText(const v1::Agent& a, int64_t now_unix_us) {
   return out;
 }
 
-absl::StatusOr<int> RunList(const AgentsFlags& flags, Context& context) {
+absl::StatusOr<int> RunAgentsList(const AgentsFlags& flags, Context& context) {
   PORTOLAN_RETURN_IF_ERROR(NeedsCoordinator(context));
   PORTOLAN_ASSIGN_OR_RETURN(const auto session, context.Connect({}, false));
   PORTOLAN_ASSIGN_OR_RETURN(const auto list, session->client->Call(&ApiClient::Stub::ListAgents,
@@ -120,7 +120,7 @@ absl::StatusOr<int> RunDrain(const AgentsFlags& flags, Context& context) {
 
 void AddAgents(Program& program) {
   auto flags = std::make_shared<AgentsFlags>();
-  const auto list = [flags](Context& context) { return RunList(*flags, context); };
+  const auto list = [flags](Context& context) { return RunAgentsList(*flags, context); };
   const auto json = [flags](CLI::App* app) {
     app->add_flag("--json", flags->json, "A JSON object a line, \"type\":\"agent\".")
         ->group("Output");

@@ -10,13 +10,13 @@
 namespace portolan {
 namespace {
 
-struct Flags {
+struct CheckVerbFlags {
   std::vector<std::string> monitors;
   std::string fail_on = "high";
   bool json = false;
 };
 
-absl::StatusOr<std::vector<v1::Monitor>> MonitorsOf(const Flags& flags, Session& session) {
+absl::StatusOr<std::vector<v1::Monitor>> MonitorsOf(const CheckVerbFlags& flags, Session& session) {
   std::vector<v1::Monitor> out;
   for (const std::string& name : flags.monitors) {
     PORTOLAN_ASSIGN_OR_RETURN(out.emplace_back(), GetMonitor(session, name));
@@ -28,7 +28,7 @@ absl::StatusOr<std::vector<v1::Monitor>> MonitorsOf(const Flags& flags, Session&
   return std::vector<v1::Monitor>(list.monitors().begin(), list.monitors().end());
 }
 
-absl::StatusOr<int> Run(const Flags& flags, Context& context) {
+absl::StatusOr<int> RunCheck(const CheckVerbFlags& flags, Context& context) {
   if (SeverityRank(flags.fail_on) == 0) {
     return InvalidArgument("--fail-on \"{}\": write info, low, medium, high or critical",
                            flags.fail_on);
@@ -80,7 +80,7 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
 }  // namespace
 
 void AddCheck(Program& program) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<CheckVerbFlags>();
   CLI::App* app = program.AddVerb(
       &program.root(), "check",
       {"[OPTION]... [MONITOR...]", "fail when there are open findings, for pipelines",
@@ -89,7 +89,7 @@ void AddCheck(Program& program) {
        "due since it did: then nothing found means nothing.",
        "  portolan check --fail-on medium\n"
        "  portolan check web db && ./deploy"},
-      [flags](Context& context) { return Run(*flags, context); });
+      [flags](Context& context) { return RunCheck(*flags, context); });
   app->add_option("monitors", flags->monitors, "Only these. Default: all.")
       ->option_text("MONITOR...")
       ->group("Which");

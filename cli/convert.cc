@@ -141,15 +141,15 @@ Progress ToProgress(const v1::Scan& scan) {
 
 namespace {
 
-std::string Texts(const google::protobuf::RepeatedPtrField<std::string>& texts) {
+std::string JsonStrings(const google::protobuf::RepeatedPtrField<std::string>& texts) {
   return JsonArray(texts, [](const std::string& t) { return JsonString(t); });
 }
 
 std::string SpecJson(const v1::ScanRequestSpec& spec) {
   JsonObject o;
-  o.Raw("targets", Texts(spec.targets())).Text("ports", spec.ports());
-  o.Raw("exclude", Texts(spec.exclude())).Text("exclude_ports", spec.exclude_ports());
-  o.Text("mode", ModeName(spec.mode())).Raw("vantages", Texts(spec.vantages()));
+  o.Raw("targets", JsonStrings(spec.targets())).Text("ports", spec.ports());
+  o.Raw("exclude", JsonStrings(spec.exclude())).Text("exclude_ports", spec.exclude_ports());
+  o.Text("mode", ModeName(spec.mode())).Raw("vantages", JsonStrings(spec.vantages()));
   o.Text("priority", PriorityName(spec.priority())).Number("max_rate", spec.max_rate());
   o.Uint("timeout_ms", spec.timing().timeout_ms());
   if (spec.timing().has_retries()) o.Uint("retries", spec.timing().retries());
@@ -204,7 +204,7 @@ std::string ScanJson(const v1::Scan& scan, const HostTotals* hosts) {
   } else {
     o.Null("eta_s");
   }
-  o.Uint("overlay_version", scan.overlay_version()).Raw("overlay", Texts(scan.overlay()));
+  o.Uint("overlay_version", scan.overlay_version()).Raw("overlay", JsonStrings(scan.overlay()));
   o.Raw("spec", SpecJson(scan.spec())).Raw("lanes", JsonArray(scan.lanes(), LaneJson));
   return o.Done();
 }
@@ -223,7 +223,7 @@ std::string AgentJson(const v1::Agent& a) {
   o.Uint("leases", a.leases())
       .Uint("leased_positions", a.leased_positions())
       .TextOrNull("peer", a.peer());
-  o.Raw("scope", Texts(a.scope()))
+  o.Raw("scope", JsonStrings(a.scope()))
       .TextOrNull("limited_by", a.limited_by())
       .Uint("probes_sent", a.probes_sent());
   o.Uint("spool_bytes", a.spool_bytes()).Uint("local_failures", a.local_failures());
@@ -232,7 +232,7 @@ std::string AgentJson(const v1::Agent& a) {
   } else {
     o.Null("clock_skew_s");
   }
-  o.Bool("times_replaced", a.times_replaced()).Raw("rival_peers", Texts(a.rival_peers()));
+  o.Bool("times_replaced", a.times_replaced()).Raw("rival_peers", JsonStrings(a.rival_peers()));
   o.TextOrNull("away_reason", a.away_reason());
   o.TimeOrNull("certificate_not_after", FromUnixMicros(a.certificate_not_after_unix_us()));
   return o.Done();

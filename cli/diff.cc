@@ -67,7 +67,7 @@ absl::StatusOr<DiffSide> OpenSide(const std::string& text, const SideName& name,
   return DiffSide::Make(text, std::move(scan), name.vantage, run ? &*run : nullptr);
 }
 
-struct Flags {
+struct DiffFlags {
   std::string a, b;
   bool json = false, fail_on_change = false, fail_on_not_comparable = false;
 };
@@ -109,7 +109,7 @@ std::string JsonOf(const Difference& d) {
   return o.Done() + "\n";
 }
 
-absl::StatusOr<int> Run(const Flags& flags, Context& context) {
+absl::StatusOr<int> RunDiff(const DiffFlags& flags, Context& context) {
   PORTOLAN_ASSIGN_OR_RETURN(const SideName name_a, ParseSide(flags.a));
   PORTOLAN_ASSIGN_OR_RETURN(const SideName name_b, ParseSide(flags.b));
   const bool monitors = !name_a.run.empty() || !name_b.run.empty();
@@ -179,7 +179,7 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
 }  // namespace
 
 void AddDiff(Program& program) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<DiffFlags>();
   CLI::App* app = program.AddVerb(
       &program.root(), "diff",
       {"[OPTION]... A B", "compare what is open in two scans, runs or vantages",
@@ -195,7 +195,7 @@ void AddDiff(Program& program) {
        "  portolan diff web#41 web#42\n"
        "  portolan diff web#last@office web#last@cloud-east\n"
        "  portolan diff 4kq7 last --fail-on-change --fail-on-not-comparable"},
-      [flags](Context& context) { return Run(*flags, context); });
+      [flags](Context& context) { return RunDiff(*flags, context); });
   app->add_option("a", flags->a, "What was.")->option_text("A")->required()->group("What");
   app->add_option("b", flags->b, "What is.")->option_text("B")->required()->group("What");
   app->add_flag("--fail-on-change", flags->fail_on_change,

@@ -10,7 +10,7 @@
 namespace portolan {
 namespace {
 
-struct Flags {
+struct EventsFlags {
   std::string monitor, vantage, since = "24h";
   bool follow = false, json = false;
 };
@@ -28,7 +28,7 @@ absl::StatusOr<WallTime> SinceOf(const std::string& text, WallTime now) {
   return std::max(since, WallTime());
 }
 
-absl::StatusOr<int> Run(const Flags& flags, Context& context) {
+absl::StatusOr<int> RunEvents(const EventsFlags& flags, Context& context) {
   v1::ListEventsRequest request;
   PORTOLAN_ASSIGN_OR_RETURN(const WallTime since, SinceOf(flags.since, context.env.clock->Wall()));
   request.set_monitor(flags.monitor);
@@ -71,7 +71,7 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
 }  // namespace
 
 void AddEvents(Program& program) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<EventsFlags>();
   CLI::App* app = program.AddVerb(
       &program.root(), "events",
       {"[OPTION]... [MONITOR]", "show confirmed changes, the oldest first",
@@ -80,7 +80,7 @@ void AddEvents(Program& program) {
        "restarts of the coordinator, until it is interrupted.",
        "  portolan events --since 7d\n"
        "  portolan events web --follow --json | jq -r '\"\\(.change) \\(.target):\\(.port)\"'"},
-      [flags](Context& context) { return Run(*flags, context); });
+      [flags](Context& context) { return RunEvents(*flags, context); });
   AddMonitorFilter(app, &flags->monitor);
   app->add_option("--since", flags->since,
                   "How far back: a time like 24h or 30d, a day, or all. Default: 24h.")

@@ -12,15 +12,15 @@
 namespace portolan {
 namespace {
 
-constexpr size_t kWidth = 100;
+constexpr size_t kExplainWidth = 100;
 
-struct Flags {
+struct ExplainFlags {
   std::string target, port, monitor;
   bool json = false;
 };
 
 std::string Paragraph(const std::string& text, size_t indent) {
-  return std::string(indent, ' ') + Wrap(Printable(text), kWidth - indent, indent) + "\n";
+  return std::string(indent, ' ') + Wrap(Printable(text), kExplainWidth - indent, indent) + "\n";
 }
 
 // "office (inside) sees it open (syn-ack, round trip 0.42 ms) at 10.0.0.1, by agent a1, ...".
@@ -106,12 +106,12 @@ std::string Explain(const v1::ExplainResponse& r, WallTime now) {
   int n = 0;
   for (const std::string& step : r.next_steps()) {
     const std::string number = fmt::format("{:>3}. ", ++n);
-    out += number + Wrap(Printable(step), kWidth - number.size(), number.size()) + "\n";
+    out += number + Wrap(Printable(step), kExplainWidth - number.size(), number.size()) + "\n";
   }
   return out;
 }
 
-absl::StatusOr<int> Run(const Flags& flags, Context& context) {
+absl::StatusOr<int> RunExplain(const ExplainFlags& flags, Context& context) {
   PORTOLAN_ASSIGN_OR_RETURN(const PortSet ports, ParsePorts(flags.port));
   if (ports.size() != 1)
     return InvalidArgument("PORT \"{}\" is {}: give one", flags.port,
@@ -132,7 +132,7 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
 }  // namespace
 
 void AddExplain(Program& program) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ExplainFlags>();
   CLI::App* app = program.AddVerb(
       &program.root(), "explain",
       {"[OPTION]... ADDRESS|NAME PORT", "write down all that is known of one port, for a ticket",
@@ -142,7 +142,7 @@ void AddExplain(Program& program) {
        "  portolan explain 192.0.2.20 22\n"
        "  portolan explain www.example.org https --monitor web\n"
        "  portolan explain 192.0.2.20 5432 --json | jq -r '.next_steps[]'"},
-      [flags](Context& context) { return Run(*flags, context); });
+      [flags](Context& context) { return RunExplain(*flags, context); });
   app->add_option("target", flags->target, "An address, or a name as the monitor has it.")
       ->option_text("ADDRESS|NAME")
       ->required()

@@ -17,13 +17,13 @@ namespace {
 
 constexpr uint32_t kPage = 1'000;
 
-struct Flags {
+struct ExposureFlags {
   std::string monitor, ports;
   std::vector<std::string> targets, classes;
   bool unexpected = false, json = false, csv = false;
 };
 
-absl::StatusOr<v1::ListExposureRequest> RequestOf(const Flags& flags) {
+absl::StatusOr<v1::ListExposureRequest> RequestOf(const ExposureFlags& flags) {
   v1::ListExposureRequest request;
   if (flags.json && flags.csv)
     return InvalidArgument("--json and --csv exclude each other: give one");
@@ -195,7 +195,7 @@ std::string CsvOf(const v1::Exposure& e) {
   return out;
 }
 
-absl::StatusOr<int> Run(const Flags& flags, Context& context) {
+absl::StatusOr<int> RunExposure(const ExposureFlags& flags, Context& context) {
   PORTOLAN_ASSIGN_OR_RETURN(v1::ListExposureRequest request, RequestOf(flags));
   PORTOLAN_ASSIGN_OR_RETURN(const auto session, ConnectToMonitors(context));
   if (flags.csv) {
@@ -234,7 +234,7 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
 }  // namespace
 
 void AddExposure(Program& program) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ExposureFlags>();
   CLI::App* app = program.AddVerb(
       &program.root(), "exposure",
       {"[OPTION]... [MONITOR]", "show what is open from where, as monitors know it",
@@ -246,7 +246,7 @@ void AddExposure(Program& program) {
        "  portolan exposure --unexpected\n"
        "  portolan exposure web --class open-only-outside,open-everywhere --ports 1-1024\n"
        "  portolan exposure --csv > exposure.csv"},
-      [flags](Context& context) { return Run(*flags, context); });
+      [flags](Context& context) { return RunExposure(*flags, context); });
   AddMonitorFilter(app, &flags->monitor);
   const auto list = [&](const char* name, std::vector<std::string>* into, const char* value,
                         const char* text) {

@@ -11,7 +11,7 @@
 namespace portolan {
 namespace {
 
-struct Flags {
+struct FindingsFlags {
   std::string monitor, severity;
   bool resolved = false, json = false, csv = false;
 };
@@ -26,7 +26,7 @@ std::string CsvOf(const v1::ExposureFinding& f) {
       time(f.resolved_unix_us()), CsvCell(f.text()), CsvCell(f.remedy()));
 }
 
-absl::StatusOr<int> Run(const Flags& flags, Context& context) {
+absl::StatusOr<int> RunFindings(const FindingsFlags& flags, Context& context) {
   if (flags.json && flags.csv)
     return InvalidArgument("--json and --csv exclude each other: give one");
   if (!flags.severity.empty() && SeverityRank(flags.severity) == 0) {
@@ -69,7 +69,7 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
 }  // namespace
 
 void AddFindings(Program& program) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<FindingsFlags>();
   CLI::App* app = program.AddVerb(
       &program.root(), "findings",
       {"[OPTION]... [MONITOR]", "show what is true now and should not be, with its remedy",
@@ -78,7 +78,7 @@ void AddFindings(Program& program) {
        "each is: docs/exposure.md.",
        "  portolan findings --severity high\n"
        "  portolan findings web --resolved --csv > findings.csv"},
-      [flags](Context& context) { return Run(*flags, context); });
+      [flags](Context& context) { return RunFindings(*flags, context); });
   AddMonitorFilter(app, &flags->monitor);
   app->add_option("--severity", flags->severity,
                   "Only these and worse: info, low, medium, high, critical.")

@@ -6,7 +6,7 @@
 namespace portolan {
 namespace {
 
-constexpr size_t kWidth = 100;
+constexpr size_t kHelpWidth = 100;
 constexpr const char kGlobalOptions[] = "Global options";
 constexpr size_t kOptionColumn = 28;
 
@@ -18,7 +18,7 @@ std::string Entry(const std::string& name, const std::string& text) {
   } else {
     line.append(kOptionColumn - line.size(), ' ');
   }
-  return line + Wrap(text, kWidth - kOptionColumn, kOptionColumn) + "\n";
+  return line + Wrap(text, kHelpWidth - kOptionColumn, kOptionColumn) + "\n";
 }
 
 std::string OptionName(const CLI::Option* option) {
@@ -75,7 +75,7 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string, CLI::AppF
   std::string out = path + " - " + description.substr(0, split) + "\n\nUsage: " + path + " " +
                     get_label("usage:" + path) + "\n";
   if (split != std::string::npos)
-    out += "\n" + Wrap(description.substr(split + 1), kWidth, 0) + "\n";
+    out += "\n" + Wrap(description.substr(split + 1), kHelpWidth, 0) + "\n";
 
   const auto verbs =
       app->get_subcommands([](const CLI::App* sub) { return !sub->get_name().empty(); });

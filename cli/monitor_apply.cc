@@ -23,7 +23,7 @@ namespace {
 constexpr size_t kMaxFile = 1 << 20;
 constexpr size_t kMaxFiles = 1'000;  // as the coordinator takes in one call
 
-struct Flags {
+struct MonitorApplyFlags {
   std::vector<std::string> from;
   bool dry_run = false, prune = false, json = false;
 };
@@ -135,7 +135,7 @@ void NoteVantages(const v1::ApplyMonitorsRequest& request, Session& session, Con
   if (!all.empty()) NoteMissingAgents(context, session, {all.begin(), all.end()}, "");
 }
 
-absl::StatusOr<int> Run(const Flags& flags, Context& context) {
+absl::StatusOr<int> RunMonitorApply(const MonitorApplyFlags& flags, Context& context) {
   v1::ApplyMonitorsRequest request;
   size_t documents = 0;
   if (std::count(flags.from.begin(), flags.from.end(), "-") > 1)
@@ -186,7 +186,7 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
 }  // namespace
 
 void AddMonitorApply(Program& program, CLI::App* monitor) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<MonitorApplyFlags>();
   CLI::App* app = program.AddVerb(
       monitor, "apply",
       {"[OPTION]... -f FILE|DIR|-", "make the monitors be as the files say",
@@ -199,7 +199,7 @@ void AddMonitorApply(Program& program, CLI::App* monitor) {
        "  portolan monitor apply -f monitors/ --dry-run\n"
        "  portolan monitor apply -f monitors/ --prune\n"
        "  portolan monitor get web | sed s/1h/30m/ | portolan monitor apply -f -"},
-      [flags](Context& context) { return Run(*flags, context); });
+      [flags](Context& context) { return RunMonitorApply(*flags, context); });
   app->add_option("-f,--file", flags->from,
                   "A file, a directory (its *.yaml and *.yml, by name), or - for standard input. "
                   "Repeatable.")

@@ -9,12 +9,12 @@
 namespace portolan {
 namespace {
 
-struct Flags {
+struct MonitorDeleteFlags {
   std::vector<std::string> names;
   bool yes = false;
 };
 
-absl::StatusOr<int> Run(const Flags& flags, Context& context) {
+absl::StatusOr<int> RunMonitorDelete(const MonitorDeleteFlags& flags, Context& context) {
   PORTOLAN_ASSIGN_OR_RETURN(const auto session, ConnectToMonitors(context));
   // All are looked up first: a mistyped name deletes nothing.
   std::string what;
@@ -57,13 +57,13 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
 }  // namespace
 
 void AddMonitorDelete(Program& program, CLI::App* monitor) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<MonitorDeleteFlags>();
   CLI::App* app = program.AddVerb(
       monitor, "delete",
       {"[OPTION]... NAME...", "delete monitors with their baselines, events and findings",
        "Says what goes, and asks on a terminal; elsewhere it needs --yes.",
        "  portolan monitor delete web-old --yes"},
-      [flags](Context& context) { return Run(*flags, context); });
+      [flags](Context& context) { return RunMonitorDelete(*flags, context); });
   app->add_option("names", flags->names, "The monitors' names.")
       ->option_text("NAME...")
       ->required()

@@ -8,11 +8,11 @@
 namespace portolan {
 namespace {
 
-struct Flags {
+struct MonitorGetFlags {
   std::string name, format = "yaml";
 };
 
-absl::StatusOr<int> Run(const Flags& flags, Context& context) {
+absl::StatusOr<int> RunMonitorGet(const MonitorGetFlags& flags, Context& context) {
   if (flags.format != "yaml" && flags.format != "json")
     return InvalidArgument("-o \"{}\": write yaml or json", flags.format);
   PORTOLAN_ASSIGN_OR_RETURN(const auto session, ConnectToMonitors(context));
@@ -43,13 +43,13 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
 }  // namespace
 
 void AddMonitorGet(Program& program, CLI::App* monitor) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<MonitorGetFlags>();
   CLI::App* app = program.AddVerb(
       monitor, "get",
       {"[OPTION]... NAME", "print a monitor's document, as it can be applied again",
        "Canonical: what has its default is left out, the order is always the same.",
        "  portolan monitor get web > web.yaml\n  portolan monitor get web -o json | jq .spec"},
-      [flags](Context& context) { return Run(*flags, context); });
+      [flags](Context& context) { return RunMonitorGet(*flags, context); });
   AddMonitorName(app, &flags->name);
   app->add_option("-o,--format", flags->format, "yaml or json. Default: yaml.")
       ->option_text("FORMAT")

@@ -8,7 +8,7 @@
 namespace portolan {
 namespace {
 
-absl::StatusOr<int> Run(bool json, Context& context) {
+absl::StatusOr<int> RunMonitorList(bool json, Context& context) {
   PORTOLAN_ASSIGN_OR_RETURN(const auto session, ConnectToMonitors(context));
   PORTOLAN_ASSIGN_OR_RETURN(
       const auto list,
@@ -62,7 +62,7 @@ void AddMonitorList(Program& program, CLI::App* monitor) {
        "LAST RUN is how it ended, COMPLETE when a run was last complete, OPEN the ports of the "
        "baseline of the vantage that sees most.",
        "  portolan monitor list --json | jq -r 'select(.paused) | .name'"},
-      [json](Context& context) { return Run(*json, context); });
+      [json](Context& context) { return RunMonitorList(*json, context); });
   AddJsonFlag(app, json.get(), "monitor");
 }
 

@@ -11,7 +11,7 @@
 namespace portolan {
 namespace {
 
-struct Flags {
+struct MonitorRunNowFlags {
   std::string name;
   bool wait = false;
 };
@@ -59,7 +59,7 @@ absl::StatusOr<v1::MonitorRun> WaitFor(const std::string& name, uint64_t number,
   }
 }
 
-absl::StatusOr<int> Run(const Flags& flags, Context& context) {
+absl::StatusOr<int> RunMonitorRunNow(const MonitorRunNowFlags& flags, Context& context) {
   PORTOLAN_ASSIGN_OR_RETURN(const auto session, ConnectToMonitors(context));
   v1::RunMonitorRequest request;
   request.set_name(flags.name);
@@ -93,14 +93,14 @@ absl::StatusOr<int> Run(const Flags& flags, Context& context) {
 }  // namespace
 
 void AddMonitorRunNow(Program& program, CLI::App* monitor) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<MonitorRunNowFlags>();
   CLI::App* app = program.AddVerb(
       monitor, "run-now",
       {"[OPTION]... NAME", "start a run now, besides the schedule",
        "Also of a paused monitor. Refused while one is under way, unless its overlap is queue. "
        "With --wait the exit code says how it ended: 0 complete, 3 partial, 1 failed.",
        "  portolan monitor run-now web --wait"},
-      [flags](Context& context) { return Run(*flags, context); });
+      [flags](Context& context) { return RunMonitorRunNow(*flags, context); });
   AddMonitorName(app, &flags->name);
   app->add_flag("--wait", flags->wait, "Wait until the run has ended, and say how.")
       ->group("Which monitor");

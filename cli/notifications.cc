@@ -11,13 +11,13 @@
 namespace portolan {
 namespace {
 
-struct Flags {
+struct NotificationsFlags {
   std::string receiver;
   int64_t number = 0;
   bool all = false, json = false;
 };
 
-absl::StatusOr<int> RunDead(const Flags& flags, Context& context) {
+absl::StatusOr<int> RunDead(const NotificationsFlags& flags, Context& context) {
   PORTOLAN_ASSIGN_OR_RETURN(const auto session, ConnectToMonitors(context));
   v1::ListDeadLettersRequest request;
   request.set_receiver(flags.receiver);
@@ -49,7 +49,7 @@ absl::StatusOr<int> RunDead(const Flags& flags, Context& context) {
   return kExitComplete;
 }
 
-absl::StatusOr<int> RunSettle(const Flags& flags, bool drop, Context& context) {
+absl::StatusOr<int> RunSettle(const NotificationsFlags& flags, bool drop, Context& context) {
   if (drop && flags.number == 0 && flags.receiver.empty() && !flags.all) {
     return InvalidArgument(
         "drop what? Give a number (portolan notifications dead), --receiver NAME, or --all");
@@ -68,7 +68,7 @@ absl::StatusOr<int> RunSettle(const Flags& flags, bool drop, Context& context) {
   return kExitComplete;
 }
 
-absl::StatusOr<int> RunTest(const Flags& flags, Context& context) {
+absl::StatusOr<int> RunTest(const NotificationsFlags& flags, Context& context) {
   PORTOLAN_ASSIGN_OR_RETURN(const auto session, ConnectToMonitors(context));
   v1::TestReceiverRequest request;
   request.set_receiver(flags.receiver);
@@ -84,7 +84,7 @@ absl::StatusOr<int> RunTest(const Flags& flags, Context& context) {
 }  // namespace
 
 void AddNotifications(Program& program) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<NotificationsFlags>();
   auto self = std::make_shared<CLI::App*>(nullptr);
   CLI::App* notifications = program.AddVerb(
       &program.root(), "notifications",

@@ -28,7 +28,7 @@ constexpr const char kAbout[] =
     "Environment: PORTOLAN_COORDINATOR, PORTOLAN_TLS_CERT, PORTOLAN_TLS_KEY, PORTOLAN_TLS_CA, "
     "PORTOLAN_DATA for the flags of these names; NO_COLOR.";
 
-constexpr const char kExamples[] =
+constexpr const char kProgramExamples[] =
     "  portolan scan 127.0.0.1 -p-                      every port of this machine\n"
     "  portolan scan 10.0.0.0/24 -p 22,80,443 --json    as JSON lines\n"
     "  portolan results last --show all                 closed and filtered ports of the last "
@@ -47,7 +47,7 @@ Program::Program() : root_(kAbout, "portolan") {
   root_.formatter(formatter);
   root_.set_help_flag("-h,--help", "Print this help.");
   root_.get_help_ptr()->group("Global options");
-  root_.footer(kExamples);
+  root_.footer(kProgramExamples);
   root_.require_subcommand(0, 1);
   root_.add_flag("-V,--version", globals_.version, "Print the version.")->group("Global options");
   AddGlobalFlags(&root_);

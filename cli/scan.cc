@@ -129,7 +129,7 @@ constexpr const char kText[] =
     "The first Ctrl-C leaves the scan running on the coordinator, or pauses it in local mode, and "
     "says how to go on; the second stops at once.";
 
-constexpr const char kExamples[] =
+constexpr const char kScanExamples[] =
     "  portolan scan 127.0.0.1 -p-\n"
     "  portolan scan 10.0.0.0/16 --exclude 10.0.9.0/24,10.0.0.1 -p 22,80,443,8000-8100\n"
     "  portolan scan -iL hosts.txt --top-ports 50 --json > results.jsonl\n"
@@ -144,7 +144,7 @@ void AddScan(Program& program) {
   auto flags = std::make_shared<ScanFlags>();
   CLI::App* app = program.AddVerb(
       &program.root(), "scan",
-      {"[OPTION]... TARGET...", "scan targets and print what is open", kText, kExamples},
+      {"[OPTION]... TARGET...", "scan targets and print what is open", kText, kScanExamples},
       [flags](Context& context) { return RunScan(*flags, context); });
   AddScanFlags(app, flags.get());
 }

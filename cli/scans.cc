@@ -12,13 +12,13 @@ namespace {
 
 constexpr int kMaxPages = 1'000;
 
-struct ListFlags {
+struct ScansListFlags {
   bool json = false;
   bool monitors = false;
   uint64_t limit = 100;
 };
 
-absl::StatusOr<int> RunList(const ListFlags& flags, Context& context) {
+absl::StatusOr<int> RunScansList(const ScansListFlags& flags, Context& context) {
   auto session = context.Connect({}, false);
   if (!session.ok() &&
       session.status().code() ==
@@ -80,7 +80,7 @@ absl::StatusOr<int> RunList(const ListFlags& flags, Context& context) {
   return kExitComplete;
 }
 
-void AddListFlags(CLI::App* app, ListFlags* flags) {
+void AddScansListFlags(CLI::App* app, ScansListFlags* flags) {
   app->add_flag("--json", flags->json,
                 "A JSON object a line, \"type\":\"scan\", with everything that scans show prints.")
       ->group("Output");
@@ -116,8 +116,8 @@ absl::StatusOr<v1::Scan> GetScanPatiently(Session& session, const std::string& i
 }
 
 void AddScans(Program& program) {
-  auto flags = std::make_shared<ListFlags>();
-  const auto run = [flags](Context& context) { return RunList(*flags, context); };
+  auto flags = std::make_shared<ScansListFlags>();
+  const auto run = [flags](Context& context) { return RunScansList(*flags, context); };
   CLI::App* scans =
       program.AddVerb(&program.root(), "scans",
                       {"[VERB] [OPTION]...",
@@ -127,12 +127,12 @@ void AddScans(Program& program) {
                        "  portolan scans watch last\n"
                        "  portolan scans exclude last 10.0.0.0/24 '10.0.1.7 22,80'"},
                       run);
-  AddListFlags(scans, flags.get());
+  AddScansListFlags(scans, flags.get());
   CLI::App* list = program.AddVerb(scans, "list",
                                    {"[OPTION]...", "list scans, the newest first", "",
                                     "  portolan scans list --json | jq -r .scan_id"},
                                    run);
-  AddListFlags(list, flags.get());
+  AddScansListFlags(list, flags.get());
   AddScansShow(program, scans);
   AddScansWatch(program, scans);
   AddScansControl(program, scans);

@@ -13,7 +13,7 @@
 namespace portolan {
 namespace {
 
-struct Flags {
+struct ScansControlFlags {
   std::vector<std::string> ids;
   std::string id;
   std::vector<std::string> rules;
@@ -33,7 +33,7 @@ absl::Status Report(Context& context, const v1::Scan& scan, bool json) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<int> RunPause(const Flags& flags, Context& context) {
+absl::StatusOr<int> RunPause(const ScansControlFlags& flags, Context& context) {
   PORTOLAN_ASSIGN_OR_RETURN(const auto session, context.Connect({}, false));
   v1::PauseScanRequest request;
   request.set_scan_id(flags.id);
@@ -43,7 +43,7 @@ absl::StatusOr<int> RunPause(const Flags& flags, Context& context) {
   return kExitComplete;
 }
 
-absl::StatusOr<int> RunResume(const Flags& flags, Context& context) {
+absl::StatusOr<int> RunResume(const ScansControlFlags& flags, Context& context) {
   PORTOLAN_RETURN_IF_ERROR(CheckPrintFlags(flags.print));
   PORTOLAN_ASSIGN_OR_RETURN(const auto session, context.Connect(flags.local, false));
   PORTOLAN_ASSIGN_OR_RETURN(const v1::Scan known, GetScan(*session, flags.id));
@@ -61,7 +61,7 @@ absl::StatusOr<int> RunResume(const Flags& flags, Context& context) {
   return kExitComplete;
 }
 
-absl::StatusOr<int> RunCancel(const Flags& flags, Context& context) {
+absl::StatusOr<int> RunCancel(const ScansControlFlags& flags, Context& context) {
   PORTOLAN_ASSIGN_OR_RETURN(const auto session, context.Connect({}, false));
   v1::CancelScanRequest request;
   request.set_scan_id(flags.id);
@@ -78,7 +78,7 @@ absl::StatusOr<int> RunCancel(const Flags& flags, Context& context) {
   return kExitComplete;
 }
 
-absl::StatusOr<int> RunExclude(const Flags& flags, Context& context) {
+absl::StatusOr<int> RunExclude(const ScansControlFlags& flags, Context& context) {
   PORTOLAN_ASSIGN_OR_RETURN(const auto session, context.Connect({}, false));
   v1::ExcludeFromScanRequest request;
   request.set_scan_id(flags.id);
@@ -101,7 +101,7 @@ absl::StatusOr<int> RunExclude(const Flags& flags, Context& context) {
   return kExitComplete;
 }
 
-absl::StatusOr<int> RunRemove(const Flags& flags, Context& context) {
+absl::StatusOr<int> RunRemove(const ScansControlFlags& flags, Context& context) {
   PORTOLAN_ASSIGN_OR_RETURN(const auto session, context.Connect({}, false));
   // What a word means changes with each removal, so all are looked up first. Names and beginnings
   // go to the coordinator as they are, which refuses what is not clear.
@@ -133,9 +133,9 @@ absl::StatusOr<int> RunRemove(const Flags& flags, Context& context) {
 }  // namespace
 
 void AddScansControl(Program& program, CLI::App* scans) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ScansControlFlags>();
   const auto add = [&](const char* name, const VerbHelp& help,
-                       absl::StatusOr<int> (*run)(const Flags&, Context&)) {
+                       absl::StatusOr<int> (*run)(const ScansControlFlags&, Context&)) {
     return program.AddVerb(scans, name, help,
                            [flags, run](Context& context) { return run(*flags, context); });
   };
