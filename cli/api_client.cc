@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cli/convert.h"
 #include "cli/render/text.h"
 #include "common/base/status.h"
 
@@ -13,11 +14,6 @@ namespace {
 constexpr Duration kFirstWait = std::chrono::milliseconds(250);
 constexpr Duration kLongestWait = std::chrono::seconds(5);
 constexpr int kDetailsRoom = 40'000;  // bytes; the channel takes headers of 64 KiB
-
-bool IsFinished(v1::ScanState state) {
-  return state == v1::SCAN_STATE_COMPLETE || state == v1::SCAN_STATE_PARTIAL ||
-         state == v1::SCAN_STATE_CANCELLED;
-}
 
 }  // namespace
 
