@@ -13,10 +13,6 @@
 namespace portolan {
 namespace {
 
-void Field(std::string* out, std::string_view name, const std::string& value) {
-  if (!value.empty()) *out += PadRight(name, 14) + " " + value + "\n";
-}
-
 void AddRuns(const v1::Monitor& m, bool color, std::string* out) {
   if (m.runs().empty()) {
     *out += "\nno run yet: portolan monitor run-now " + Printable(m.name()) + " does not wait\n";
@@ -108,36 +104,37 @@ void AddFindings(const v1::Monitor& m, const v1::ListFindingsResponse& list, std
 std::string Describe(const v1::Monitor& m, const v1::ListFindingsResponse& findings, WallTime now,
                      bool color) {
   std::string out;
-  Field(&out, "monitor", Printable(m.name()));
-  Field(&out, "owner", Printable(m.owner()));
+  AddField(&out, "monitor", Printable(m.name()));
+  AddField(&out, "owner", Printable(m.owner()));
   std::map<std::string, std::string> labels(m.labels().begin(), m.labels().end());
   std::string text;
   for (const auto& [key, value] : labels)
     text += (text.empty() ? "" : ", ") + Printable(key) + "=" + Printable(value);
-  Field(&out, "labels", text);
-  Field(&out, "declared by",
-        m.manager().empty() ? "" : "the coordinator's " + Printable(m.manager()));
-  Field(&out, "generation", std::to_string(m.generation()));
-  Field(&out, "schedule", Printable(m.schedule()) + (m.paused() ? " (paused)" : ""));
+  AddField(&out, "labels", text);
+  AddField(&out, "declared by",
+           m.manager().empty() ? "" : "the coordinator's " + Printable(m.manager()));
+  AddField(&out, "generation", std::to_string(m.generation()));
+  AddField(&out, "schedule", Printable(m.schedule()) + (m.paused() ? " (paused)" : ""));
   std::string next = m.next_due_unix_us() == 0 ? "never" : TimeText(m.next_due_unix_us());
   if (!m.waiting().empty()) next += " (" + Printable(m.waiting()) + ", waits to be started)";
-  Field(&out, "next run", next);
+  AddField(&out, "next run", next);
   if (m.behind_s() > 0) {
-    Field(&out, "late",
-          Paint(color, Ink::kYellow, HumanDuration(m.behind_s())) + ": " +
-              Printable(m.behind_reason()));
+    AddField(&out, "late",
+             Paint(color, Ink::kYellow, HumanDuration(m.behind_s())) + ": " +
+                 Printable(m.behind_reason()));
   }
-  Field(&out, "complete",
-        m.last_success_unix_us() == 0
-            ? "never"
-            : TimeText(m.last_success_unix_us()) + ", " + AgoText(now, m.last_success_unix_us()));
-  if (!m.no_data().empty()) Field(&out, "no data", Paint(color, Ink::kRed, Printable(m.no_data())));
+  AddField(&out, "complete",
+           m.last_success_unix_us() == 0 ? "never"
+                                         : TimeText(m.last_success_unix_us()) + ", " +
+                                               AgoText(now, m.last_success_unix_us()));
+  if (!m.no_data().empty())
+    AddField(&out, "no data", Paint(color, Ink::kRed, Printable(m.no_data())));
   if (m.missed_runs() + m.skipped_runs() + m.runs_while_paused() > 0) {
-    Field(&out, "not run",
-          fmt::format("{} missed, {} skipped, {} while paused", Grouped(m.missed_runs()),
-                      Grouped(m.skipped_runs()), Grouped(m.runs_while_paused())));
+    AddField(&out, "not run",
+             fmt::format("{} missed, {} skipped, {} while paused", Grouped(m.missed_runs()),
+                         Grouped(m.skipped_runs()), Grouped(m.runs_while_paused())));
   }
-  Field(&out, "events", Grouped(m.events()));
+  AddField(&out, "events", Grouped(m.events()));
   AddRuns(m, color, &out);
   AddNames(m, color, &out);
   AddVantages(m, color, &out);

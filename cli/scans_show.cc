@@ -24,23 +24,19 @@ std::string Joined(const Texts& texts, size_t most, std::string_view separator) 
   return out;
 }
 
-void Field(std::string* out, std::string_view name, const std::string& value) {
-  if (!value.empty()) *out += PadRight(name, 14) + " " + value + "\n";
-}
-
 void AddSpec(const v1::Scan& scan, std::string* out) {
   const v1::ScanRequestSpec& spec = scan.spec();
   std::string size = Counted(scan.addresses(), "address", "addresses");
   if (scan.target_names() > 0)
     size += ", " + Counted(scan.target_names(), "host name", "host names");
-  Field(out, "targets", Joined(spec.targets(), 20, " ") + " (" + size + ")");
-  Field(out, "ports", spec.ports().empty() ? "each target's own" : Printable(spec.ports()));
-  Field(out, "excluded", Joined(spec.exclude(), 20, " "));
-  Field(out, "excluded ports", Printable(spec.exclude_ports()));
-  Field(out, "mode", std::string(ModeName(spec.mode())));
-  Field(out, "vantages", spec.vantages().empty() ? "any" : Joined(spec.vantages(), 50, ", "));
-  Field(out, "priority", std::string(PriorityName(spec.priority())));
-  Field(out, "max rate", spec.max_rate() > 0 ? HumanRate(spec.max_rate()) : "no limit");
+  AddField(out, "targets", Joined(spec.targets(), 20, " ") + " (" + size + ")");
+  AddField(out, "ports", spec.ports().empty() ? "each target's own" : Printable(spec.ports()));
+  AddField(out, "excluded", Joined(spec.exclude(), 20, " "));
+  AddField(out, "excluded ports", Printable(spec.exclude_ports()));
+  AddField(out, "mode", std::string(ModeName(spec.mode())));
+  AddField(out, "vantages", spec.vantages().empty() ? "any" : Joined(spec.vantages(), 50, ", "));
+  AddField(out, "priority", std::string(PriorityName(spec.priority())));
+  AddField(out, "max rate", spec.max_rate() > 0 ? HumanRate(spec.max_rate()) : "no limit");
   std::string timing = spec.timing().timeout_ms() > 0
                            ? fmt::format("timeout {} ms", spec.timing().timeout_ms())
                            : "timeout default";
@@ -53,12 +49,13 @@ void AddSpec(const v1::Scan& scan, std::string* out) {
     timing += fmt::format(", {} to an address", HumanRate(spec.timing().address_rate()));
   if (spec.timing().prefix_rate() > 0)
     timing += fmt::format(", {} to a /24 or /64", HumanRate(spec.timing().prefix_rate()));
-  Field(out, "timing", timing);
-  if (spec.max_attempts() > 0) Field(out, "max attempts", std::to_string(spec.max_attempts()));
-  if (spec.lane_timeout_s() > 0) Field(out, "lane timeout", HumanDuration(spec.lane_timeout_s()));
+  AddField(out, "timing", timing);
+  if (spec.max_attempts() > 0) AddField(out, "max attempts", std::to_string(spec.max_attempts()));
+  if (spec.lane_timeout_s() > 0)
+    AddField(out, "lane timeout", HumanDuration(spec.lane_timeout_s()));
   if (spec.retention_s() > 0)
-    Field(out, "retention", HumanDuration(static_cast<double>(spec.retention_s())));
-  Field(out, "seed", std::to_string(spec.seed()));
+    AddField(out, "retention", HumanDuration(static_cast<double>(spec.retention_s())));
+  AddField(out, "seed", std::to_string(spec.seed()));
 }
 
 void AddLane(const v1::Lane& lane, std::string* out) {
@@ -84,8 +81,8 @@ void AddLane(const v1::Lane& lane, std::string* out) {
 
 std::string Show(const v1::Scan& scan, const HostTotals& hosts) {
   std::string out;
-  Field(&out, "scan", Printable(scan.id()));
-  Field(&out, "name", Printable(scan.spec().name()));
+  AddField(&out, "scan", Printable(scan.id()));
+  AddField(&out, "name", Printable(scan.spec().name()));
   const Progress progress = ToProgress(scan);
   std::string state = progress.state + ", " + Percent(progress.done, progress.planned) + " done";
   if (!IsFinished(scan.state())) {
@@ -93,10 +90,10 @@ std::string Show(const v1::Scan& scan, const HostTotals& hosts) {
                          Counted(scan.agents(), "agent", "agents"));
     if (scan.eta_s() > 0) state += ", ETA " + HumanDuration(scan.eta_s());
   }
-  Field(&out, "state", state);
-  Field(&out, "status", Printable(scan.status_message()));
-  Field(&out, "created", HumanTime(FromUnixMicros(scan.created_unix_us())));
-  Field(&out, "started", HumanTime(FromUnixMicros(scan.started_unix_us())));
+  AddField(&out, "state", state);
+  AddField(&out, "status", Printable(scan.status_message()));
+  AddField(&out, "created", HumanTime(FromUnixMicros(scan.created_unix_us())));
+  AddField(&out, "started", HumanTime(FromUnixMicros(scan.started_unix_us())));
   std::string finished = HumanTime(FromUnixMicros(scan.finished_unix_us()));
   if (scan.finished_unix_us() != 0 && scan.started_unix_us() != 0) {
     finished +=
@@ -104,10 +101,10 @@ std::string Show(const v1::Scan& scan, const HostTotals& hosts) {
         HumanDuration(static_cast<double>(scan.finished_unix_us() - scan.started_unix_us()) / 1e6) +
         ")";
   }
-  Field(&out, "finished", finished);
+  AddField(&out, "finished", finished);
   AddSpec(scan, &out);
   if (scan.overlay_size() > 0) {
-    Field(&out, "added excludes", Joined(scan.overlay(), 50, "; "));
+    AddField(&out, "added excludes", Joined(scan.overlay(), 50, "; "));
   }
   for (const v1::Lane& lane : scan.lanes()) AddLane(lane, &out);
   if (scan.ledger().extra() > 0)

@@ -87,6 +87,10 @@ std::string PadLeft(std::string_view text, size_t width) {
   return have < width ? std::string(width - have, ' ') + std::string(text) : std::string(text);
 }
 
+void AddField(std::string* out, std::string_view name, const std::string& value) {
+  if (!value.empty()) *out += PadRight(name, 14) + " " + value + "\n";
+}
+
 std::string CutTo(std::string_view text, size_t width) {
   if (DisplayWidth(text) <= width) return std::string(text);
   const size_t keep = width > 3 ? width - 3 : width;

@@ -24,6 +24,9 @@ size_t DisplayWidth(std::string_view text);
 // Blanks behind (or before) the text up to `width` columns. Longer text is not cut.
 std::string PadRight(std::string_view text, size_t width);
 std::string PadLeft(std::string_view text, size_t width);
+// Appends one line of a description: the name, and the value in a column of its own. Appends
+// nothing when the value is empty.
+void AddField(std::string* out, std::string_view name, const std::string& value);
 // At most `width` columns, with "..." at the end when cut.
 std::string CutTo(std::string_view text, size_t width);
 
