@@ -10,6 +10,10 @@
 
 namespace portolan {
 
+// Limits of a Poll, the same for every engine.
+inline constexpr Duration kLongestPoll = std::chrono::hours(1);
+inline constexpr int kMostStill = 2;  // waits in which the clock stood still; then Poll returns
+
 // The attempts of an engine that ended and that its caller has not been told yet, and what they
 // count for. Not thread-safe.
 class Ended {

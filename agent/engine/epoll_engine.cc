@@ -11,8 +11,6 @@ namespace portolan {
 namespace {
 
 constexpr uint64_t kWakeData = UINT64_MAX;
-constexpr Duration kLongestWait = std::chrono::hours(1);
-constexpr int kMostStill = 2;  // waits in which the clock stood still: then it is not waited on
 
 }  // namespace
 
@@ -136,7 +134,7 @@ void EpollEngine::End(uint32_t index, const Judgement& judgement, Time now) {
 
 Time EpollEngine::Poll(Duration wait, std::vector<ProbeOutcome>& out) {
   Time now = clock_.Now();
-  const Time until = now + std::clamp(wait, Duration::zero(), kLongestWait);
+  const Time until = now + std::clamp(wait, Duration::zero(), kLongestPoll);
   bool woken = false;
   int still = 0;
   for (;;) {

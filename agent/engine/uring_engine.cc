@@ -12,8 +12,6 @@
 namespace portolan {
 namespace {
 
-constexpr Duration kLongestWait = std::chrono::hours(1);
-constexpr int kMostStill = 2;  // waits in which the clock stood still: then it is not waited on
 constexpr Duration kLateness = std::chrono::milliseconds(5);  // of the last packet of a batch
 constexpr Duration kAbortAgain = std::chrono::seconds(1);
 constexpr uint8_t kMostLooks = 16;
@@ -136,7 +134,7 @@ Time UringEngine::Poll(Duration wait, std::vector<ProbeOutcome>& out) {
   ring_->Own();
   Flush();
   Time now = clock_.Now();
-  const Time until = now + std::clamp(wait, Duration::zero(), kLongestWait);
+  const Time until = now + std::clamp(wait, Duration::zero(), kLongestPoll);
   int still = 0;
   for (;;) {
     Duration patience = std::min(until, timers_.Next()) - now;
