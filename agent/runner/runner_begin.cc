@@ -15,8 +15,6 @@ constexpr Duration kRoomCheck = std::chrono::milliseconds(20);
 // New positions are put off only while fewer wait for a try: those that wait too long for it are
 // owed and asked all over again.
 constexpr size_t kMostPutOff = 1024;
-// A retry that waits for an attempt at the same target to end looks again after so long.
-constexpr Duration kLookAgain = std::chrono::milliseconds(10);
 
 bool IsLoopback(const IpAddress& a) { return a.is_v6() ? a.value() == 1 : a.value() >> 24 == 127; }
 

@@ -84,6 +84,8 @@ class Runner::Impl {
     bool in_full = true;  // waits for as long as the scan allows, so that silence may be believed
     TargetPacer::Target target;  // where it is paced
   };
+  // A retry that waits for an attempt at the same target to end looks again after so long.
+  static constexpr Duration kLookAgain = std::chrono::milliseconds(10);
   enum class Began { kAttempt, kNothing };
   // A question about a host, asked with attempts that are of no position: their `chunk` is the
   // question's name, their `offset` kInquiry and the place among its ports.

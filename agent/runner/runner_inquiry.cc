@@ -10,7 +10,6 @@ namespace portolan {
 namespace {
 
 constexpr size_t kProbesToConfirm = 4;
-constexpr Duration kLookAgain = std::chrono::milliseconds(10);
 constexpr Duration kFailurePause = std::chrono::milliseconds(200);
 constexpr uint16_t kMostFailures = 5;  // on our side, then the question is given up
 // A connection is held this long beyond a round trip: who completes handshakes for others resets
