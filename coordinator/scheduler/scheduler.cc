@@ -156,7 +156,7 @@ absl::Status Scheduler::Exclude(const ScanId& id, std::vector<ScopeRule> rules, 
   if (rules.empty()) return absl::OkStatus();
   for (ScopeRule& rule : rules) s->overlay.rules.push_back(std::move(rule));
   ++s->overlay.version;
-  impl_->changes.push_back(PutOverlay{s->id, s->overlay});
+  impl_->changes.emplace_back(PutOverlay{s->id, s->overlay});
   impl_->changed_scans.insert(s->id);
   impl_->WakeHolders(*s, false);
   return absl::OkStatus();

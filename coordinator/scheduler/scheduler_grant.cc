@@ -165,7 +165,7 @@ bool Scheduler::Impl::GrantWith(AgentRecord& a, Lane& lane, double share, uint64
   fairness.Charge(a.vantage, lane.id, size, Fairness::Weight(s.spec->priority));
   if (s.started == WallTime()) {
     s.started = wall;
-    changes.push_back(PutScanState{s.id, s.state, s.started, s.finished});
+    changes.emplace_back(PutScanState{s.id, s.state, s.started, s.finished});
     changed_scans.insert(s.id);
   }
   lane.without_agent_since = kNever;

@@ -18,7 +18,7 @@ const Lease* Scheduler::Impl::FindLease(Token token) const {
 }
 
 void Scheduler::Impl::Put(const Lease& l) {
-  changes.push_back(
+  changes.emplace_back(
       PutLease{{l.token, l.lane->id, l.agent, l.valid.ToVector(), l.history.attempts + 1, l.live}});
 }
 
@@ -82,7 +82,7 @@ void Scheduler::Impl::Unlink(Lease& l) {
 
 void Scheduler::Impl::Drop(Lease& l) {
   if (l.live) Unlink(l);
-  changes.push_back(DropLease{l.token});
+  changes.emplace_back(DropLease{l.token});
   if (retired_order.size() >= kMaxRetired) {
     retired.erase(retired_order.front());
     retired_order.pop_front();
@@ -175,7 +175,7 @@ void Scheduler::Impl::SettleRefused(Lane& lane) {
 void Scheduler::Impl::SetState(Scan& s, ScanState state, WallTime wall) {
   s.state = state;
   if (IsFinished(state)) s.finished = wall;
-  changes.push_back(PutScanState{s.id, s.state, s.started, s.finished});
+  changes.emplace_back(PutScanState{s.id, s.state, s.started, s.finished});
   changed_scans.insert(s.id);
 }
 
@@ -192,7 +192,7 @@ void Scheduler::Impl::Settle(Scan& s, WallTime wall) {
       lane->finished = true;
       lane->without_agent_since = kNever;
       fairness.Forget(lane->id);
-      changes.push_back(FinishLane{lane->id});
+      changes.emplace_back(FinishLane{lane->id});
       changed_scans.insert(s.id);
       s.ForEachDivision([](Division& d) { d.changed = true; });
     }

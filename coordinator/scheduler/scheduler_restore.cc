@@ -40,7 +40,7 @@ void Scheduler::Impl::RestoreLane(Lane& lane, LaneRecord& record, std::vector<Le
     claimed.Add(valid);
     valid.Remove(lane.done().Intersection(valid));
     if (valid.empty()) {
-      changes.push_back(DropLease{r.token});
+      changes.emplace_back(DropLease{r.token});
       continue;
     }
     RestoreLease(lane, r, valid, now);
