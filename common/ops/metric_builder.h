@@ -2,6 +2,7 @@
 
 #include <prometheus/metric_family.h>
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,5 +31,8 @@ class MetricBuilder {
                                 prometheus::MetricType type, Labels labels);
   std::vector<prometheus::MetricFamily> families_;
 };
+
+// A count as the value of a metric.
+inline double MetricValue(uint64_t n) { return static_cast<double>(n); }
 
 }  // namespace portolan

@@ -13,7 +13,6 @@ namespace {
 
 using Labels = MetricBuilder::Labels;
 
-double D(uint64_t n) { return static_cast<double>(n); }
 double Seconds(WallTime t) { return static_cast<double>(ToUnixMicros(t)) / 1e6; }
 
 void Exposed(const std::string& monitor, const std::string& vantage,
@@ -38,14 +37,14 @@ void Exposed(const std::string& monitor, const std::string& vantage,
                {"class", std::string(ExposureClassName(key.exposure))},
                {"expected", std::string(ExpectedName(key.expected))},
                {"severity", severity_label(key.severity)}},
-              D(n));
+              MetricValue(n));
   }
   const auto missing = [&](std::optional<Severity> severity, uint64_t n) {
     out.Gauge("portolan_missing_expected_ports",
               "Ports that must be open and were really observed not to be, by how severe the rule "
               "is that they break (no severity in the series that counts none).",
               {{"monitor", monitor}, {"vantage", vantage}, {"severity", severity_label(severity)}},
-              D(n));
+              MetricValue(n));
   };
   missing(std::nullopt, 0);
   for (const auto& [severity, n] : v.missing_expected) missing(severity, n);
@@ -55,7 +54,7 @@ void Exposed(const std::string& monitor, const std::string& vantage,
               {{"monitor", monitor},
                {"vantage", vantage},
                {"cause", std::string(UnknownCauseName(static_cast<UnknownCause>(i)))}},
-              D(v.unknown_expected[static_cast<size_t>(i)]));
+              MetricValue(v.unknown_expected[static_cast<size_t>(i)]));
   }
 }
 
@@ -67,19 +66,19 @@ void Changes(const std::string& monitor, const std::string& vantage,
                 {{"monitor", monitor},
                  {"vantage", vantage},
                  {"change", std::string(ChangeKindName(static_cast<ChangeKind>(i + 1)))}},
-                D(v.changes[static_cast<size_t>(i)]));
+                MetricValue(v.changes[static_cast<size_t>(i)]));
   }
   const auto settled = [&](const char* as, uint64_t n) {
     out.Counter("portolan_exposure_settled_total",
                 "Differences that became no event, by why: transient (the probes did not see it), "
                 "flapping (it changes too often), abandoned (the probes got no answer).",
-                {{"monitor", monitor}, {"vantage", vantage}, {"result", as}}, D(n));
+                {{"monitor", monitor}, {"vantage", vantage}, {"result", as}}, MetricValue(n));
   };
   settled("transient", v.transient);
   settled("flapping", v.flapping);
   settled("abandoned", v.abandoned);
   out.Gauge("portolan_exposure_confirming", "Differences that are being probed again.",
-            {{"monitor", monitor}, {"vantage", vantage}}, D(v.confirming));
+            {{"monitor", monitor}, {"vantage", vantage}}, MetricValue(v.confirming));
   for (const CanaryState s :
        {CanaryState::kUnknown, CanaryState::kHealthy, CanaryState::kQuarantined}) {
     out.Gauge(
@@ -96,7 +95,7 @@ void Hosts(const MonitorMetrics& m, MetricBuilder& out) {
     out.Gauge("portolan_exposed_hosts",
               "Targets with the port open from anywhere, for the 20 ports with most of them; "
               "\"other\" is the sum over all other ports.",
-              {{"monitor", m.monitor}, {"port", port}}, D(n));
+              {{"monitor", m.monitor}, {"port", port}}, MetricValue(n));
   };
   for (const auto& [port, n] : m.hosts_by_port.top) gauge(std::to_string(port), n);
   gauge("other", m.hosts_by_port.others);
@@ -131,7 +130,7 @@ void Runs(const MonitorMetrics& m, MetricBuilder& out) {
                 "Runs by how they ended: complete, partial (something was not looked at), failed "
                 "(no scan could be made); and those that did not start: missed (the coordinator "
                 "was down), skipped (the run before was under way).",
-                {{"monitor", m.monitor}, {"state", state}}, D(n));
+                {{"monitor", m.monitor}, {"state", state}}, MetricValue(n));
   };
   const auto count = [&](RunState s) {
     const auto it = m.runs.find(s);
@@ -158,10 +157,11 @@ void Runs(const MonitorMetrics& m, MetricBuilder& out) {
               "answered, so nothing is known of the name.",
               {{"monitor", m.monitor},
                {"problem", std::string(NameProblemName(static_cast<NameProblem>(i)))}},
-              D(m.unresolved_names[static_cast<size_t>(i - 1)]));
+              MetricValue(m.unresolved_names[static_cast<size_t>(i - 1)]));
   }
   gauge("portolan_vantage_disagreements",
-        "Ports that are open from some vantages and not from others.", D(m.disagreements));
+        "Ports that are open from some vantages and not from others.",
+        MetricValue(m.disagreements));
 }
 
 void Findings(const MonitorMetrics& m, MetricBuilder& out) {
@@ -169,7 +169,7 @@ void Findings(const MonitorMetrics& m, MetricBuilder& out) {
     out.Gauge(
         "portolan_findings", "Findings that are open, by severity and rule.",
         {{"monitor", m.monitor}, {"severity", std::string(Name(key.first))}, {"rule", key.second}},
-        D(n));
+        MetricValue(n));
   }
 }
 
@@ -191,7 +191,7 @@ size_t Ports(const MonitorMetrics& m, size_t budget, MetricBuilder& out) {
   out.Gauge("portolan_series_dropped",
             "Open ports that have no portolan_port_open, because the series budget is used up.",
             {{"monitor", m.monitor}},
-            D(m.open_ports_total - std::min<uint64_t>(m.open_ports_total, shown)));
+            MetricValue(m.open_ports_total - std::min<uint64_t>(m.open_ports_total, shown)));
   return budget - shown;
 }
 
@@ -199,22 +199,24 @@ void Receivers(const WebhookStats& stats, MetricBuilder& out) {
   for (const WebhookReceiverStats& r : stats.receivers) {
     const Labels labels{{"receiver", r.name}};
     out.Counter("portolan_webhook_sent_total", "Notifications that a receiver took.", labels,
-                D(r.sent));
+                MetricValue(r.sent));
     out.Counter("portolan_webhook_messages_total",
                 "Requests by which a receiver took them: a group of notifications is one.", labels,
-                D(r.messages));
+                MetricValue(r.messages));
     out.Counter("portolan_webhook_retries_total", "Attempts that failed and are made again.",
-                labels, D(r.retried));
+                labels, MetricValue(r.retried));
     out.Counter("portolan_webhook_dead_letters_total",
-                "Notifications that were given up: refused, or too old.", labels, D(r.failed));
+                "Notifications that were given up: refused, or too old.", labels,
+                MetricValue(r.failed));
     out.Gauge("portolan_webhook_pending",
               "Notifications that wait to be delivered, those that gather for a group too.", labels,
-              D(r.waiting.pending));
+              MetricValue(r.waiting.pending));
     out.Gauge("portolan_webhook_gathering",
               "Notifications that wait until their group is complete.", labels,
-              D(r.waiting.gathering));
+              MetricValue(r.waiting.gathering));
     out.Gauge("portolan_webhook_dead_letters",
-              "Notifications that were given up and wait for a person.", labels, D(r.waiting.dead));
+              "Notifications that were given up and wait for a person.", labels,
+              MetricValue(r.waiting.dead));
     out.Gauge("portolan_webhook_oldest_pending_seconds",
               "Age of the oldest notification that waits, in a complete group since it was "
               "complete; 0: none does.",
@@ -222,29 +224,30 @@ void Receivers(const WebhookStats& stats, MetricBuilder& out) {
   }
   out.Counter("portolan_webhook_overflowed_total",
               "Notifications that were given up because too many waited.", {},
-              D(stats.losses.overflowed));
+              MetricValue(stats.losses.overflowed));
   out.Counter("portolan_webhook_dropped_total",
               "Notifications that were given up and then dropped to make room for newer ones.", {},
-              D(stats.losses.dropped));
+              MetricValue(stats.losses.dropped));
 }
 
-class Collector final : public prometheus::Collectable {
+class MonitorCollector final : public prometheus::Collectable {
  public:
-  Collector(const Monitoring& monitoring, MonitorMetricsOptions options)
+  MonitorCollector(const Monitoring& monitoring, MonitorMetricsOptions options)
       : monitoring_(monitoring), options_(options) {}
 
   std::vector<prometheus::MetricFamily> Collect() const override {
     const std::shared_ptr<const MonitoringMetrics> s = monitoring_.Metrics();
     if (s == nullptr) return {};
     MetricBuilder out;
-    out.Gauge("portolan_monitors", "Monitors, paused ones too.", {}, D(s->monitors.size()));
+    out.Gauge("portolan_monitors", "Monitors, paused ones too.", {},
+              MetricValue(s->monitors.size()));
     out.Gauge("portolan_monitor_runs_active", "Runs under way, over all monitors.", {},
-              D(s->running));
+              MetricValue(s->running));
     out.Gauge("portolan_monitor_runs_waiting",
               "Runs that are due and wait, because as many as may be are under way.", {},
-              D(s->waiting));
+              MetricValue(s->waiting));
     out.Gauge("portolan_confirmation_scans", "Scans under way that probe differences again.", {},
-              D(s->confirming_scans));
+              MetricValue(s->confirming_scans));
     out.Gauge("portolan_monitoring_updated_timestamp_seconds",
               "As of when all that monitors export is, in seconds since the Unix epoch.", {},
               Seconds(s->when));
@@ -272,7 +275,7 @@ class Collector final : public prometheus::Collectable {
 
 std::shared_ptr<prometheus::Collectable> MonitorMetricsOf(const Monitoring& monitoring,
                                                           MonitorMetricsOptions options) {
-  return std::make_shared<Collector>(monitoring, options);
+  return std::make_shared<MonitorCollector>(monitoring, options);
 }
 
 }  // namespace portolan
