@@ -14,9 +14,9 @@ namespace portolan {
 namespace {
 
 constexpr size_t kHeaderBytes = 12;
-constexpr size_t kMaxName = 255;    // bytes on the wire
-constexpr int kMaxPointers = 64;    // more than a name of 127 labels needs in practice
-constexpr size_t kMaxAliases = 16;  // what resolvers follow, too
+constexpr size_t kMaxWireName = 255;  // bytes on the wire
+constexpr int kMaxPointers = 64;      // more than a name of 127 labels needs in practice
+constexpr size_t kMaxAliases = 16;    // what resolvers follow, too
 
 // A cursor over a message that remembers that it ran past the end.
 class Reader {
@@ -56,7 +56,7 @@ class Reader {
         continue;
       }
       size += length + 1u;
-      if (length > 63 || size > kMaxName || at + length > message_.size()) return Fail();
+      if (length > 63 || size > kMaxWireName || at + length > message_.size()) return Fail();
       if (!name.empty()) name += '.';
       for (size_t end = at + length; at < end; ++at) AppendLabelByte(Byte(at), &name);
     }

@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kMaxServers = 3;                                       // MAXNS
 constexpr uint32_t kMaxNdots = 15, kMaxTimeout = 30, kMaxAttempts = 5;  // RES_MAXNDOTS, ...
-constexpr size_t kMaxName = 253;
+constexpr size_t kMaxTextName = 253;  // characters, without the dot at the end
 
 // The words of a line up to a comment.
 std::vector<std::string_view> Words(std::string_view line, std::string_view comment) {
@@ -139,7 +139,7 @@ SearchPlan PlanSearch(std::string_view name, const ResolverConfig& config) {
   if (first) add_as_it_is();
   if (!absolute) {
     for (const std::string& domain : config.search) {
-      if (name.size() + 1 + domain.size() > kMaxName) continue;
+      if (name.size() + 1 + domain.size() > kMaxTextName) continue;
       plan.names.push_back(fmt::format("{}.{}", name, domain));
     }
   }

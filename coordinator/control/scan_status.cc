@@ -7,7 +7,7 @@
 namespace portolan {
 namespace {
 
-std::string Clock(WallTime t) {
+std::string TimeOfDay(WallTime t) {
   const std::time_t seconds =
       std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count();
   std::tm tm{};
@@ -24,11 +24,11 @@ std::string MissingAgents(const ScanStatus& status) {
     if (!out.empty()) out += "; ";
     if (!lane.vantage.empty()) {
       out += fmt::format("no agent of vantage \"{}\" since {}", lane.vantage,
-                         Clock(lane.without_agent_since));
+                         TimeOfDay(lane.without_agent_since));
     } else if (status.spec->vantages.empty()) {
-      out += fmt::format("no agent since {}", Clock(lane.without_agent_since));
+      out += fmt::format("no agent since {}", TimeOfDay(lane.without_agent_since));
     } else {
-      out += fmt::format("no agent of its vantages since {}", Clock(lane.without_agent_since));
+      out += fmt::format("no agent of its vantages since {}", TimeOfDay(lane.without_agent_since));
     }
     if (out.size() > 500) return out + "; ...";
   }

@@ -8,7 +8,7 @@ namespace portolan {
 namespace {
 
 constexpr size_t kPage = 5'000;
-constexpr size_t kCachedScans = 8;
+constexpr size_t kCachedMarks = 8;
 
 }  // namespace
 
@@ -72,7 +72,7 @@ absl::StatusOr<std::shared_ptr<const HostMarks>> HostMarksCache::Get(
   PORTOLAN_ASSIGN_OR_RETURN(std::shared_ptr<const HostMarks> marks, HostMarks::Read(store_, lanes));
   MutexLock lock(mutex_);
   entries_.push_front({scan, std::move(counts), marks});
-  if (entries_.size() > kCachedScans) entries_.pop_back();
+  if (entries_.size() > kCachedMarks) entries_.pop_back();
   return marks;
 }
 

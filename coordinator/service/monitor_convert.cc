@@ -13,8 +13,6 @@
 namespace portolan {
 namespace {
 
-int64_t Micros(WallTime t) { return ToUnixMicros(t); }
-
 // Beyond the two slots: for the run itself to end.
 constexpr Duration kRunGrace = std::chrono::minutes(10);
 
@@ -39,9 +37,9 @@ v1::MonitorRun::State StateToProto(RunState s) {
 void FillRun(const RunRecord& run, v1::MonitorRun* out) {
   out->set_number(run.number);
   out->set_state(StateToProto(run.state));
-  out->set_due_unix_us(Micros(run.due));
-  out->set_started_unix_us(Micros(run.started));
-  out->set_finished_unix_us(Micros(run.finished));
+  out->set_due_unix_us(ToUnixMicros(run.due));
+  out->set_started_unix_us(ToUnixMicros(run.started));
+  out->set_finished_unix_us(ToUnixMicros(run.finished));
   out->set_scan_id(run.scan);
   out->set_message(run.message);
   out->set_positions(run.positions);
@@ -61,9 +59,9 @@ void FillVantage(const VantageStatus& v, v1::MonitorVantageStatus* out) {
   out->set_side(std::string(Name(v.side)));
   out->set_canaries(std::string(CanaryStateName(v.canaries)));
   out->set_canary_reason(v.canary_reason);
-  out->set_since_unix_us(Micros(v.since));
+  out->set_since_unix_us(ToUnixMicros(v.since));
   out->set_open(v.open);
-  out->set_last_complete_unix_us(Micros(v.last_complete));
+  out->set_last_complete_unix_us(ToUnixMicros(v.last_complete));
   out->set_mass_change(v.mass_change);
   out->set_confirming(v.confirming);
   for (const Canary& c : v.chosen) {
@@ -79,8 +77,8 @@ void FillVantage(const VantageStatus& v, v1::MonitorVantageStatus* out) {
 void FillSight(const VantageSight& sight, v1::SubjectState* out) {
   out->set_vantage(sight.vantage);
   out->set_side(std::string(Name(sight.side)));
-  out->set_since_unix_us(Micros(sight.since));
-  out->set_last_seen_unix_us(Micros(sight.last_seen));
+  out->set_since_unix_us(ToUnixMicros(sight.since));
+  out->set_last_seen_unix_us(ToUnixMicros(sight.last_seen));
   out->set_expected(std::string(ExpectedName(sight.expected)));
   out->set_rule(sight.rule);
   if (!sight.outcome || !IsObserved(sight.outcome->symbol)) {
@@ -93,7 +91,7 @@ void FillSight(const VantageSight& sight, v1::SubjectState* out) {
   out->set_reason(std::string(ReasonName(o.symbol.reason)));
   out->set_rtt_us(o.rtt_us);
   out->set_address(AddressText(o.address));
-  out->set_unix_us(Micros(o.when));
+  out->set_unix_us(ToUnixMicros(o.when));
   out->set_agent(o.agent);
 }
 
@@ -159,7 +157,7 @@ void ToProto(const MonitorStatus& status, WallTime now, v1::Monitor* out) {
   out->set_paused(status.paused);
   out->set_owner(status.spec.owner);
   for (const auto& [key, value] : status.spec.labels) (*out->mutable_labels())[key] = value;
-  if (status.next_due) out->set_next_due_unix_us(Micros(*status.next_due));
+  if (status.next_due) out->set_next_due_unix_us(ToUnixMicros(*status.next_due));
   out->set_behind_s(status.behind_s);
   out->set_behind_reason(status.behind_text);
   for (const RunRecord& run : status.runs) FillRun(run, out->add_runs());
@@ -167,7 +165,7 @@ void ToProto(const MonitorStatus& status, WallTime now, v1::Monitor* out) {
   out->set_open_findings(status.open_findings);
   out->set_events(status.events);
   const MonitorPlanState& plan = status.plan;
-  out->set_last_success_unix_us(Micros(plan.last_success));
+  out->set_last_success_unix_us(ToUnixMicros(plan.last_success));
   out->set_missed_runs(plan.missed);
   out->set_skipped_runs(plan.skipped);
   out->set_runs_while_paused(plan.while_paused);
@@ -203,7 +201,7 @@ void ToProto(const StoredEvent& stored, v1::ExposureEvent* out) {
   out->set_id(e.id);
   out->set_sequence(stored.sequence);
   out->set_monitor_sequence(e.sequence);
-  out->set_unix_us(Micros(e.time));
+  out->set_unix_us(ToUnixMicros(e.time));
   out->set_monitor(e.monitor);
   out->set_vantage(e.vantage);
   out->set_target(e.subject.target.ToString());
@@ -216,7 +214,7 @@ void ToProto(const StoredEvent& stored, v1::ExposureEvent* out) {
   for (const TrailStep& step : e.trail) {
     v1::EventTrailStep* t = out->add_trail();
     t->set_what(std::string(TrailStepName(step.what)));
-    t->set_unix_us(Micros(step.when));
+    t->set_unix_us(ToUnixMicros(step.when));
     t->set_vantage(step.vantage);
     t->set_agent(step.agent);
     t->set_address(AddressText(step.address));
@@ -243,9 +241,9 @@ void ToProto(const MonitorFinding& found, v1::ExposureFinding* out) {
   out->set_owner(f.owner);
   out->set_text(f.text);
   out->set_remedy(f.remedy);
-  out->set_since_unix_us(Micros(f.since));
-  out->set_found_unix_us(Micros(f.found));
-  out->set_resolved_unix_us(Micros(f.resolved));
+  out->set_since_unix_us(ToUnixMicros(f.since));
+  out->set_found_unix_us(ToUnixMicros(f.found));
+  out->set_resolved_unix_us(ToUnixMicros(f.resolved));
 }
 
 void ToProto(const FindingList& list, v1::ListFindingsResponse* out) {
@@ -262,8 +260,8 @@ void ToProto(const DeadLetter& letter, v1::DeadLetter* out) {
   out->set_number(letter.number);
   out->set_receiver(letter.receiver);
   out->set_notification_id(letter.notification.id);
-  out->set_queued_unix_us(Micros(letter.queued));
-  out->set_died_unix_us(Micros(letter.died));
+  out->set_queued_unix_us(ToUnixMicros(letter.queued));
+  out->set_died_unix_us(ToUnixMicros(letter.died));
   out->set_attempts(letter.attempts);
   out->set_http_status(letter.status > 0 ? static_cast<uint32_t>(letter.status) : 0);
   out->set_error(letter.error);
@@ -318,7 +316,7 @@ void ToProto(const Explanation& explanation, const std::vector<MonitorSpec>& spe
       r->set_severity(std::string(Name(rule->severity)));
       r->set_owner(rule->owner);
       r->set_reason(RuleReason(rule->services, rule->reason, subject.port));
-      if (rule->expires) r->set_expires_unix_us(Micros(*rule->expires));
+      if (rule->expires) r->set_expires_unix_us(ToUnixMicros(*rule->expires));
       r->set_profile(std::none_of(spec->expectations.begin(), spec->expectations.end(),
                                   [&](const ExpectationRule& own) { return own.name == s.rule; }));
     }

@@ -15,7 +15,7 @@ constexpr int kMaxDocuments = 1'000;
 constexpr size_t kMaxDocument = 1 << 20, kMaxAllDocuments = 48 << 20, kMaxSource = 1'024;
 constexpr size_t kMaxMonitorName = 40, kMaxReceiverName = 100;
 constexpr int kMaxTargets = 1'000, kMaxClasses = 20;
-constexpr size_t kMaxTarget = 1'024, kMaxPorts = 65'536, kMaxPageToken = 4'096;
+constexpr size_t kMaxTarget = 1'024, kMaxPorts = 65'536, kMaxExposurePageToken = 4'096;
 constexpr uint32_t kDefaultPage = 500, kMaxPage = 2'000;
 constexpr uint32_t kDefaultFindings = 2'000, kMaxFindings = 10'000;
 
@@ -146,7 +146,7 @@ absl::StatusOr<ExposureQuery> FromProto(const v1::ListExposureRequest& request) 
   PORTOLAN_ASSIGN_OR_RETURN(query.expected, ExpectedOf(request.expected()));
   PORTOLAN_ASSIGN_OR_RETURN(query.limit,
                             SizeOf("page_size", request.page_size(), kDefaultPage, kMaxPage));
-  if (request.page_token().size() > kMaxPageToken)
+  if (request.page_token().size() > kMaxExposurePageToken)
     return InvalidArgument("page_token: not one of ListExposure");
   query.page_token = request.page_token();
   return query;

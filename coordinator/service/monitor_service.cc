@@ -18,12 +18,12 @@ constexpr size_t kMaxExplainTarget = 255;  // a name of DNS
 // Monitors whose rules are named in one explanation: more than this look at one port by mistake.
 constexpr size_t kMaxExplainSpecs = 16;
 
-absl::Status Check(grpc::CallbackServerContext* context) {
+absl::Status CheckMonitorCaller(grpc::CallbackServerContext* context) {
   return MayCallMonitors(IdentifyPeer(*context));
 }
 
 absl::Status CheckCall(grpc::CallbackServerContext* context, const std::string& name) {
-  PORTOLAN_RETURN_IF_ERROR(Check(context));
+  PORTOLAN_RETURN_IF_ERROR(CheckMonitorCaller(context));
   return CheckMonitorName("name", name, true);
 }
 
@@ -63,7 +63,7 @@ struct ExplainCall : std::enable_shared_from_this<ExplainCall> {
 grpc::ServerUnaryReactor* MonitorService::ApplyMonitors(Context* context,
                                                         const v1::ApplyMonitorsRequest* request,
                                                         v1::ApplyMonitorsResponse* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckMonitorCaller(context); !s.ok()) return RefuseUnary(context, s);
   absl::StatusOr<std::vector<MonitorDocument>> documents = FromProto(*request);
   if (!documents.ok()) return RefuseUnary(context, documents.status());
   auto call = UnaryCall<v1::ApplyMonitorsResponse>::Make(response);
@@ -79,7 +79,7 @@ grpc::ServerUnaryReactor* MonitorService::ApplyMonitors(Context* context,
 grpc::ServerUnaryReactor* MonitorService::ListMonitors(Context* context,
                                                        const v1::ListMonitorsRequest*,
                                                        v1::ListMonitorsResponse* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckMonitorCaller(context); !s.ok()) return RefuseUnary(context, s);
   auto call = UnaryCall<v1::ListMonitorsResponse>::Make(response);
   using List = std::vector<MonitorStatus>;
   monitoring_.List(AnswerTo<v1::ListMonitorsResponse, List>(
@@ -142,7 +142,7 @@ grpc::ServerUnaryReactor* MonitorService::DeleteMonitor(Context* context,
 grpc::ServerUnaryReactor* MonitorService::ListExposure(Context* context,
                                                        const v1::ListExposureRequest* request,
                                                        v1::ListExposureResponse* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckMonitorCaller(context); !s.ok()) return RefuseUnary(context, s);
   absl::StatusOr<ExposureQuery> query = FromProto(*request);
   if (!query.ok()) return RefuseUnary(context, query.status());
   auto call = UnaryCall<v1::ListExposureResponse>::Make(response);
@@ -159,7 +159,7 @@ grpc::ServerUnaryReactor* MonitorService::ListExposure(Context* context,
 grpc::ServerUnaryReactor* MonitorService::ListEvents(Context* context,
                                                      const v1::ListEventsRequest* request,
                                                      v1::ListEventsResponse* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckMonitorCaller(context); !s.ok()) return RefuseUnary(context, s);
   absl::StatusOr<EventQuery> query = FromProto(*request);
   if (!query.ok()) return RefuseUnary(context, query.status());
   auto call = UnaryCall<v1::ListEventsResponse>::Make(response);
@@ -175,7 +175,7 @@ grpc::ServerUnaryReactor* MonitorService::ListEvents(Context* context,
 grpc::ServerWriteReactor<v1::ExposureEvent>* MonitorService::FollowEvents(
     Context* context, const v1::ListEventsRequest* request) {
   using Refused = RefusedStream<v1::ExposureEvent>;
-  if (absl::Status s = Check(context); !s.ok()) return new Refused(s);
+  if (absl::Status s = CheckMonitorCaller(context); !s.ok()) return new Refused(s);
   absl::StatusOr<EventQuery> query = FromProto(*request);
   if (!query.ok()) return new Refused(query.status());
   return EventStream::Start(monitoring_, *std::move(query));
@@ -184,7 +184,7 @@ grpc::ServerWriteReactor<v1::ExposureEvent>* MonitorService::FollowEvents(
 grpc::ServerUnaryReactor* MonitorService::ListFindings(Context* context,
                                                        const v1::ListFindingsRequest* request,
                                                        v1::ListFindingsResponse* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckMonitorCaller(context); !s.ok()) return RefuseUnary(context, s);
   absl::StatusOr<FindingQuery> query = FromProto(*request);
   if (!query.ok()) return RefuseUnary(context, query.status());
   auto call = UnaryCall<v1::ListFindingsResponse>::Make(response);
@@ -199,7 +199,7 @@ grpc::ServerUnaryReactor* MonitorService::ListFindings(Context* context,
 grpc::ServerUnaryReactor* MonitorService::Explain(Context* context,
                                                   const v1::ExplainRequest* request,
                                                   v1::ExplainResponse* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckMonitorCaller(context); !s.ok()) return RefuseUnary(context, s);
   if (request->target().empty() || request->target().size() > kMaxExplainTarget) {
     return RefuseUnary(
         context,
@@ -227,7 +227,7 @@ grpc::ServerUnaryReactor* MonitorService::Explain(Context* context,
 grpc::ServerUnaryReactor* MonitorService::ListDeadLetters(Context* context,
                                                           const v1::ListDeadLettersRequest* request,
                                                           v1::ListDeadLettersResponse* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckMonitorCaller(context); !s.ok()) return RefuseUnary(context, s);
   if (absl::Status s = CheckReceiverName(request->receiver(), false); !s.ok())
     return RefuseUnary(context, s);
   auto call = UnaryCall<v1::ListDeadLettersResponse>::Make(response);
@@ -244,7 +244,7 @@ grpc::ServerUnaryReactor* MonitorService::ListDeadLetters(Context* context,
 grpc::ServerUnaryReactor* MonitorService::SettleDeadLetters(
     Context* context, const v1::SettleDeadLettersRequest* request,
     v1::SettleDeadLettersResponse* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckMonitorCaller(context); !s.ok()) return RefuseUnary(context, s);
   if (absl::Status s = CheckReceiverName(request->receiver(), false); !s.ok())
     return RefuseUnary(context, s);
   if (request->number() < 0)
@@ -262,7 +262,7 @@ grpc::ServerUnaryReactor* MonitorService::SettleDeadLetters(
 grpc::ServerUnaryReactor* MonitorService::TestReceiver(Context* context,
                                                        const v1::TestReceiverRequest* request,
                                                        v1::TestReceiverResponse* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckMonitorCaller(context); !s.ok()) return RefuseUnary(context, s);
   if (absl::Status s = CheckReceiverName(request->receiver(), true); !s.ok())
     return RefuseUnary(context, s);
   auto call = UnaryCall<v1::TestReceiverResponse>::Make(response);

@@ -16,8 +16,6 @@ constexpr int kMaxRules = 10'000;
 constexpr size_t kMaxVantageFilters = 1'000;
 constexpr size_t kMaxLeaseRanges = 100;
 
-int64_t Micros(WallTime t) { return ToUnixMicros(t); }
-
 v1::ScanState StateToProto(ScanState s) {
   switch (s) {
     case ScanState::kRunning:
@@ -132,7 +130,7 @@ void ToProto(const LaneStatus& lane, const ScanSpace* space, v1::Lane* out) {
   out->set_owed(lane.owed);
   out->set_pending(lane.pending);
   out->set_finished(lane.finished);
-  out->set_without_agent_since_unix_us(Micros(lane.without_agent_since));
+  out->set_without_agent_since_unix_us(ToUnixMicros(lane.without_agent_since));
   for (const Gap& gap : lane.missing) {
     v1::MissingRange* m = out->add_missing();
     m->mutable_range()->set_begin(gap.range.begin);
@@ -150,9 +148,9 @@ void ToProto(const ScanStatus& status, v1::Scan* out) {
   SpecToProto(*status.spec, out->mutable_spec());
   out->set_state(StateToProto(status.state));
   out->set_status_message(status.message);
-  out->set_created_unix_us(Micros(status.created));
-  out->set_started_unix_us(Micros(status.started));
-  out->set_finished_unix_us(Micros(status.finished));
+  out->set_created_unix_us(ToUnixMicros(status.created));
+  out->set_started_unix_us(ToUnixMicros(status.started));
+  out->set_finished_unix_us(ToUnixMicros(status.finished));
   out->set_addresses(status.addresses);
   out->set_target_names(status.target_names);
   out->set_names_skipped(status.spec->names_skipped);
@@ -179,7 +177,7 @@ void ToProto(const AgentStatus& agent, v1::Agent* out) {
   out->set_engine(agent.details.engine);
   out->set_live(agent.live);
   out->set_draining(agent.draining);
-  out->set_last_seen_unix_us(Micros(agent.last_seen));
+  out->set_last_seen_unix_us(ToUnixMicros(agent.last_seen));
   out->set_measured_rate(agent.measured_rate);
   out->set_max_rate(agent.max_rate);
   out->set_window(agent.details.window);
@@ -196,7 +194,7 @@ void ToProto(const AgentStatus& agent, v1::Agent* out) {
   for (const std::string& rival : agent.rival_peers) out->add_rival_peers(rival);
   out->set_away_reason(agent.away_reason);
   if (agent.details.certificate.has_value())
-    out->set_certificate_not_after_unix_us(Micros(agent.details.certificate->not_after));
+    out->set_certificate_not_after_unix_us(ToUnixMicros(agent.details.certificate->not_after));
 }
 
 void ToProto(const Control::LeaseStatus& status, v1::LeaseInfo* out) {
@@ -228,7 +226,7 @@ void ToProto(const ResultPage& page, v1::ListObservationsResponse* out) {
     p->set_state(ToProto(o.state));
     p->set_reason(std::string(ReasonName(o.reason)));
     if (o.rtt_us.has_value()) p->set_rtt_us(*o.rtt_us);
-    p->set_unix_us(Micros(o.when));
+    p->set_unix_us(ToUnixMicros(o.when));
     p->set_time_of_receipt(o.time_of_receipt);
     p->set_agent(o.agent);
     if (o.source.has_value()) p->set_source(o.source->ToBytes());

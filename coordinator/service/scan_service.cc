@@ -26,7 +26,7 @@ constexpr size_t kMaxRef = 200;  // as long as a name
 constexpr size_t kUsualDetails = 2'000;
 constexpr uint32_t kMostDetails = 40'000;
 
-absl::Status Check(grpc::CallbackServerContext* context) {
+absl::Status CheckScanCaller(grpc::CallbackServerContext* context) {
   return MayCallScans(IdentifyPeer(*context));
 }
 
@@ -71,7 +71,7 @@ void FillScan(const ScanStatus& status, v1::Scan* out) { ToProto(status, out); }
 grpc::ServerUnaryReactor* ScanService::CreateScan(Context* context,
                                                   const v1::CreateScanRequest* request,
                                                   v1::Scan* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckScanCaller(context); !s.ok()) return RefuseUnary(context, s);
   absl::StatusOr<CreateCall> create = CallOf(*request, control_.NextCallId());
   if (!create.ok()) return RefuseUnary(context, create.status());
   auto call = UnaryCall<v1::Scan>::Make(response);
@@ -88,7 +88,7 @@ grpc::ServerUnaryReactor* ScanService::CreateScan(Context* context,
 grpc::ServerWriteReactor<v1::CreateScanProgress>* ScanService::CreateScanWithProgress(
     Context* context, const v1::CreateScanRequest* request) {
   using Refused = RefusedStream<v1::CreateScanProgress>;
-  if (absl::Status s = Check(context); !s.ok()) return new Refused(s);
+  if (absl::Status s = CheckScanCaller(context); !s.ok()) return new Refused(s);
   absl::StatusOr<CreateCall> create = CallOf(*request, control_.NextCallId());
   if (!create.ok()) return new Refused(create.status());
   return CreateReactor::Start(control_, *std::move(create), DetailsRoom(*context));
@@ -96,7 +96,7 @@ grpc::ServerWriteReactor<v1::CreateScanProgress>* ScanService::CreateScanWithPro
 
 grpc::ServerUnaryReactor* ScanService::GetScan(Context* context, const v1::GetScanRequest* request,
                                                v1::Scan* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckScanCaller(context); !s.ok()) return RefuseUnary(context, s);
   if (absl::Status s = CheckRef(request->scan_id()); !s.ok()) return RefuseUnary(context, s);
   auto call = UnaryCall<v1::Scan>::Make(response);
   control_.GetScan(request->scan_id(), AnswerTo<v1::Scan, ScanStatus>(call, FillScan));
@@ -106,7 +106,7 @@ grpc::ServerUnaryReactor* ScanService::GetScan(Context* context, const v1::GetSc
 grpc::ServerUnaryReactor* ScanService::ListScans(Context* context,
                                                  const v1::ListScansRequest* request,
                                                  v1::ListScansResponse* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckScanCaller(context); !s.ok()) return RefuseUnary(context, s);
   if (request->page_size() > kMaxScanPage) {
     return RefuseUnary(
         context, InvalidArgument("page_size {}: give 1 to {}, or 0 for {}", request->page_size(),
@@ -127,7 +127,7 @@ grpc::ServerUnaryReactor* ScanService::ListScans(Context* context,
 
 grpc::ServerUnaryReactor* ScanService::Change(Context* context, const std::string& ref,
                                               Control::Verb verb, v1::Scan* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckScanCaller(context); !s.ok()) return RefuseUnary(context, s);
   if (absl::Status s = CheckRef(ref); !s.ok()) return RefuseUnary(context, s);
   auto call = UnaryCall<v1::Scan>::Make(response);
   control_.ChangeScan(ref, verb, AnswerTo<v1::Scan, ScanStatus>(call, FillScan));
@@ -155,7 +155,7 @@ grpc::ServerUnaryReactor* ScanService::ResumeScan(Context* context,
 grpc::ServerUnaryReactor* ScanService::ExcludeFromScan(Context* context,
                                                        const v1::ExcludeFromScanRequest* request,
                                                        v1::Scan* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckScanCaller(context); !s.ok()) return RefuseUnary(context, s);
   if (absl::Status s = CheckRef(request->scan_id()); !s.ok()) return RefuseUnary(context, s);
   const size_t room = DetailsRoom(*context);
   absl::StatusOr<ExclusionRequest> rules = FromProto(*request);
@@ -172,7 +172,7 @@ grpc::ServerUnaryReactor* ScanService::ExcludeFromScan(Context* context,
 grpc::ServerUnaryReactor* ScanService::DeleteScan(Context* context,
                                                   const v1::DeleteScanRequest* request,
                                                   v1::DeleteScanResponse* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckScanCaller(context); !s.ok()) return RefuseUnary(context, s);
   if (absl::Status s = CheckRef(request->scan_id()); !s.ok()) return RefuseUnary(context, s);
   auto call = UnaryCall<v1::DeleteScanResponse>::Make(response);
   control_.DeleteScan(request->scan_id(), AnswerTo<v1::DeleteScanResponse, ScanId>(
@@ -182,7 +182,7 @@ grpc::ServerUnaryReactor* ScanService::DeleteScan(Context* context,
 
 grpc::ServerWriteReactor<v1::Scan>* ScanService::WatchScan(Context* context,
                                                            const v1::WatchScanRequest* request) {
-  if (absl::Status s = Check(context); !s.ok()) return new RefusedStream<v1::Scan>(s);
+  if (absl::Status s = CheckScanCaller(context); !s.ok()) return new RefusedStream<v1::Scan>(s);
   if (absl::Status s = CheckRef(request->scan_id()); !s.ok()) return new RefusedStream<v1::Scan>(s);
   return WatchReactor::Start(control_, request->scan_id());
 }
@@ -190,7 +190,7 @@ grpc::ServerWriteReactor<v1::Scan>* ScanService::WatchScan(Context* context,
 grpc::ServerUnaryReactor* ScanService::ListObservations(Context* context,
                                                         const v1::ListObservationsRequest* request,
                                                         v1::ListObservationsResponse* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckScanCaller(context); !s.ok()) return RefuseUnary(context, s);
   if (absl::Status s = CheckRef(request->scan_id()); !s.ok()) return RefuseUnary(context, s);
   if (request->page_size() > kMaxResultPage) {
     return RefuseUnary(
@@ -219,7 +219,7 @@ grpc::ServerUnaryReactor* ScanService::ListObservations(Context* context,
 grpc::ServerWriteReactor<v1::ListObservationsResponse>* ScanService::StreamObservations(
     Context* context, const v1::ListObservationsRequest* request) {
   using Refused = RefusedStream<v1::ListObservationsResponse>;
-  if (absl::Status s = Check(context); !s.ok()) return new Refused(s);
+  if (absl::Status s = CheckScanCaller(context); !s.ok()) return new Refused(s);
   if (absl::Status s = CheckRef(request->scan_id()); !s.ok()) return new Refused(s);
   if (request->page_token().size() > kMaxPageToken)
     return new Refused(InvalidArgument("page_token: not one of this call"));
@@ -232,7 +232,7 @@ grpc::ServerWriteReactor<v1::ListObservationsResponse>* ScanService::StreamObser
 grpc::ServerUnaryReactor* ScanService::ListHostFindings(Context* context,
                                                         const v1::ListHostFindingsRequest* request,
                                                         v1::ListHostFindingsResponse* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckScanCaller(context); !s.ok()) return RefuseUnary(context, s);
   if (absl::Status s = CheckRef(request->scan_id()); !s.ok()) return RefuseUnary(context, s);
   if (request->page_size() > kMaxFindingPage) {
     return RefuseUnary(
@@ -261,7 +261,7 @@ grpc::ServerUnaryReactor* ScanService::ListHostFindings(Context* context,
 
 grpc::ServerUnaryReactor* ScanService::ListAgents(Context* context, const v1::ListAgentsRequest*,
                                                   v1::ListAgentsResponse* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckScanCaller(context); !s.ok()) return RefuseUnary(context, s);
   auto call = UnaryCall<v1::ListAgentsResponse>::Make(response);
   using Agents = std::vector<AgentStatus>;
   control_.ListAgents(AnswerTo<v1::ListAgentsResponse, Agents>(
@@ -274,7 +274,7 @@ grpc::ServerUnaryReactor* ScanService::ListAgents(Context* context, const v1::Li
 grpc::ServerUnaryReactor* ScanService::DrainAgent(Context* context,
                                                   const v1::DrainAgentRequest* request,
                                                   v1::Agent* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckScanCaller(context); !s.ok()) return RefuseUnary(context, s);
   if (absl::Status s = CheckName("name", request->name(), kMaxAgentName); !s.ok())
     return RefuseUnary(context, s);
   auto call = UnaryCall<v1::Agent>::Make(response);
@@ -287,7 +287,7 @@ grpc::ServerUnaryReactor* ScanService::DrainAgent(Context* context,
 grpc::ServerUnaryReactor* ScanService::ListLanes(Context* context,
                                                  const v1::ListLanesRequest* request,
                                                  v1::ListLanesResponse* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckScanCaller(context); !s.ok()) return RefuseUnary(context, s);
   if (absl::Status s = CheckRef(request->scan_id()); !s.ok()) return RefuseUnary(context, s);
   auto call = UnaryCall<v1::ListLanesResponse>::Make(response);
   control_.GetScan(request->scan_id(),
@@ -302,7 +302,7 @@ grpc::ServerUnaryReactor* ScanService::ListLanes(Context* context,
 grpc::ServerUnaryReactor* ScanService::ListLeases(Context* context,
                                                   const v1::ListLeasesRequest* request,
                                                   v1::ListLeasesResponse* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckScanCaller(context); !s.ok()) return RefuseUnary(context, s);
   if (request->scan_id().size() > kMaxRef)
     return RefuseUnary(context, CheckRef(request->scan_id()));
   if (request->agent().size() > kMaxAgentName)
@@ -321,7 +321,7 @@ grpc::ServerUnaryReactor* ScanService::ListLeases(Context* context,
 grpc::ServerUnaryReactor* ScanService::GetServerInfo(Context* context,
                                                      const v1::GetServerInfoRequest*,
                                                      v1::ServerInfo* response) {
-  if (absl::Status s = Check(context); !s.ok()) return RefuseUnary(context, s);
+  if (absl::Status s = CheckScanCaller(context); !s.ok()) return RefuseUnary(context, s);
   response->set_version(version_);
   response->set_epoch(control_.epoch());
   response->set_started_unix_us(ToUnixMicros(control_.started()));

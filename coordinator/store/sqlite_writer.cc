@@ -12,7 +12,7 @@ namespace {
 
 using Blob = Statement::Blob;
 
-constexpr size_t kMaxCachedOrigins = 100'000;
+constexpr size_t kMaxCachedOriginIds = 100'000;
 constexpr int kPurgeRows = 5'000;  // rows of open ports in a slice
 constexpr int kPurgeBlobs = 200;   // chunks or groups in a slice: each may be some hundred KiB
 
@@ -191,7 +191,7 @@ absl::StatusOr<int64_t> SqliteWriter::Origin(const std::string& agent, const std
       return find.status().ok() ? Internal("origin \"{}\" was not stored", agent) : find.status();
     const int64_t id = find.Int(0);
     find.Reset();
-    if (origins_.size() >= kMaxCachedOrigins) origins_.clear();
+    if (origins_.size() >= kMaxCachedOriginIds) origins_.clear();
     it = origins_.emplace(key, id).first;
   }
   if (source != nullptr) {
