@@ -113,7 +113,7 @@ TEST(DevCommands, ExistWhereverTheyAreNamed) {
   // Those that must be among them, so that the test cannot pass by finding nothing.
   EXPECT_TRUE(callers["deploy/docker/Dockerfile"].count("build-packages"));
   EXPECT_TRUE(callers["deploy/docker/Dockerfile"].count("build"));
-  for (const char* gate : {"lint", "test", "image-test", "k8s-check"})
+  for (const char* gate : {"lint", "test", "build", "image-test", "k8s-check"})
     EXPECT_TRUE(callers[".ci/run"].count(gate)) << gate;
   EXPECT_TRUE(callers["README.md"].count("help"));
   EXPECT_GT(callers.size(), 15u);

@@ -16,7 +16,7 @@ function found(file, pattern) {
 }
 
 export function programsFolder() {
-  if (!process.env.PORTOLAN_BIN) throw new Error('PORTOLAN_BIN: name the folder of the programs (build/gcc/bin)');
+  if (!process.env.PORTOLAN_BIN) throw new Error('PORTOLAN_BIN: name the folder of the programs (build/programs/bin)');
   return resolve(process.env.PORTOLAN_BIN);
 }
 
