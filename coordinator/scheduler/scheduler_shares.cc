@@ -107,10 +107,11 @@ std::vector<RateShares::Claimant> Scheduler::Impl::TargetClaimants(Division& d) 
   if (with_work.empty()) return claimants;
   for (const auto& [name, a] : roster.agents()) {
     if (!a->taking() || a->room == 0 || d.Holds(name)) continue;
-    auto [it, fresh] = matches.try_emplace(a->vantage, false);
+    const std::string& vantage = a->vantage;
+    auto [it, fresh] = matches.try_emplace(vantage, false);
     if (fresh) {
       it->second = std::any_of(with_work.begin(), with_work.end(),
-                               [&](const Lane* l) { return Matches(*l, it->first); });
+                               [&](const Lane* l) { return Matches(*l, vantage); });
     }
     if (it->second) claimants.push_back({name, 0});
   }
