@@ -8,7 +8,7 @@
                                                further one is started, and the number of those left out is printed
   clang_checks.py DATABASE tidy --all          clang-tidy over every source, tests and benchmarks too
 
-DATABASE is a folder with a compile_commands.json of clang. Of a changed header its own source is checked, or else one that includes it.
+DATABASE is a folder with a compile_commands.json of clang. Of a changed header its own source is checked, or else the nearest that includes it.
 Exit status: 0 when all is clean, 1 when a source is not or when there is none to check, 2 when the arguments are wrong.
 """
 import argparse
@@ -73,22 +73,37 @@ def changed_files(base):
     return list(dict.fromkeys(uncommitted + since)), f'in the last {COMMITS} commits'
 
 
-def including(header, sources):
-    """The first of these sources that includes the header itself, or None."""
-    line = re.compile(r'^\s*#\s*include\s+"' + re.escape(header) + '"', re.MULTILINE)
-    return next((s for s in sources if line.search((TOP / s).read_text(encoding='utf8'))), None)
+def includers():
+    """Product file -> the product files that include it, in order."""
+    out = {}
+    for name in sorted(p.relative_to(TOP).as_posix() for top in PRODUCT for p in (TOP / top).rglob('*.*') if p.suffix in ('.cc', '.h')):
+        for header in re.findall(r'^\s*#\s*include\s+"([^"]+)"', (TOP / name).read_text(encoding='utf8'), re.MULTILINE):
+            out.setdefault(header, []).append(name)
+    return out
+
+
+def nearest_source(header, users, commands):
+    """The source with the shortest way to the header, over other headers where it must; None where no source includes it."""
+    seen, queue = {header}, [header]
+    for file in queue:  # grows while it is walked: breadth first
+        if file in commands:
+            return file
+        new = [user for user in users.get(file, []) if user not in seen]
+        seen.update(new)
+        queue += sorted(new, key=lambda name: name not in commands)
+    return None
 
 
 def sources_of(files, commands):
     """What to check for these files, in their order and each once. Files that are gone by now are passed over."""
-    product = sorted(source for source in commands if source.startswith(PRODUCT))
+    users = includers()
     out = {}
     for file in files:
         if not (TOP / file).exists():
             continue
         source = re.sub(r'\.h$', '.cc', file)
         if source not in commands:
-            source = including(file, product) if file.endswith('.h') else None
+            source = nearest_source(file, users, commands) if file.endswith('.h') else None
         if source is None:
             print(f'lint: {file}: no source of the build compiles it', file=sys.stderr)
         else:

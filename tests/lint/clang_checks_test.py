@@ -85,10 +85,14 @@ class WhatIsChecked(Repository):
     def test_of_a_header_is_its_source_or_one_that_includes_it(self):
         self.write("common/a.h", "")
         self.write("common/only.h", "")
-        self.write("agent/b.cc", '#include "common/only.h"\n')
+        self.write("agent/between.h", '#include "common/only.h"\n')
+        self.write("agent/b.cc", '#include "agent/between.h"\n')
+        self.write("agent/nobody.h", "")
         commands = clang_checks.read_database(self.database("common/a.cc", "agent/b.cc"))
-        files = ["common/a.h", "common/only.h", "common/gone.cc", "common/a.cc"]
-        self.assertEqual(clang_checks.sources_of(files, commands), ["common/a.cc", "agent/b.cc"])
+        files = ["common/a.h", "common/only.h", "common/gone.cc", "agent/nobody.h", "common/a.cc"]
+        with contextlib.redirect_stderr(io.StringIO()) as err:
+            self.assertEqual(clang_checks.sources_of(files, commands), ["common/a.cc", "agent/b.cc"])
+        self.assertEqual(err.getvalue(), "lint: agent/nobody.h: no source of the build compiles it\n")
 
     def test_nothing_is_an_error(self):
         self.git("rm", "--quiet", "common/a.cc")
