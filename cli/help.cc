@@ -1,5 +1,7 @@
 #include "cli/help.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -67,7 +69,7 @@ std::string Wrap(std::string_view text, size_t width, size_t indent) {
 std::string HelpFormatter::make_help(const CLI::App* app, std::string, CLI::AppFormatMode) const {
   std::string path;
   for (const CLI::App* a = app; a != nullptr; a = a->get_parent())
-    path = a->get_name() + (path.empty() ? "" : " ") + path;
+    path.insert(0, a->get_name() + (path.empty() ? "" : " "));
   // "summary\nlong text", see Program::AddVerb; the usage is the group of labels under the verb's
   // own name.
   const std::string description = app->get_description();
@@ -102,7 +104,8 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string, CLI::AppF
       }
     }
     if (!entries.empty())
-      out += "\n" + group + (group == "Scope" ? " (local mode only)" : "") + ":\n" + entries;
+      out +=
+          fmt::format("\n{}{}:\n{}", group, group == "Scope" ? " (local mode only)" : "", entries);
   }
   if (!app->get_footer().empty()) out += "\nExamples:\n" + app->get_footer() + "\n";
   if (app->get_parent() != nullptr) {

@@ -91,7 +91,7 @@ CLI::App* Program::AddVerb(CLI::App* parent, const std::string& name, const Verb
   auto formatter = std::make_shared<HelpFormatter>();
   std::string path = name;
   for (const CLI::App* a = parent; a != nullptr; a = a->get_parent())
-    path = a->get_name() + " " + path;
+    path.insert(0, a->get_name() + " ");
   formatter->label("usage:" + path, help.synopsis);
   app->formatter(formatter);
   app->set_help_flag("-h,--help", "Print this help.");

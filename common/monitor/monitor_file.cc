@@ -12,8 +12,6 @@
 namespace portolan {
 namespace {
 
-using literal::Printable;
-
 // The node of a path such as spec.vantages[1].name, or the nearest above it.
 const YamlNode& NodeAt(const YamlNode& root, std::string_view path) {
   const YamlNode* at = &root;

@@ -117,11 +117,11 @@ class Endpoint final : public HttpEndpoint {
           r.query.insert(request.params.begin(), request.params.end());
           r.tls = tls_ != nullptr;
           r.peer = HttpTls::PeerOf(request.ssl);
-          HttpReply reply = routes_.Serve(std::move(r));
+          const HttpReply reply = routes_.Serve(std::move(r));
           response.status = reply.status;
           response.set_header("Cache-Control", "no-store");
           response.set_header("X-Content-Type-Options", "nosniff");
-          response.set_content(std::move(reply.body), reply.content_type);
+          response.set_content(reply.body, reply.content_type);
           return httplib::Server::HandlerResponse::Handled;
         });
     const httplib::Server::Handler read_only = [](const httplib::Request&,

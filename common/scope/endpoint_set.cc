@@ -99,6 +99,7 @@ EndpointSet EndpointSet::Of(const std::vector<Item>& items) {
   const auto union_of_active = [&]() -> uint32_t {
     if (active.begin()->first == kAll || active.size() == 1) return active.begin()->first;
     std::vector<uint32_t> key;
+    key.reserve(active.size());
     for (const auto& entry : active) key.push_back(entry.first);
     const auto found = unions.find(key);
     if (found != unions.end()) return found->second;

@@ -126,8 +126,8 @@ class MonitorPlan {
   std::string LagText(WallTime now) const;
 
  private:
-  MonitorPlan(MonitorSpec spec, Schedule schedule)
-      : spec_(std::move(spec)), schedule_(std::move(schedule)) {}
+  MonitorPlan(MonitorSpec spec, const Schedule& schedule)
+      : spec_(std::move(spec)), schedule_(schedule) {}
   void Account(WallTime now, bool restored);
   void NoticeClock(WallTime now);
   void DropPending();

@@ -55,8 +55,8 @@ class Schedule {
   };
   static std::optional<int64_t> NextRecurring(const Cron& cron, int64_t us);
   static std::optional<int64_t> NextFixed(const Cron& cron, int64_t us);
-  Schedule(std::variant<Interval, Cron> rule, Duration jitter, uint64_t seed)
-      : rule_(std::move(rule)), jitter_(jitter), seed_(seed) {}
+  Schedule(const std::variant<Interval, Cron>& rule, Duration jitter, uint64_t seed)
+      : rule_(rule), jitter_(jitter), seed_(seed) {}
 
   std::variant<Interval, Cron> rule_;
   Duration jitter_;

@@ -52,7 +52,7 @@ std::optional<NotificationKind> ParseNotificationKind(std::string_view name);
 bool IsNotificationId(std::string_view id);
 
 // Largest encoded size: a webhook is a message, not a report.
-inline constexpr size_t kMaxNotificationBytes = 64 * 1024;
+inline constexpr size_t kMaxNotificationBytes = size_t{64} * 1024;
 
 // How it is stored. InvalidArgument: the id cannot travel in a header, or all of it is too large.
 absl::StatusOr<std::string> EncodeNotification(const Notification& notification);

@@ -112,7 +112,7 @@ absl::StatusOr<ScanRequest> FromProto(const v1::ScanRequestSpec& spec) {
 }
 
 std::string DigestOf(const v1::ScanRequestSpec& spec) {
-  const std::string bytes = spec.SerializeAsString();  // no maps: the same message, the same bytes
+  std::string bytes = spec.SerializeAsString();  // no maps: the same message, the same bytes
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned length = 0;
   if (EVP_Digest(bytes.data(), bytes.size(), digest, &length, EVP_sha256(), nullptr) != 1)
