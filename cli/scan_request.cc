@@ -111,7 +111,7 @@ absl::Status NoTarget(const ScanFlags& flags) {
 // A target where a file is wanted is the usual slip, and "no such file" alone does not tell it.
 absl::Status ReadTargets(const char* flag, const std::string& file, std::istream& in,
                          std::vector<TargetText>* out) {
-  const absl::Status status = ReadTargetFile(file, in, kMaxTargetBytes, out);
+  absl::Status status = ReadTargetFile(file, in, kMaxTargetBytes, out);
   const absl::StatusOr<ParsedTargets> targets = ParseTargets({file});
   const bool is_address = targets.ok() && targets->problems().empty() && targets->names().empty();
   if (status.ok() || !is_address) return status;

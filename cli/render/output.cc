@@ -14,7 +14,7 @@
 
 namespace portolan {
 namespace {
-constexpr size_t kBuffer = 64 * 1024;
+constexpr size_t kBuffer = size_t{64} * 1024;
 }  // namespace
 
 absl::Status FdOutput::Write(std::string_view text) {

@@ -29,7 +29,7 @@ absl::Status WriteHosts(const ScanRecordEnd& end, const TableOptions& options, b
       const size_t address = text.find("  ");
       text = Paint(true, Ink::kBold, text.substr(0, address)) + text.substr(address);
     }
-    if (&host == &end.hosts.front() && any) text = "\n" + text;
+    if (&host == &end.hosts.front() && any) text.insert(0, "\n");
     PORTOLAN_RETURN_IF_ERROR(out.Write(text + "\n"));
     any = true;
   }

@@ -187,7 +187,7 @@ bool CronExpression::Matches(absl::CivilMinute t) const {
 
 std::optional<absl::CivilMinute> CronExpression::NextAfter(absl::CivilMinute t) const {
   absl::CivilMinute at = t + 1;
-  const absl::CivilDay end = absl::CivilDay(t) + 12 * 366;
+  const absl::CivilDay end = absl::CivilDay(t) + 12L * 366;
   // Each turn leaves a month, a day, an hour or a minute behind: at most 12 years of days.
   while (absl::CivilDay(at) <= end) {
     if ((months_ >> at.month() & 1) == 0) {

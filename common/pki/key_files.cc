@@ -117,7 +117,7 @@ absl::Status WriteKeyFiles(const std::vector<KeyFile>& files, const KeyFileOptio
   Staged staged;
   for (const KeyFile& file : files) PORTOLAN_RETURN_IF_ERROR(staged.Add(file, options));
   for (size_t i = 0; i < files.size(); ++i) {
-    const absl::Status status = Publish(staged.path(i), files[i].path, options.overwrite);
+    absl::Status status = Publish(staged.path(i), files[i].path, options.overwrite);
     if (status.ok()) continue;
     // Ours, from a moment ago. What was overwritten cannot be brought back.
     for (size_t j = 0; !options.overwrite && j < i; ++j) ::unlink(files[j].path.c_str());

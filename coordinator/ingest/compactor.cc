@@ -112,12 +112,13 @@ void Compactor::DoGroup(const Job& job) {
   const auto gaps = outcomes.ok() ? store_.ReadGaps(job.lane, job.range) : outcomes.status();
   auto group =
       gaps.ok() ? CompactGroup(job.lane, job.space, job.range, *outcomes, *gaps) : gaps.status();
-  if (group.ok()) store_.Compact(*std::move(group), nullptr);
+  const absl::Status status = group.status();
+  if (status.ok()) store_.Compact(*std::move(group), nullptr);
   MutexLock lock(mutex_);
-  if (group.ok()) {
+  if (status.ok()) {
     ++counters_.groups;
     counters_.positions += job.range.size();
-  } else if (absl::IsFailedPrecondition(group.status())) {
+  } else if (absl::IsFailedPrecondition(status)) {
     ++counters_.unfinished;
   } else {
     ++counters_.errors;

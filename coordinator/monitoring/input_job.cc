@@ -37,7 +37,7 @@ std::shared_ptr<InputJob> InputJob::Restore(
     Back(runner, weak, [restored, input, spec](InputJob& self) {
       if (absl::IsDataLoss(input->status())) return self.Read(spec);
       *restored = input->ok();
-      self.End(*std::move(input));
+      self.End(std::move(*input));
     });
   });
   if (!posted) Back(env.runner, weak, [](InputJob& self) { self.End(TooMany()); });

@@ -92,6 +92,7 @@ absl::StatusOr<std::vector<ApplyResult>> MonitoringImpl::DoApply(const std::vect
     }
   }
   std::vector<ApplyResult> out;
+  out.reserve(results.size());
   for (auto& [name, r] : results) out.push_back(std::move(r));
   return out;
 }

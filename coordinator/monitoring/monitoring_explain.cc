@@ -113,7 +113,7 @@ void MonitoringImpl::Explain(std::string target, uint16_t port, std::string moni
     auto shared = std::make_shared<Explanation>(*std::move(out));
     const bool posted = pool_.TryPost([this, shared, questions, d] {
       ReadStored(questions, &shared->rows);
-      d(*std::move(shared));
+      d(std::move(*shared));
     });
     if (!posted)
       d(ResourceExhausted("too many results are being read; try again in a few seconds"));

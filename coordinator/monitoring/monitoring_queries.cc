@@ -228,7 +228,7 @@ void MonitoringImpl::Exposure(ExposureQuery query, Done<ExposurePage> done) {
     const bool posted = pool_.TryPost([this, shared, query, questions, d] {
       ReadStored(questions, &shared->rows);
       std::erase_if(shared->rows, [&](const ExposureRow& row) { return !Selects(query, row); });
-      d(*std::move(shared));
+      d(std::move(*shared));
     });
     if (!posted)
       d(ResourceExhausted("too many results are being read; try again in a few seconds"));

@@ -33,6 +33,7 @@ std::optional<SubjectOutcome> PortAnswers::Joined(const std::string& vantage,
                                                   const std::vector<IpAddress>& addresses,
                                                   uint16_t port) const {
   std::vector<std::optional<SubjectOutcome>> all;
+  all.reserve(addresses.size());
   for (const IpAddress& a : addresses) all.push_back(Known(vantage, {a, port}));
   return JoinOutcomes(all);
 }

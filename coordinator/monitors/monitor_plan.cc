@@ -22,8 +22,8 @@ std::string RunOrder::Key() const { return fmt::format("{}/{}/{}", monitor, gene
 
 absl::StatusOr<MonitorPlan> MonitorPlan::Create(MonitorSpec spec, WallTime now,
                                                 uint64_t generation) {
-  PORTOLAN_ASSIGN_OR_RETURN(Schedule schedule, Schedule::Create(spec.schedule, spec.name));
-  MonitorPlan plan(std::move(spec), std::move(schedule));
+  PORTOLAN_ASSIGN_OR_RETURN(const Schedule schedule, Schedule::Create(spec.schedule, spec.name));
+  MonitorPlan plan(std::move(spec), schedule);
   plan.state_.generation = std::max<uint64_t>(generation, 1);
   plan.state_.handled_until = now;
   return plan;
@@ -31,8 +31,8 @@ absl::StatusOr<MonitorPlan> MonitorPlan::Create(MonitorSpec spec, WallTime now,
 
 absl::StatusOr<MonitorPlan> MonitorPlan::Restore(MonitorPlanState state, MonitorSpec spec,
                                                  WallTime now) {
-  PORTOLAN_ASSIGN_OR_RETURN(Schedule schedule, Schedule::Create(spec.schedule, spec.name));
-  MonitorPlan plan(std::move(spec), std::move(schedule));
+  PORTOLAN_ASSIGN_OR_RETURN(const Schedule schedule, Schedule::Create(spec.schedule, spec.name));
+  MonitorPlan plan(std::move(spec), schedule);
   plan.state_ = std::move(state);
   plan.Account(now, /*restored=*/true);
   return plan;
@@ -158,13 +158,13 @@ absl::StatusOr<bool> MonitorPlan::Update(MonitorSpec spec, WallTime now) {
                            spec.name);
   }
   if (spec == spec_) return false;
-  PORTOLAN_ASSIGN_OR_RETURN(Schedule schedule, Schedule::Create(spec.schedule, spec.name));
+  PORTOLAN_ASSIGN_OR_RETURN(const Schedule schedule, Schedule::Create(spec.schedule, spec.name));
   Account(now, /*restored=*/false);
   const bool rescheduled = !(spec.schedule == spec_.schedule);
   spec_ = std::move(spec);
   ++state_.generation;
   if (rescheduled) {
-    schedule_ = std::move(schedule);
+    schedule_ = schedule;
     state_.handled_until = now;
   }
   if (paused()) DropPending();

@@ -7,7 +7,7 @@
 namespace portolan {
 namespace {
 
-constexpr size_t kMaxSecretFile = 16 * 1024;
+constexpr size_t kMaxSecretFile = size_t{16} * 1024;
 
 }  // namespace
 
