@@ -121,7 +121,7 @@ bench_path() {
 
 # cpu_of PROGRAM ENGINE: microseconds of CPU a probe costs the engine and the runner over it, with one thread.
 cpu_of() {
-  program 60 "$1" --engine "$2" --seconds 1 --runs 1 >"$work/cpu" || return
+  program 60 "$1" --engine "$2" --seconds 1 --runs 1 --min-ratio 0 >"$work/cpu" || return
   sed -nE "/^1 thread/,/^2 threads/ s/^  ($2 engine|runner over $2) .* ([0-9.]+) us CPU a probe.*/\\2/p" "$work/cpu" | awk '{ sum += $1; n++ } END { if (n != 2) exit 1; print sum / 2 }'
 }
 
