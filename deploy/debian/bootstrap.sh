@@ -1,14 +1,12 @@
 #!/usr/bin/env bash
-# A Debian like this machine's, as a tar archive: bootstrap.sh ARCHIVE [OPTION of mmdebstrap...]
+# A Debian root file system as a tar archive: bootstrap.sh SUITE ARCHIVE [OPTION of mmdebstrap...]
 #
 # As root, from the package sources that this machine's apt knows. Made under another name first, so that ARCHIVE is whole or absent.
 set -euo pipefail
-archive=${1:?usage: bootstrap.sh ARCHIVE [OPTION...]}
-shift
+suite=${1:?usage: bootstrap.sh SUITE ARCHIVE [OPTION...]}
+archive=${2:?usage: bootstrap.sh SUITE ARCHIVE [OPTION...]}
+shift 2
 
-# shellcheck source=/dev/null
-suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-[ -n "$suite" ] || { echo "bootstrap.sh: /etc/os-release names no release of Debian" >&2; exit 1; }
 sources=()
 for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
   if [ -s "$file" ]; then sources+=("$file"); fi

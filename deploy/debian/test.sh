@@ -76,13 +76,15 @@ rm -rf "$work/new"
 
 # ---- a fresh Debian ----
 
+# shellcheck source=/dev/null
+suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
 # The first alternative of each dependency, without its version.
 depends=$(for deb in "${debs[@]}"; do dpkg-deb -f "$deb" Depends; done | tr ',' '\n' |
   sed -E 's/[|(].*//; s/[[:space:]]//g; /^(portolan.*)?$/d' | sort -u | paste -sd, -)
-base=$work/debian-$(printf %s "$depends" | cksum | cut -d' ' -f1).tar
+base=$work/debian-$suite-$(printf %s "$depends" | cksum | cut -d' ' -f1).tar
 if [ ! -e "$base" ]; then
-  say "making a Debian"
-  "$here/bootstrap.sh" "$base" --include="systemd-sysv,dbus,$depends"
+  say "making a Debian ($suite)"
+  "$here/bootstrap.sh" "$suite" "$base" --include="systemd-sysv,dbus,$depends"
 fi
 rm -rf "$root"
 mkdir -p "$root"

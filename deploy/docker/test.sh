@@ -65,7 +65,7 @@ eventually() {
 
 make_base() {
   say "A Debian root file system as the base image, from this machine's package sources"
-  "$here/../debian/bootstrap.sh" "$work/base.tar"
+  "$here/../debian/bootstrap.sh" bookworm "$work/base.tar"
   local container
   container=$(buildah from scratch)
   buildah add --quiet "$container" "$work/base.tar" / >/dev/null

@@ -29,7 +29,7 @@ trap 'exit 143' TERM
 say() { printf '\033[1m--> %s\033[0m\n' "$*"; }
 
 say "making a Debian"
-"$top/deploy/debian/bootstrap.sh" "$work/debian.tar"
+"$top/deploy/debian/bootstrap.sh" bookworm "$work/debian.tar"
 mkdir "$root"
 tar -xf "$work/debian.tar" -C "$root" --exclude='./dev/*'
 rm "$work/debian.tar"
