@@ -43,6 +43,8 @@ def run(build, names):
         jobs = os.environ.get('PORTOLAN_JOBS') or str(os.cpu_count() or 1)
         status = subprocess.run(['ctest', '--test-dir', str(build), '--output-on-failure', '-j', jobs, '-R', pattern, '--output-junit', report.name],
                                 check=False).returncode
+        if os.path.getsize(report.name) == 0:
+            return status or 1, []  # ctest was ended before it could report
         cases = xml.etree.ElementTree.parse(report.name).getroot().iter('testcase')
         return status, [case.get('name') for case in cases if case.get('status') == 'run']
 
