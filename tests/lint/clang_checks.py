@@ -31,6 +31,11 @@ SECONDS_OF_ONE = 600  # far more than the slowest source takes; a hang must not 
 
 class Mistake(Exception):
     """Something the caller must put right; its text says what and how."""
+    status = 1
+
+
+class WrongArgument(Mistake):
+    status = 2
 
 
 def read_database(folder):
@@ -65,7 +70,7 @@ def changed_files(base):
         try:
             git('rev-parse', '--verify', '--quiet', base + '^{commit}')
         except Mistake:
-            raise Mistake(f'PORTOLAN_LINT_BASE={base}: not a commit of this repository; give a branch, a tag or a hash') from None
+            raise WrongArgument(f'PORTOLAN_LINT_BASE={base}: not a commit of this repository; give a branch, a tag or a hash') from None
         since = only_product(git('log', '--format=', '--name-only', '--no-renames', f'{base}..HEAD'))
         if uncommitted or since:
             return list(dict.fromkeys(uncommitted + since)), f'since {base}'
@@ -184,4 +189,4 @@ if __name__ == '__main__':
         sys.exit(main())
     except Mistake as mistake:
         print(f'lint: {mistake}', file=sys.stderr)
-        sys.exit(2 if 'PORTOLAN_LINT_BASE' in str(mistake) else 1)
+        sys.exit(mistake.status)
